@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Guest RAM.
+ *
+ * Left out: swapping, ballooning and memory hot-plug; the host's own paging does the first two.
+ */
+#define _GNU_SOURCE
+#include "hw/ram.h"
+#include "hw/die.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+/* Aligned so, the host can back the guest with huge pages. */
+#define HUGE_PAGE UINT64_C(0x200000)
+
+void ram_init(struct ram *ram, uint64_t size)
+{
+    uint8_t *map = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (map == MAP_FAILED)
+        die("cannot allocate %llu MiB of guest RAM: %m; try a smaller --mem",
+            (unsigned long long)(size >> 20));
+
+    uint64_t skip = -(uintptr_t)map & (HUGE_PAGE - 1);
+
+    if (skip)
+        munmap(map, skip);
+    if (skip < HUGE_PAGE)
+        munmap(map + skip + size, HUGE_PAGE - skip);
+    ram->host = map + skip;
+    ram->size = size;
+    madvise(ram->host, size, MADV_HUGEPAGE);
+}
+
+void ram_free(struct ram *ram)
+{
+    munmap(ram->host, ram->size);
+    *ram = (struct ram){0};
+}
+
+uint64_t ram_low(const struct ram *ram)
+{
+    return ram->size < RAM_HOLE ? ram->size : RAM_HOLE;
+}
+
+uint64_t ram_high(const struct ram *ram)
+{
+    return ram->size - ram_low(ram);
+}
+
+void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len)
+{
+    uint64_t low = ram_low(ram), high = ram_high(ram);
+
+    if (gpa <= low && len <= low - gpa)
+        return ram->host + gpa;
+    if (gpa >= RAM_HIGH && gpa - RAM_HIGH <= high && len <= high - (gpa - RAM_HIGH))
+        return ram->host + low + (gpa - RAM_HIGH);
+    return NULL;
+}

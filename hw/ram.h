@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's RAM, and the one door to it.
+ *
+ * Below 4 GiB the PC keeps a hole for the chips (PCI, IOAPIC, local APIC, firmware); what does not
+ * fit under the hole continues at 4 GiB:
+ *
+ *     0                                   first RAM_HOLE bytes of RAM
+ *     RAM_HOLE    0xc0000000 .. 4 GiB     no RAM: devices
+ *     RAM_HIGH    4 GiB ..                the rest of RAM
+ */
+#ifndef HW_RAM_H
+#define HW_RAM_H
+
+#include <stdint.h>
+
+#define RAM_HOLE UINT64_C(0xc0000000)
+#define RAM_HIGH UINT64_C(0x100000000)
+
+struct ram {
+    uint8_t *host; /* all of it, contiguous on the host */
+    uint64_t size; /* bytes, a multiple of 4 KiB */
+};
+
+/* Allocate size bytes (a multiple of 4 KiB) of zeroed RAM, of which the host commits only what is
+ * touched. Dies when the host cannot. */
+void ram_init(struct ram *ram, uint64_t size);
+void ram_free(struct ram *ram);
+
+/* Bytes of RAM below the hole, and above 4 GiB. */
+uint64_t ram_low(const struct ram *ram);
+uint64_t ram_high(const struct ram *ram);
+
+/*
+ * The host address of len bytes of RAM at guest-physical gpa, or NULL unless all of them are RAM.
+ * Safe against any gpa and len, wrapping ones included. Takes no lock: RAM is where it is for the
+ * life of the machine. A range may not cross the hole.
+ */
+void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len);
+
+#endif
