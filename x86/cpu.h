@@ -33,6 +33,7 @@ enum {
 enum {
     RFLAGS_FIXED = 1 << 1, /* always reads as one */
     RFLAGS_IF = 1 << 9,
+    RFLAGS_VM = 1 << 17,
 
     CR0_PE = 1 << 0,
     CR0_MP = 1 << 1,
@@ -88,7 +89,7 @@ void cpu_flat32(struct cpu_state *s);
 void cpu_long_mode(struct cpu_state *s, uint64_t cr3);
 
 /* The mode in words: "real mode", "16-bit protected mode", "32-bit protected mode",
- * "32-bit protected mode with paging", "64-bit mode", "compatibility mode". */
+ * "32-bit protected mode with paging", "virtual-8086 mode", "64-bit mode", "compatibility mode". */
 const char *cpu_mode(const struct cpu_state *s);
 
 /* All registers, a few lines of text. */
