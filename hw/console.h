@@ -8,6 +8,7 @@
 #ifndef HW_CONSOLE_H
 #define HW_CONSOLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What console_get() returns beside bytes 0..255. */
@@ -26,6 +27,14 @@ struct console {
     /* The chip's: called when there is input to get. May be NULL. */
     void (*arrived)(void *to);
     void *to;
+
+    /* Let a fast writer wait for a slow reader: returns when little is left to write, or when the
+     * machine stops. Called by vCPU threads, without the machine lock. May be NULL. */
+    void (*wait)(struct console *c);
+
+    /* The machine stops (released) or runs again: does wait() return at once? Any thread. May be
+     * NULL. */
+    void (*release)(struct console *c, bool released);
 };
 
 static inline void console_put(struct console *c, const void *buf, size_t n)
@@ -36,6 +45,18 @@ static inline void console_put(struct console *c, const void *buf, size_t n)
 static inline int console_get(struct console *c)
 {
     return c->get(c);
+}
+
+static inline void console_wait(struct console *c)
+{
+    if (c->wait)
+        c->wait(c);
+}
+
+static inline void console_release(struct console *c, bool released)
+{
+    if (c->release)
+        c->release(c, released);
 }
 
 #endif

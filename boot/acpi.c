@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT and a small DSDT.
+ *
+ * After: Advanced Configuration and Power Interface Specification 5.0, "ACPI Software Programming
+ * Model" (the tables), "ACPI Machine Language (AML) Specification" and "Resource Data Types for
+ * ACPI" (the DSDT).
+ *
+ * The keyboard controller is left out of FADT and DSDT on purpose: it is there for A20, reset and
+ * guests that know no ACPI, but nobody can type on its keyboard. Linux then skips the probe of
+ * i8042 and atkbd; with the FADT flag alone it would poke at the ports.
+ *
+ * Left out: GPEs, sleep states other than S5, C and P states (the host's business), Processor
+ * objects (the MADT has the CPUs; the objects serve hotplug and C states).
+ */
+#include "boot/acpi.h"
+
+#include "hw/acpi-pm.h"
+#include "hw/pc.h"
+#include "hw/reset-port.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#define PACKED __attribute__((packed))
+
+/* "Root System Description Pointer (RSDP)" */
+struct rsdp {
+    char signature[8];
+    uint8_t checksum; /* of what ACPI 1.0 knew: the first 20 bytes */
+    char oem_id[6];
+    uint8_t revision;
+    uint32_t rsdt;
+    uint32_t length;
+    uint64_t xsdt;
+    uint8_t extended_checksum; /* of everything */
+    uint8_t reserved[3];
+} PACKED;
+_Static_assert(sizeof(struct rsdp) == 36, "RSDP");
+
+/* "System Description Table Header" */
+struct header {
+    char signature[4];
+    uint32_t length;
+    uint8_t revision;
+    uint8_t checksum;
+    char oem_id[6];
+    char oem_table_id[8];
+    uint32_t oem_revision;
+    char creator_id[4];
+    uint32_t creator_revision;
+} PACKED;
+_Static_assert(sizeof(struct header) == 36, "table header");
+
+/* "Generic Address Structure" */
+struct address {
+    uint8_t space;
+    uint8_t bit_width;
+    uint8_t bit_offset;
+    uint8_t access_size;
+    uint64_t address;
+} PACKED;
+_Static_assert(sizeof(struct address) == 12, "generic address");
+
+enum {
+    SPACE_IO = 1,
+    ACCESS_BYTE = 1,
+    ACCESS_WORD = 2,
+    ACCESS_DWORD = 3,
+};
+
+/* "Fixed ACPI Description Table (FADT)" */
+struct fadt {
+    struct header header;
+    uint32_t firmware_ctrl;
+    uint32_t dsdt;
+    uint8_t reserved0;
+    uint8_t preferred_pm_profile;
+    uint16_t sci_int;
+    uint32_t smi_cmd;
+    uint8_t acpi_enable;
+    uint8_t acpi_disable;
+    uint8_t s4bios_req;
+    uint8_t pstate_cnt;
+    uint32_t pm1a_evt_blk;
+    uint32_t pm1b_evt_blk;
+    uint32_t pm1a_cnt_blk;
+    uint32_t pm1b_cnt_blk;
+    uint32_t pm2_cnt_blk;
+    uint32_t pm_tmr_blk;
+    uint32_t gpe0_blk;
+    uint32_t gpe1_blk;
+    uint8_t pm1_evt_len;
+    uint8_t pm1_cnt_len;
+    uint8_t pm2_cnt_len;
+    uint8_t pm_tmr_len;
+    uint8_t gpe0_blk_len;
+    uint8_t gpe1_blk_len;
+    uint8_t gpe1_base;
+    uint8_t cst_cnt;
+    uint16_t p_lvl2_lat;
+    uint16_t p_lvl3_lat;
+    uint16_t flush_size;
+    uint16_t flush_stride;
+    uint8_t duty_offset;
+    uint8_t duty_width;
+    uint8_t day_alrm;
+    uint8_t mon_alrm;
+    uint8_t century;
+    uint16_t iapc_boot_arch;
+    uint8_t reserved1;
+    uint32_t flags;
+    struct address reset_reg;
+    uint8_t reset_value;
+    uint8_t reserved2[3];
+    uint64_t x_firmware_ctrl;
+    uint64_t x_dsdt;
+    struct address x_pm1a_evt_blk;
+    struct address x_pm1b_evt_blk;
+    struct address x_pm1a_cnt_blk;
+    struct address x_pm1b_cnt_blk;
+    struct address x_pm2_cnt_blk;
+    struct address x_pm_tmr_blk;
+    struct address x_gpe0_blk;
+    struct address x_gpe1_blk;
+    struct address sleep_control_reg;
+    struct address sleep_status_reg;
+} PACKED;
+_Static_assert(sizeof(struct fadt) == 268, "FADT of ACPI 5.0");
+
+/* "Fixed ACPI Description Table Fixed Feature Flags". PWR_BUTTON stays clear: the power button is
+ * the one of the PM1 registers. */
+enum {
+    WBINVD = 1 << 0,
+    PROC_C1 = 1 << 2,
+    SLP_BUTTON = 1 << 5, /* set, and no such object: there is no sleep button */
+    FIX_RTC = 1 << 6,    /* set: the RTC cannot wake the machine */
+    TMR_VAL_EXT = 1 << 8,
+    RESET_REG_SUP = 1 << 10,
+    HEADLESS = 1 << 12,
+};
+
+/* "IA-PC Boot Architecture Flags" */
+enum {
+    LEGACY_DEVICES = 1 << 0,
+    VGA_NOT_PRESENT = 1 << 2,
+};
+
+/* "Firmware ACPI Control Structure (FACS)": a mailbox, without header or checksum. */
+struct facs {
+    char signature[4];
+    uint32_t length;
+    uint32_t hardware_signature;
+    uint32_t firmware_waking_vector;
+    uint32_t global_lock;
+    uint32_t flags;
+    uint64_t x_firmware_waking_vector;
+    uint8_t version;
+    uint8_t reserved0[3];
+    uint32_t ospm_flags;
+    uint8_t reserved1[24];
+} PACKED;
+_Static_assert(sizeof(struct facs) == 64, "FACS");
+
+/* "Multiple APIC Description Table (MADT)": this head, then one structure after the other. */
+struct madt {
+    struct header header;
+    uint32_t local_apic;
+    uint32_t flags;
+} PACKED;
+_Static_assert(sizeof(struct madt) == 44, "MADT");
+
+enum {
+    PCAT_COMPAT = 1 << 0, /* there is a pair of 8259 too */
+};
+
+struct madt_local_apic {
+    uint8_t type, length;
+    uint8_t acpi_processor_id;
+    uint8_t apic_id;
+    uint32_t flags;
+} PACKED;
+_Static_assert(sizeof(struct madt_local_apic) == 8, "MADT local APIC");
+
+struct madt_io_apic {
+    uint8_t type, length;
+    uint8_t io_apic_id;
+    uint8_t reserved;
+    uint32_t address;
+    uint32_t interrupt_base;
+} PACKED;
+_Static_assert(sizeof(struct madt_io_apic) == 12, "MADT I/O APIC");
+
+struct madt_override {
+    uint8_t type, length;
+    uint8_t bus;
+    uint8_t source;
+    uint32_t interrupt;
+    uint16_t flags;
+} PACKED;
+_Static_assert(sizeof(struct madt_override) == 10, "MADT interrupt source override");
+
+struct madt_local_nmi {
+    uint8_t type, length;
+    uint8_t acpi_processor_id;
+    uint16_t flags;
+    uint8_t lint;
+} PACKED;
+_Static_assert(sizeof(struct madt_local_nmi) == 6, "MADT local APIC NMI");
+
+enum {
+    LOCAL_APIC = 0,
+    IO_APIC = 1,
+    OVERRIDE = 2,
+    LOCAL_NMI = 4,
+
+    LOCAL_APIC_ENABLED = 1 << 0,
+    ALL_PROCESSORS = 0xff,
+
+    /* "MPS INTI Flags": 0 is what the bus is used to, for ISA edge and active high. */
+    ACTIVE_HIGH = 1 << 0,
+    LEVEL = 3 << 2,
+};
+
+/*
+ * The DSDT's AML, by hand. Names have four characters. After a ScopeOp, DeviceOp, PackageOp or
+ * BufferOp stands a PkgLength: the number of bytes from itself to the end of the object, in one
+ * byte up to 63; 0x4b, 5 is 0x5b in two.
+ */
+#define LE16(x) (x) & 0xff, (x) >> 8
+
+/* Resource descriptors: a range of ports decoded in 16 bits; an edge-triggered interrupt. */
+#define IO(port, len) 0x47, 0x01, LE16(port), LE16(port), 0x01, (len)
+#define IRQ(n)        0x22, LE16(1 << (n))
+#define END_TAG       0x79, 0x00
+
+// clang-format off
+static const uint8_t aml[] = {
+    /* Name (_S5, Package () { SLP_TYP for PM1a, for PM1b, 0, 0 }) */
+    0x08, '_', 'S', '5', '_', 0x12, 8, 4,
+        0x0a, ACPI_PM_S5, 0x0a, ACPI_PM_S5, 0x00, 0x00,
+    /* Scope (\_SB) */
+    0x10, 0x4b, 5, '\\', '_', 'S', 'B', '_',
+        /* Device (COM1) */
+        0x5b, 0x82, 43, 'C', 'O', 'M', '1',
+            /* Name (_HID, EisaId ("PNP0501")): a 16550A */
+            0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,
+            /* Name (_UID, One) */
+            0x08, '_', 'U', 'I', 'D', 0x01,
+            /* Name (_CRS, ResourceTemplate () { IO, IRQ }) */
+            0x08, '_', 'C', 'R', 'S', 0x11, 16, 0x0a, 13,
+                IO(PC_COM1, 8), IRQ(PC_COM1_IRQ), END_TAG,
+        /* Device (RTC) */
+        0x5b, 0x82, 37, 'R', 'T', 'C', '_',
+            /* Name (_HID, EisaId ("PNP0B00")): an AT real-time clock */
+            0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0b, 0x00,
+            /* Name (_CRS, ResourceTemplate () { IO, IRQ }) */
+            0x08, '_', 'C', 'R', 'S', 0x11, 16, 0x0a, 13,
+                IO(PC_RTC, 2), IRQ(PC_RTC_IRQ), END_TAG,
+};
+// clang-format on
+
+/* Where the next table goes. */
+struct place {
+    const struct ram *ram;
+    uint64_t gpa;
+};
+
+/* Copy a table to RAM, aligned as the FACS must be, and return its guest-physical address. */
+static uint32_t put(struct place *at, const void *table, size_t len)
+{
+    uint64_t gpa = (at->gpa + 63) & ~UINT64_C(63);
+
+    assert(gpa + len <= ACPI_END);
+    memcpy(ram_at(at->ram, gpa, len), table, len);
+    at->gpa = gpa + len;
+    return (uint32_t)gpa;
+}
+
+/* What makes the bytes sum up to 0, where the checksum is still 0. */
+static uint8_t checksum(const void *table, size_t len)
+{
+    const uint8_t *b = table;
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum += b[i];
+    return -sum;
+}
+
+/* Fill in the header that a table of len bytes begins with, checksum last, and put the table. */
+static uint32_t put_table(struct place *at, void *table, size_t len, const char *signature,
+                          uint8_t revision)
+{
+    struct header h = {
+        .length = (uint32_t)len,
+        .revision = revision,
+        .oem_id = "MINIVM",
+        .oem_table_id = "MINIVM  ",
+        .oem_revision = 1,
+        .creator_id = "MINI",
+        .creator_revision = 1,
+    };
+
+    memcpy(h.signature, signature, sizeof(h.signature));
+    memcpy(table, &h, sizeof(h));
+    h.checksum = checksum(table, len);
+    memcpy(table, &h, sizeof(h));
+    return put(at, table, len);
+}
+
+static uint32_t put_dsdt(struct place *at)
+{
+    struct {
+        struct header header;
+        uint8_t aml[sizeof(aml)];
+    } PACKED dsdt;
+
+    memcpy(dsdt.aml, aml, sizeof(aml));
+    return put_table(at, &dsdt, sizeof(dsdt), "DSDT", 2);
+}
+
+static uint32_t put_facs(struct place *at)
+{
+    struct facs facs = {.signature = "FACS", .length = sizeof(facs), .version = 2};
+
+    return put(at, &facs, sizeof(facs));
+}
+
+static uint32_t put_fadt(struct place *at, uint32_t facs, uint32_t dsdt)
+{
+    enum {
+        EVT = PC_ACPI_PM + ACPI_PM_EVT,
+        CNT = PC_ACPI_PM + ACPI_PM_CNT,
+        TMR = PC_ACPI_PM + ACPI_PM_TMR,
+    };
+    struct fadt fadt = {
+        .firmware_ctrl = facs,
+        .dsdt = dsdt,
+        .sci_int = PC_SCI_IRQ,
+        .pm1a_evt_blk = EVT,
+        .pm1a_cnt_blk = CNT,
+        .pm_tmr_blk = TMR,
+        .pm1_evt_len = 4,
+        .pm1_cnt_len = 2,
+        .pm_tmr_len = 4,
+        .p_lvl2_lat = 101,  /* over 100 us: no C2 */
+        .p_lvl3_lat = 1001, /* over 1000 us: no C3 */
+        .century = 0x32,
+        .iapc_boot_arch = LEGACY_DEVICES | VGA_NOT_PRESENT,
+        .flags = WBINVD | PROC_C1 | SLP_BUTTON | FIX_RTC | TMR_VAL_EXT | RESET_REG_SUP | HEADLESS,
+        .reset_reg = {SPACE_IO, 8, 0, ACCESS_BYTE, PC_RESET_PORT},
+        .reset_value = RESET_PORT_RST_CPU | RESET_PORT_SYS_RST,
+        .x_dsdt = dsdt,
+        .x_pm1a_evt_blk = {SPACE_IO, 32, 0, ACCESS_WORD, EVT},
+        .x_pm1a_cnt_blk = {SPACE_IO, 16, 0, ACCESS_WORD, CNT},
+        .x_pm_tmr_blk = {SPACE_IO, 32, 0, ACCESS_DWORD, TMR},
+    };
+
+    return put_table(at, &fadt, sizeof(fadt), "FACP", 5);
+}
+
+static uint32_t put_madt(struct place *at, int cpus)
+{
+    struct {
+        struct madt head;
+        struct madt_io_apic io_apic;
+        struct madt_override pit, sci;
+        struct madt_local_nmi nmi;
+        struct madt_local_apic cpu[PC_MAX_CPUS];
+    } PACKED madt = {
+        .head = {.local_apic = PC_LAPIC_BASE, .flags = PCAT_COMPAT},
+        .io_apic = {IO_APIC, sizeof(madt.io_apic), PC_IOAPIC_ID, 0, PC_IOAPIC_BASE, 0},
+        .pit = {OVERRIDE, sizeof(madt.pit), 0, 0, PC_PIT_PIN, 0},
+        .sci = {OVERRIDE, sizeof(madt.sci), 0, PC_SCI_IRQ, PC_SCI_IRQ, ACTIVE_HIGH | LEVEL},
+        .nmi = {LOCAL_NMI, sizeof(madt.nmi), ALL_PROCESSORS, 0, 1},
+    };
+
+    for (int i = 0; i < cpus; i++)
+        madt.cpu[i] = (struct madt_local_apic){LOCAL_APIC, sizeof(madt.cpu[i]), (uint8_t)i,
+                                               (uint8_t)i, LOCAL_APIC_ENABLED};
+
+    return put_table(at, &madt, sizeof(madt) - sizeof(madt.cpu) + cpus * sizeof(madt.cpu[0]),
+                     "APIC", 3);
+}
+
+uint64_t acpi_build(const struct ram *ram, const struct acpi_config *c)
+{
+    struct place at = {ram, ACPI_BASE + sizeof(struct rsdp)};
+    struct {
+        struct header header;
+        uint32_t table[2];
+    } PACKED rsdt;
+    struct {
+        struct header header;
+        uint64_t table[2];
+    } PACKED xsdt;
+    struct rsdp rsdp = {
+        .signature = "RSD PTR ",
+        .oem_id = "MINIVM",
+        .revision = 2,
+        .length = sizeof(rsdp),
+    };
+
+    assert(c->cpus >= 1 && c->cpus <= PC_MAX_CPUS);
+
+    xsdt.table[0] = rsdt.table[0] = put_fadt(&at, put_facs(&at), put_dsdt(&at));
+    xsdt.table[1] = rsdt.table[1] = put_madt(&at, c->cpus);
+    rsdp.rsdt = put_table(&at, &rsdt, sizeof(rsdt), "RSDT", 1);
+    rsdp.xsdt = put_table(&at, &xsdt, sizeof(xsdt), "XSDT", 1);
+    rsdp.checksum = checksum(&rsdp, offsetof(struct rsdp, length));
+    rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
+    memcpy(ram_at(ram, ACPI_BASE, sizeof(rsdp)), &rsdp, sizeof(rsdp));
+    return ACPI_BASE;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ACPI tables that firmware would leave: what operating systems of today ask for the CPUs, the
+ * interrupt wiring and the way to turn the machine off.
+ */
+#ifndef BOOT_ACPI_H
+#define BOOT_ACPI_H
+
+#include "hw/ram.h"
+
+#include <stdint.h>
+
+/* All tables lie in ACPI_BASE .. ACPI_END-1, which the memory map must not call usable RAM. */
+#define ACPI_BASE 0xe0000
+#define ACPI_END  0xe1000
+
+/* What differs between machines; the rest is the same for all of them and stands in hw/pc.h. */
+struct acpi_config {
+    int cpus; /* 1..PC_MAX_CPUS */
+};
+
+/*
+ * Write the tables to RAM, of which there must be at least ACPI_END bytes, and return the
+ * guest-physical address of the RSDP. A guest also finds it by its signature at ACPI_BASE.
+ */
+uint64_t acpi_build(const struct ram *ram, const struct acpi_config *c);
+
+#endif

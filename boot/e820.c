@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The memory map.
+ *
+ * After: ACPI Specification, "System Address Map Interfaces", "INT 15H, E820H - Query System
+ * Address Map".
+ *
+ * Left out: the BIOS call itself, for there is no BIOS: a loader hands the map to its kernel. Types
+ * for ACPI tables: ours are few enough to stay reserved for good.
+ */
+#include "boot/e820.h"
+
+#include <assert.h>
+
+#define EBDA      UINT64_C(0x9fc00) /* the firmware's 1 KiB at the end of base memory */
+#define VIDEO     UINT64_C(0xa0000)
+#define CHIPS     UINT64_C(0xfec00000) /* IOAPIC, local APIC, what the engine needs, boot ROM */
+#define CHIPS_END RAM_HIGH
+
+int e820_build(const struct ram *ram, struct e820_entry *map, int max)
+{
+    uint64_t low = ram_low(ram), high = ram_high(ram);
+    const struct {
+        uint64_t start, end;
+        uint32_t type;
+    } range[E820_MAX] = {
+        {0, low < EBDA ? low : EBDA, E820_RAM},    {EBDA, VIDEO, E820_RESERVED},
+        {E820_BIOS, E820_BIOS_END, E820_RESERVED}, {E820_BIOS_END, low, E820_RAM},
+        {CHIPS, CHIPS_END, E820_RESERVED},         {RAM_HIGH, RAM_HIGH + high, E820_RAM},
+    };
+    int n = 0;
+
+    assert(max >= E820_MAX);
+    for (int i = 0; i < E820_MAX; i++)
+        if (range[i].start < range[i].end)
+            map[n++] = (struct e820_entry){.addr = range[i].start,
+                                           .size = range[i].end - range[i].start,
+                                           .type = range[i].type};
+    return n;
+}

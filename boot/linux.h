@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Linux as a guest, whatever its image: how it is told about its machine, given a command to run,
+ * and how its last deed shows whether it rebooted or panicked.
+ */
+#ifndef BOOT_LINUX_H
+#define BOOT_LINUX_H
+
+#include "boot/cpio.h"
+#include "hw/ram.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The command line: the defaults that make COM1 the console and let a panic end the machine, what
+ * the terminal is like when is_tty, and the user's, which comes last and so wins. The caller frees
+ * it.
+ */
+char *linux_cmdline(const char *user, bool is_tty);
+
+/*
+ * An archive that makes the initramfs of tools/mkinitramfs run a command instead of a shell: argv
+ * up to its NULL. raw: the command's bytes pass unchanged, as its output is no terminal.
+ */
+void linux_command(struct cpio *c, char **argv, bool raw);
+
+/* How a Linux that has asked for a reset or caused a triple fault meant it. */
+enum linux_end {
+    LINUX_CRASHED,  /* it did not mean it */
+    LINUX_REBOOTED, /* on purpose */
+    LINUX_PANICKED, /* it gave up, see its console */
+};
+
+/* Before it starts: leave a mark in RAM that its last deed overwrites. */
+void linux_mark(const struct ram *ram);
+
+/* After it ended with a reset or a triple fault. cmdline is the one that it was given. */
+enum linux_end linux_verdict(const struct ram *ram, const char *cmdline);
+
+#endif

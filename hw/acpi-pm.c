@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ACPI fixed hardware: PM1a event and control blocks, and the PM timer of 32 bits.
+ *
+ * After: Advanced Configuration and Power Interface Specification 5.0, "ACPI Hardware
+ * Specification": "PM1 Event Grouping", "PM1 Control Grouping", "Power Management Timer".
+ * Left out: SMI_CMD and the legacy mode (SCI_EN is always set, which the FADT says by an SMI_CMD of
+ * 0), GBL_RLS (there is no firmware to signal), sleep states but S5 (the DSDT has no other), bus
+ * master status and wake status (nothing sleeps).
+ */
+#include "hw/acpi-pm.h"
+
+/* PM1 status and, the same bits, PM1 enable. */
+enum {
+    TMR = 1 << 0,
+    GBL = 1 << 5,
+    PWRBTN = 1 << 8,
+    SLPBTN = 1 << 9,
+    RTC = 1 << 10,
+
+    EVENTS = TMR | GBL | PWRBTN | SLPBTN | RTC,
+};
+
+/* PM1 control. */
+enum {
+    SCI_EN = 1 << 0,
+    BM_RLD = 1 << 1,
+    SLP_TYP = 7 << 10,
+    SLP_TYP_SHIFT = 10,
+    SLP_EN = 1 << 13,
+};
+
+static uint64_t ticks(struct acpi_pm *p)
+{
+    return (uint64_t)((unsigned __int128)clock_now(p->clock) * ACPI_PM_HZ / NS_PER_SECOND);
+}
+
+/* TMR_STS is set whenever the timer's most significant bit changes. */
+static uint64_t half_turn(struct acpi_pm *p)
+{
+    return ticks(p) >> 31;
+}
+
+/* When half turn n begins, in ns, rounded up. */
+static uint64_t half_turn_start(uint64_t n)
+{
+    return (uint64_t)((((unsigned __int128)n << 31) * NS_PER_SECOND + ACPI_PM_HZ - 1) / ACPI_PM_HZ);
+}
+
+static uint16_t status(struct acpi_pm *p)
+{
+    return p->status | (half_turn(p) != p->half ? TMR : 0);
+}
+
+static void update(struct acpi_pm *p)
+{
+    uint16_t s = status(p);
+
+    /* Only an interrupt needs to be on time; a guest that polls finds TMR_STS by reading. */
+    clock_arm(p->clock, &p->timer,
+              (p->enable & TMR) && !(s & TMR) ? half_turn_start(p->half + 1) : CLOCK_NEVER);
+    irq_set(&p->sci, s & p->enable);
+}
+
+static void fire(struct timer *t)
+{
+    update(container_of(t, struct acpi_pm, timer));
+}
+
+static uint64_t acpi_pm_read(struct device *d, uint64_t off, int size)
+{
+    struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
+    uint16_t s = status(p);
+    uint32_t t = (uint32_t)ticks(p);
+    uint8_t reg[ACPI_PM_LEN] = {
+        s,          s >> 8,          p->enable, p->enable >> 8, /* PM1a event block */
+        p->control, p->control >> 8, 0,         0,              /* PM1a control block */
+        t,          t >> 8,          t >> 16,   t >> 24,
+    };
+    uint64_t val = 0;
+
+    for (int i = 0; i < size; i++)
+        val |= (uint64_t)reg[off + i] << 8 * i;
+    return val;
+}
+
+static void write_byte(struct acpi_pm *p, uint64_t off, uint8_t val)
+{
+    uint16_t bits = (uint16_t)(val << 8 * (off & 1));
+    uint16_t mask = (uint16_t)(0xff << 8 * (off & 1));
+
+    switch (off & ~UINT64_C(1)) {
+    case ACPI_PM_EVT: /* writing 1 clears */
+        p->status &= ~bits;
+        if (bits & TMR)
+            p->half = half_turn(p);
+        break;
+    case ACPI_PM_EVT + 2:
+        p->enable = (p->enable & ~mask) | (bits & EVENTS);
+        break;
+    case ACPI_PM_CNT:
+        p->control = SCI_EN | (p->control & ~mask) | (bits & (BM_RLD | SLP_TYP));
+        if ((bits & SLP_EN) && (bits & SLP_TYP) == ACPI_PM_S5 << SLP_TYP_SHIFT)
+            irq_set(&p->off, true);
+        break;
+    }
+}
+
+static void acpi_pm_write(struct device *d, uint64_t off, int size, uint64_t val)
+{
+    struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
+
+    for (int i = 0; i < size; i++)
+        write_byte(p, off + i, (uint8_t)(val >> 8 * i));
+    update(p);
+}
+
+static void acpi_pm_reset(struct device *d)
+{
+    struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
+
+    p->status = 0;
+    p->enable = 0;
+    p->control = SCI_EN;
+    p->half = half_turn(p);
+    update(p);
+}
+
+void acpi_pm_init(struct acpi_pm *p, struct clock *c, struct irq sci, struct irq off)
+{
+    *p = (struct acpi_pm){
+        .dev =
+            {
+                .name = "acpi-pm",
+                .max_size = 4,
+                .read = acpi_pm_read,
+                .write = acpi_pm_write,
+                .reset = acpi_pm_reset,
+            },
+        .clock = c,
+        .sci = sci,
+        .off = off,
+    };
+    clock_add(c, &p->timer, fire);
+    acpi_pm_reset(&p->dev);
+}
+
+void acpi_pm_power_button(struct acpi_pm *p)
+{
+    p->status |= PWRBTN;
+    update(p);
+}

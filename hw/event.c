@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The main thread's event loop, over epoll.
+ *
+ * After: epoll(7), eventfd(2).
+ */
+#define _GNU_SOURCE
+#include "hw/event.h"
+#include "hw/device.h"
+#include "hw/die.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+    BATCH = 16
+};
+
+static void woken(struct watch *w)
+{
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+}
+
+/* Make the loop look at its watches again. */
+static void wake(struct event_loop *l)
+{
+    uint64_t one = 1;
+
+    (void)!write(l->wake, &one, sizeof(one));
+}
+
+void event_init(struct event_loop *l, pthread_mutex_t *lock)
+{
+    *l = (struct event_loop){.lock = lock, .running = true};
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (l->epoll < 0 || l->wake < 0)
+        die("cannot make an event loop: %m");
+    l->waker = (struct watch){.fd = l->wake, .ready = woken};
+    event_add(l, &l->waker);
+}
+
+void event_free(struct event_loop *l)
+{
+    close(l->wake);
+    close(l->epoll);
+}
+
+void event_add(struct event_loop *l, struct watch *w)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
+
+    w->on = true;
+    w->always = epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0 && errno == EPERM;
+    w->next = l->watches;
+    l->watches = w;
+}
+
+void event_remove(struct event_loop *l, struct watch *w)
+{
+    struct watch **p = &l->watches;
+
+    while (*p && *p != w)
+        p = &(*p)->next;
+    if (!*p)
+        return;
+    *p = w->next;
+    w->on = false;
+    if (!w->always)
+        epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+}
+
+void event_enable(struct event_loop *l, struct watch *w, bool on)
+{
+    if (w->on == on)
+        return;
+    w->on = on;
+    if (w->always) {
+        wake(l);
+    } else {
+        /* A descriptor left in the set would report a hang-up for ever. */
+        struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
+
+        epoll_ctl(l->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->fd, &e);
+    }
+}
+
+/* Serve the watches that are always ready; was there one? */
+static bool serve_always(struct event_loop *l)
+{
+    bool served = false;
+
+    for (struct watch *w = l->watches, *next; w; w = next) {
+        next = w->next;
+        if (w->always && w->on) {
+            w->ready(w);
+            served = true;
+        }
+    }
+    return served;
+}
+
+void event_run(struct event_loop *l)
+{
+    struct epoll_event e[BATCH];
+    bool busy = false;
+
+    while (__atomic_load_n(&l->running, __ATOMIC_ACQUIRE)) {
+        int n = epoll_wait(l->epoll, e, BATCH, busy ? 0 : -1);
+
+        pthread_mutex_lock(l->lock);
+        for (int i = 0; i < n; i++) {
+            struct watch *w = e[i].data.ptr;
+
+            if (w->on)
+                w->ready(w);
+        }
+        busy = serve_always(l);
+        pthread_mutex_unlock(l->lock);
+    }
+    __atomic_store_n(&l->running, true, __ATOMIC_RELEASE);
+}
+
+void event_stop(struct event_loop *l)
+{
+    __atomic_store_n(&l->running, false, __ATOMIC_RELEASE);
+    wake(l);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main thread's event loop: file descriptors, and whose they are.
+ */
+#ifndef HW_EVENT_H
+#define HW_EVENT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* Somebody who waits for a file descriptor, embedded in its owner. */
+struct watch {
+    int fd;
+    void (*ready)(struct watch *w); /* in the main thread, with the loop's lock held */
+    bool on;
+    bool always; /* what epoll refuses (a file, /dev/null) is always readable */
+    struct watch *next;
+};
+
+struct event_loop {
+    int epoll;
+    int wake; /* an eventfd that ends a wait */
+    struct watch waker;
+    bool running;
+    pthread_mutex_t *lock; /* held around every ready() */
+    struct watch *watches;
+};
+
+/* Make a loop whose callbacks run with lock held. Dies when the host is out of descriptors. */
+void event_init(struct event_loop *l, pthread_mutex_t *lock);
+
+/* Give its descriptors back. */
+void event_free(struct event_loop *l);
+
+/* Watch w->fd for input, until event_remove(). Lock held, or the loop not running. */
+void event_add(struct event_loop *l, struct watch *w);
+void event_remove(struct event_loop *l, struct watch *w);
+
+/* Stop and resume watching. Any thread, lock held. */
+void event_enable(struct event_loop *l, struct watch *w, bool on);
+
+/* Run callbacks until event_stop(). In the main thread, lock not held. */
+void event_run(struct event_loop *l);
+
+/* Make event_run() return. Any thread, any lock state, also from a signal handler; a stop before
+ * the start counts. */
+void event_stop(struct event_loop *l);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The I/O APIC: 24 pins in, interrupt messages to the local APICs out.
+ */
+#ifndef HW_IOAPIC_H
+#define HW_IOAPIC_H
+
+#include "hw/device.h"
+
+#define IOAPIC_PINS 24
+
+/* Where its output goes. Neither function may call back into the chip. */
+struct ioapic_out {
+    /* An interrupt message in MSI format: a write of data to addr, 0xfee..... */
+    void (*send)(void *to, uint64_t addr, uint32_t data);
+
+    /*
+     * The message that pin would send has changed; addr 0 says that it sends none. level: the
+     * local APIC must report the EOI of its vector to ioapic_eoi(). A masked pin sends none, but
+     * its route stays as long as the EOI of a message sent earlier is due. Called only when
+     * something did change, before a message that depends on it; all pins begin without a route.
+     * May be NULL.
+     */
+    void (*route)(void *to, int pin, uint64_t addr, uint32_t data, bool level);
+
+    void *to;
+};
+
+struct ioapic {
+    struct device dev; /* the MMIO page at 0xfec00000 */
+    struct ioapic_out out;
+    uint8_t reset_id, id;
+    uint8_t ioregsel;
+    uint32_t pins; /* level of each pin now */
+    uint64_t ioredtbl[IOAPIC_PINS];
+};
+
+/* id, 0..15, is the APIC ID after reset, which hardware leaves to its firmware. */
+void ioapic_init(struct ioapic *io, int id, struct ioapic_out out);
+
+/*
+ * The wire into pin n, 0..IOAPIC_PINS-1. True means asserted, be that high or low voltage. As with
+ * the real chip, an edge that comes while the pin is masked is lost.
+ */
+struct irq ioapic_pin(struct ioapic *io, int n);
+
+/* EOI of a level-triggered vector, 0..255, at a local APIC: pins still asserted send again. */
+void ioapic_eoi(struct ioapic *io, int vector);
+
+#endif

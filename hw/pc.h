@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where things are on this PC: what the board decodes and wires, and what the tables that firmware
+ * would leave (boot/acpi, boot/mptable) tell the guest about it. One place, so that they agree.
+ */
+#ifndef HW_PC_H
+#define HW_PC_H
+
+#define PC_MAX_CPUS 64 /* the APIC id of CPU i is i */
+
+/*
+ * Not the id of any CPU, as APIC ids and IOAPIC ids were one space on the serial APIC bus and
+ * older kernels still check; below the broadcast id 0xff; and 0 in bits 27:24 of the IOAPIC's ID
+ * register, which is all that the 82093AA has.
+ */
+#define PC_IOAPIC_ID      0xf0
+#define PC_IOAPIC_VERSION 0x11 /* of the 82093AA, and of every IOAPIC without an EOI register */
+
+#define PC_IOAPIC_BASE 0xfec00000
+#define PC_LAPIC_BASE  0xfee00000
+
+/* Ports. */
+#define PC_RTC        0x070
+#define PC_COM1       0x3f8
+#define PC_ACPI_PM    0x600
+#define PC_RESET_PORT 0xcf9
+
+/* ISA interrupts. On the IOAPIC each has the pin of its number, but the PIT, which has pin 2:
+ * nothing else can use it, as interrupt 2 is the cascade of the PICs. */
+#define PC_PIT_PIN  2
+#define PC_COM1_IRQ 4
+#define PC_RTC_IRQ  8
+#define PC_SCI_IRQ  9 /* level, active high */
+
+#endif

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The hypercall port.
+ *
+ * After: hw/port-hypercall-abi.h. A byte written is a function number; in a word, the high byte is
+ * an argument that needs no register. What the table does not name is ignored, and what nobody
+ * asked for reads as all-ones, as if there were no port.
+ *
+ * Left out: breaks on the console; the port has no way to tell them from bytes.
+ */
+#include "hw/port-hypercall.h"
+#include "hw/port-hypercall-abi.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static void put(struct port_hypercall *h, const void *buf, size_t n)
+{
+    console_put(h->caller.console(h->caller.of), buf, n);
+}
+
+static struct hypercall_regs regs(struct port_hypercall *h)
+{
+    struct hypercall_regs r;
+
+    h->caller.regs(h->caller.of, &r);
+    return r;
+}
+
+/* The caller's bit in h->getchar. */
+static uint64_t self(struct port_hypercall *h)
+{
+    unsigned index = h->caller.index(h->caller.of);
+
+    assert(index < HYPERCALL_CALLERS);
+    return UINT64_C(1) << index;
+}
+
+static uint8_t get(struct port_hypercall *h)
+{
+    struct console *c = h->caller.console(h->caller.of);
+    int in;
+
+    do
+        in = console_get(c);
+    while (in == CONSOLE_BREAK);
+    return in == CONSOLE_EMPTY ? HYPERCALL_NO_INPUT : in;
+}
+
+static void put_number(struct port_hypercall *h, uint16_t number)
+{
+    char digits[sizeof("65535")];
+
+    put(h, digits, snprintf(digits, sizeof(digits), "%u", number));
+}
+
+static void put_memory(struct port_hypercall *h, uint32_t gpa, uint32_t len)
+{
+    const void *buf = ram_at(h->ram, gpa, len);
+
+    if (buf && len)
+        put(h, buf, len);
+}
+
+static uint64_t port_hypercall_read(struct device *d, uint64_t off, int size)
+{
+    struct port_hypercall *h = container_of(d, struct port_hypercall, dev);
+    uint64_t me = self(h);
+
+    (void)size;
+    if (off != 0 || !(h->getchar & me))
+        return UINT64_MAX;
+    h->getchar &= ~me;
+    return ~UINT64_C(0xff) | get(h);
+}
+
+static void port_hypercall_write(struct device *d, uint64_t off, int size, uint64_t val)
+{
+    struct port_hypercall *h = container_of(d, struct port_hypercall, dev);
+    struct hypercall_regs r;
+
+    if (off != 0)
+        return;
+    switch (val & 0xff) {
+    case HYPERCALL_EXIT:
+        h->caller.exit(h->caller.of, size == 1 ? regs(h).ebx & 0xff : val >> 8 & 0xff);
+        break;
+    case HYPERCALL_PUTCHAR:
+        put(h, &(uint8_t){regs(h).ebx}, 1);
+        break;
+    case HYPERCALL_GETCHAR:
+        h->getchar |= self(h);
+        break;
+    case HYPERCALL_PUTNUM:
+        put_number(h, regs(h).ebx);
+        break;
+    case HYPERCALL_NEWLINE:
+        put(h, "\n", 1);
+        break;
+    case HYPERCALL_WRITE:
+        r = regs(h);
+        put_memory(h, r.esi, r.ecx);
+        break;
+    }
+}
+
+static void port_hypercall_reset(struct device *d)
+{
+    container_of(d, struct port_hypercall, dev)->getchar = 0;
+}
+
+void port_hypercall_init(struct port_hypercall *h, const struct ram *ram,
+                         struct hypercall_caller caller)
+{
+    *h = (struct port_hypercall){
+        .dev =
+            {
+                .name = "port-hypercall",
+                .max_size = 2,
+                .read = port_hypercall_read,
+                .write = port_hypercall_write,
+                .reset = port_hypercall_reset,
+            },
+        .ram = ram,
+        .caller = caller,
+    };
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A 16550A serial port, as PC COM1: eight byte registers, one interrupt, one console.
+ */
+#ifndef HW_SERIAL8250_H
+#define HW_SERIAL8250_H
+
+#include "hw/console.h"
+#include "hw/device.h"
+
+#define SERIAL8250_FIFO 16
+
+struct serial8250 {
+    struct device dev; /* attached over 8 addresses */
+    struct console *console;
+    struct irq irq;
+
+    uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+    uint8_t deltas;  /* the low half of MSR */
+    bool thre;       /* THR has become empty and no IIR read has said so yet */
+    bool overrun;    /* LSR.OE */
+    bool watched;    /* the guest polls for input: serial8250.c, "Input" */
+    bool handshakes; /* the guest has raised RTS, so lowering it means: wait */
+
+    /* Bytes or CONSOLE_BREAK, oldest first: what the receiver holds, and what is still on the line
+     * although the console has given it away. */
+    uint16_t rx[SERIAL8250_FIFO], line[SERIAL8250_FIFO];
+    uint8_t nrx, nline;
+};
+
+/*
+ * Make a serial port between a console and an interrupt wire. It becomes the one that the console
+ * tells of input (c->arrived), and takes input only as its guest is ready for it; no byte is ever
+ * taken that the guest does not get, in order, unless the guest never looks again.
+ */
+void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq);
+
+#endif

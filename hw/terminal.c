@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The host's terminal.
+ *
+ * After: termios(3), tty_ioctl(4), signal-safety(7).
+ *
+ * Left out: the window's size. A serial line has no way to tell it; `resize` or `stty` in the
+ * guest does.
+ */
+#define _GNU_SOURCE
+#include "hw/terminal.h"
+#include "hw/device.h"
+#include "hw/die.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CTRL_A = 1,
+    LINGER_NS = 1000000,    /* how long output is gathered before it is written */
+    GATHER = 16 * 1024,     /* or how much */
+    HIGH_WATER = 64 * 1024, /* unwritten bytes that make a vCPU wait, */
+    LOW_WATER = 16 * 1024,  /* until so few are left */
+};
+
+/* The terminal as the user's shell had it. The one global of minivm: signal handlers need it. */
+static struct {
+    volatile sig_atomic_t saved, raw;
+    int fd;
+    struct termios cooked;
+} user;
+
+static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+
+void terminal_cook(void)
+{
+    if (user.saved && user.raw) {
+        user.raw = 0;
+        tcsetattr(user.fd, TCSANOW, &user.cooked);
+    }
+}
+
+void terminal_raw(void)
+{
+    struct termios raw = user.cooked;
+
+    /* In the background the terminal is somebody else's. */
+    if (!user.saved || tcgetpgrp(user.fd) != getpgrp())
+        return;
+    cfmakeraw(&raw);
+    user.raw = 1;
+    tcsetattr(user.fd, TCSANOW, &raw);
+}
+
+static void crashed(int sig)
+{
+    terminal_cook();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void take_over(int fd)
+{
+    user.fd = fd;
+    if (tcgetattr(fd, &user.cooked) < 0)
+        return;
+    user.saved = 1;
+    atexit(terminal_cook);
+    for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
+        signal(fatal_signals[i], crashed);
+    /* Restoring from the background must not stop us. */
+    signal(SIGTTOU, SIG_IGN);
+    terminal_raw();
+}
+
+static void enqueue(struct terminal *t, int byte)
+{
+    if (t->count < TERMINAL_INPUT)
+        t->queue[(t->head + t->count++) % TERMINAL_INPUT] = byte;
+}
+
+void terminal_type(struct terminal *t, int byte)
+{
+    enqueue(t, byte);
+    if (t->console.arrived)
+        t->console.arrived(t->console.to);
+}
+
+/* One byte from stdin: to the guest, or after a Ctrl-A on a terminal, to minivm. */
+static void typed(struct terminal *t, uint8_t byte)
+{
+    if (t->escaped) {
+        t->escaped = false;
+        if (byte == CTRL_A)
+            enqueue(t, byte);
+        else
+            t->command(t->to, byte);
+    } else if (t->is_tty && byte == CTRL_A) {
+        t->escaped = true;
+    } else {
+        enqueue(t, byte);
+    }
+}
+
+static void input_ready(struct watch *w)
+{
+    struct terminal *t = container_of(w, struct terminal, in);
+    uint8_t buf[TERMINAL_INPUT];
+    size_t room = TERMINAL_INPUT - t->count;
+    ssize_t n = room ? read(w->fd, buf, room) : -1;
+
+    if (n == 0 || (n < 0 && room && errno != EAGAIN && errno != EINTR)) {
+        t->eof = true;
+        event_remove(t->loop, w);
+        return;
+    }
+    for (ssize_t i = 0; i < n; i++)
+        typed(t, buf[i]);
+    if (t->count == TERMINAL_INPUT)
+        event_enable(t->loop, w, false);
+    if (t->count && t->console.arrived)
+        t->console.arrived(t->console.to);
+}
+
+static int get(struct console *c)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    if (!t->count)
+        return CONSOLE_EMPTY;
+
+    int byte = t->queue[t->head];
+
+    t->head = (t->head + 1) % TERMINAL_INPUT;
+    if (t->count-- == TERMINAL_INPUT && !t->eof)
+        event_enable(t->loop, &t->in, true);
+    return byte;
+}
+
+/* Output lock held. */
+static void remember(struct terminal *t, const uint8_t *buf, size_t n)
+{
+    if (n > TERMINAL_TAIL) {
+        t->total += n - TERMINAL_TAIL;
+        buf += n - TERMINAL_TAIL;
+        n = TERMINAL_TAIL;
+    }
+    for (size_t i = 0; i < n; i++)
+        t->tail[t->total++ % TERMINAL_TAIL] = buf[i];
+}
+
+static void put(struct console *c, const void *buf, size_t n)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    pthread_mutex_lock(&t->lock);
+    remember(t, buf, n);
+    if (!t->dead) {
+        if (t->nout + n > t->capacity) {
+            t->capacity = 2 * (t->nout + n);
+            t->out = realloc(t->out, t->capacity);
+            assert(t->out);
+        }
+        memcpy(t->out + t->nout, buf, n);
+        bool first = t->nout == 0, enough = t->nout < GATHER && t->nout + n >= GATHER;
+
+        t->nout += n;
+        t->unwritten += n;
+        if (first || enough)
+            pthread_cond_signal(&t->more);
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void wait_for_reader(struct console *c)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    if (__atomic_load_n(&t->unwritten, __ATOMIC_RELAXED) < HIGH_WATER)
+        return;
+    pthread_mutex_lock(&t->lock);
+    while (t->unwritten > LOW_WATER && !t->released && !t->dead)
+        pthread_cond_wait(&t->less, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void release(struct console *c, bool released)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    pthread_mutex_lock(&t->lock);
+    t->released = released;
+    pthread_cond_broadcast(&t->less);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* Write all of buf, however the descriptor behaves; false when nobody will ever read it. */
+static bool write_all(struct terminal *t, const uint8_t *buf, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(t->out_fd, buf, n);
+
+        if (done < 0 && errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = t->out_fd, .events = POLLOUT}, 1, -1);
+            continue;
+        }
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return false;
+        buf += done;
+        n -= done;
+        pthread_mutex_lock(&t->lock);
+        t->unwritten -= done;
+        pthread_cond_broadcast(&t->less);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return true;
+}
+
+/* The output lock is held; wait until output is worth a system call. False at the very end. */
+static bool gather(struct terminal *t)
+{
+    struct timespec deadline;
+
+    while (!t->nout && !t->flush)
+        pthread_cond_wait(&t->more, &t->lock);
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_nsec += LINGER_NS;
+    if (deadline.tv_nsec >= 1000000000) {
+        deadline.tv_nsec -= 1000000000;
+        deadline.tv_sec++;
+    }
+    while (t->nout < GATHER && !t->flush)
+        if (pthread_cond_timedwait(&t->more, &t->lock, &deadline) == ETIMEDOUT)
+            break;
+    return t->nout > 0;
+}
+
+static void *writer(void *arg)
+{
+    struct terminal *t = arg;
+    uint8_t *spare = NULL;
+    size_t spare_capacity = 0;
+
+    pthread_mutex_lock(&t->lock);
+    while (gather(t)) {
+        uint8_t *buf = t->out;
+        size_t n = t->nout, capacity = t->capacity;
+
+        t->out = spare;
+        t->capacity = spare_capacity;
+        t->nout = 0;
+        pthread_mutex_unlock(&t->lock);
+        bool alive = write_all(t, buf, n);
+        pthread_mutex_lock(&t->lock);
+        spare = buf;
+        spare_capacity = capacity;
+        if (!alive) {
+            bool gone = errno == EPIPE;
+
+            t->dead = true;
+            t->nout = t->unwritten = 0;
+            pthread_cond_broadcast(&t->less);
+            pthread_mutex_unlock(&t->lock);
+            if (gone)
+                t->closed(t->to);
+            pthread_mutex_lock(&t->lock);
+        }
+    }
+    t->dead = true;
+    pthread_cond_broadcast(&t->less);
+    pthread_mutex_unlock(&t->lock);
+    free(spare);
+    return NULL;
+}
+
+void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
+                   void (*closed)(void *to), void *to)
+{
+    pthread_condattr_t attr;
+
+    *t = (struct terminal){
+        .console = {.put = put, .get = get, .wait = wait_for_reader, .release = release},
+        .in = {.fd = in_fd, .ready = input_ready},
+        .is_tty = isatty(in_fd),
+        .command = command,
+        .out_fd = out_fd,
+        .closed = closed,
+        .to = to,
+    };
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->more, &attr);
+    pthread_cond_init(&t->less, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void terminal_start(struct terminal *t, struct event_loop *loop)
+{
+    t->loop = loop;
+    signal(SIGPIPE, SIG_IGN);
+    if (t->is_tty)
+        take_over(t->in.fd);
+    event_add(loop, &t->in);
+    if (pthread_create(&t->writer, NULL, writer, t))
+        die("cannot start the console's thread: %m");
+}
+
+void terminal_finish(struct terminal *t, int timeout_ms)
+{
+    struct timespec deadline;
+    size_t left = SIZE_MAX;
+    int error = 0;
+
+    event_remove(t->loop, &t->in);
+    pthread_mutex_lock(&t->lock);
+    t->flush = true;
+    pthread_cond_signal(&t->more);
+    while (!t->dead && error != ETIMEDOUT) {
+        if (timeout_ms < 0) {
+            pthread_cond_wait(&t->less, &t->lock);
+            continue;
+        }
+        if (t->unwritten < left) {
+            left = t->unwritten;
+            clock_gettime(CLOCK_MONOTONIC, &deadline);
+            deadline.tv_sec += timeout_ms / 1000;
+        }
+        error = pthread_cond_timedwait(&t->less, &t->lock, &deadline);
+    }
+    bool dead = t->dead;
+    pthread_mutex_unlock(&t->lock);
+    /* A writer stuck in write() ends with the process. */
+    if (dead)
+        pthread_join(t->writer, NULL);
+    else
+        pthread_detach(t->writer);
+    terminal_cook();
+}
+
+void terminal_last_line(struct terminal *t, char *line, size_t size)
+{
+    size_t n = 0;
+
+    pthread_mutex_lock(&t->lock);
+    uint64_t start = t->total > TERMINAL_TAIL ? t->total - TERMINAL_TAIL : 0;
+
+    line[0] = 0;
+    for (uint64_t i = start; i < t->total; i++) {
+        uint8_t byte = t->tail[i % TERMINAL_TAIL];
+
+        if (byte == '\n' || byte == '\r') {
+            n = 0;
+        } else if (n < size - 1) {
+            line[n++] = byte >= ' ' && byte < 127 ? byte : '?';
+            line[n] = 0;
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+}

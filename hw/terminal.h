@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's terminal, as the console of a guest: stdin and stdout, whatever they are.
+ *
+ * On a terminal the line is raw and Ctrl-A is the escape to minivm; anywhere else (pipe, file,
+ * /dev/null) every byte goes through as it is. The end of input is not the end of the guest.
+ *
+ * Output leaves by a thread of its own, a millisecond's worth at a time, so that a vCPU never
+ * waits inside a chip for a slow reader.
+ */
+#ifndef HW_TERMINAL_H
+#define HW_TERMINAL_H
+
+#include "hw/console.h"
+#include "hw/event.h"
+
+#include <stdint.h>
+
+enum {
+    TERMINAL_INPUT = 4096, /* bytes that wait for the guest before stdin is left alone */
+    TERMINAL_TAIL = 1024,  /* bytes of output remembered for a report */
+};
+
+struct terminal {
+    struct console console; /* what the chips get */
+    struct event_loop *loop;
+
+    /* Input: machine lock. */
+    struct watch in;
+    int queue[TERMINAL_INPUT];
+    unsigned head, count;
+    bool is_tty, escaped, eof;
+    void (*command)(void *to, int key);
+    void *to;
+
+    /* Output: its own lock, which is never held while another is taken. */
+    pthread_mutex_t lock;
+    pthread_cond_t more, less; /* output arrived; output left */
+    pthread_t writer;
+    int out_fd;
+    uint8_t *out;
+    size_t nout, capacity;
+    size_t unwritten; /* nout, and what the writer has in hand */
+    bool flush, released, dead;
+    void (*closed)(void *to); /* nobody reads our output any more */
+    uint8_t tail[TERMINAL_TAIL];
+    uint64_t total; /* bytes of output since the start */
+};
+
+/*
+ * Make a console of two descriptors. command is called in the main thread, machine locked, for the
+ * key after a Ctrl-A; closed is called in any thread without lock when the reader of out_fd has
+ * gone.
+ */
+void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
+                   void (*closed)(void *to), void *to);
+
+/* Start serving it by a loop that is not running yet. Puts a terminal in raw mode, to be restored
+ * at exit and on fatal signals. Dies when the host is out of threads. */
+void terminal_start(struct terminal *t, struct event_loop *loop);
+
+/* Queue a byte, or CONSOLE_BREAK, as if it had been typed. Machine locked. */
+void terminal_type(struct terminal *t, int byte);
+
+/* Write what is left, for at most timeout_ms without progress (-1: as long as it takes), and end
+ * the writer. The loop and the vCPUs have ended. */
+void terminal_finish(struct terminal *t, int timeout_ms);
+
+/* The last line of output that is not blank, as plain ASCII: up to size-1 bytes. */
+void terminal_last_line(struct terminal *t, char *line, size_t size);
+
+/* Give the user's shell its terminal back, and take it again. Harmless without a terminal;
+ * terminal_cook() is async-signal-safe. */
+void terminal_cook(void);
+void terminal_raw(void);
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * minivm check: what this host's KVM can do, tried for real, and what to do about what it cannot.
+ */
+#define _GNU_SOURCE
+#include "hw/die.h"
+#include "tools/minivm/minivm.h"
+#include "x86/kvm.h"
+#include "x86/machine.h"
+#include "x86/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    LIMIT_S = 20,  /* for one tiny guest */
+    MIN_MIPS = 20, /* million instructions a second; less is an interpreter, too slow for Linux */
+};
+
+struct check {
+    bool quiet, failed;
+    struct machine machine;
+    struct timer limit;
+};
+
+static void row(struct check *c, bool ok, const char *what, const char *detail)
+{
+    if (!c->quiet)
+        printf("%-4s %s%s%s\n", ok ? "ok" : "FAIL", what, *detail ? ": " : "", detail);
+    c->failed |= !ok;
+}
+
+static void no_put(struct console *console, const void *buf, size_t n)
+{
+    (void)console, (void)buf, (void)n;
+}
+
+static int no_get(struct console *console)
+{
+    (void)console;
+    return CONSOLE_EMPTY;
+}
+
+static void time_is_up(struct timer *t)
+{
+    machine_stop(&container_of(t, struct check, limit)->machine, STOP_TIMEOUT);
+}
+
+/* Run one tiny guest in a machine of its own; how it went, in words, or NULL when it went well.
+ * *ns is how long it ran. */
+static const char *try_mode(struct check *c, enum probe_mode mode, bool apic, uint64_t *ns)
+{
+    struct machine *m = &c->machine;
+    struct console console = {.put = no_put, .get = no_get};
+    struct config config = {.engine = &kvm_engine, .ram = 2 << 20, .cpus = 1, .apic = apic};
+    const char *problem = NULL;
+    struct cpu_state s;
+
+    machine_build(m, &config, &console);
+    clock_add(&m->clock, &c->limit, time_is_up);
+    clock_arm(&m->clock, &c->limit, LIMIT_S * NS_PER_SECOND);
+    probe_load(&m->ram, mode, &s);
+    m->engine->set(&m->vcpu[0], &s);
+    *ns = clock_now(&m->clock);
+    switch (machine_run(m)) {
+    case STOP_EXIT:
+        if (m->status != PROBE_STATUS)
+            problem = "it computed a wrong result";
+        break;
+    case STOP_SHUTDOWN:
+        problem = "triple fault";
+        break;
+    case STOP_TIMEOUT:
+        problem = "it never ended";
+        break;
+    default:
+        problem = "KVM gave up";
+        break;
+    }
+    *ns = clock_now(&m->clock) - *ns;
+    machine_free(m);
+    return problem;
+}
+
+static void check_modes(struct check *c)
+{
+    uint64_t ns;
+
+    for (enum probe_mode mode = PROBE_REAL; mode < PROBE_SPEED; mode++) {
+        const char *problem = try_mode(c, mode, false, &ns);
+
+        row(c, !problem, probe_name(mode), problem ? problem : "");
+    }
+
+    const char *problem = try_mode(c, PROBE_LONG, true, &ns);
+
+    row(c, !problem, "local APIC in the kernel (split irqchip)", problem ? problem : "");
+}
+
+static void check_speed(struct check *c)
+{
+    char detail[128];
+    uint64_t ns;
+    const char *problem = try_mode(c, PROBE_SPEED, false, &ns);
+    uint64_t mips = problem ? 0 : PROBE_INSTRUCTIONS * UINT64_C(1000) / (ns ? ns : 1);
+
+    snprintf(detail, sizeof(detail), "%llu million instructions a second%s",
+             (unsigned long long)mips,
+             mips < MIN_MIPS ? "; they are interpreted, not executed" : "");
+    row(c, mips >= MIN_MIPS, "speed", problem ? problem : detail);
+}
+
+static void check_device(struct check *c)
+{
+    char problem[512];
+    int fd = kvm_device(problem, sizeof(problem));
+
+    if (fd < 0) {
+        row(c, false, problem, "");
+        return;
+    }
+    row(c, true, "/dev/kvm", "");
+    const char *missing = kvm_missing(fd);
+
+    if (missing)
+        row(c, false, "this KVM lacks", missing);
+    close(fd);
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct check *c = calloc(1, sizeof(*c));
+
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet"))
+            c->quiet = true;
+        else
+            die("check: unknown option %s; there is only --quiet", argv[i]);
+    }
+    check_device(c);
+    if (!c->failed) {
+        check_modes(c);
+        if (!c->failed || !c->quiet)
+            check_speed(c);
+    }
+    bool failed = c->failed;
+
+    if (!c->quiet)
+        puts(failed ? "Linux guests do not run here. Use a host whose processor offers VMX or SVM "
+                      "(a virtual machine: one\nwith nesting), or put 'tools/kvmhost' before the "
+                      "command: slower, but complete."
+                    : "Everything that minivm boots runs here.");
+    free(c);
+    return failed;
+}

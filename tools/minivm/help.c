@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * minivm help, minivm version.
+ */
+#include "hw/die.h"
+#include "tools/minivm/minivm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char overview[] =
+    "minivm - a small virtual machine monitor\n"
+    "\n"
+    "  minivm run --kernel FILE --initrd FILE [OPTION]... [-- COMMAND [ARG]...]\n"
+    "  minivm check [--quiet]     what this host's KVM can do, tried for real\n"
+    "  minivm help [run]          the options of run, keys and exit statuses\n"
+    "  minivm version\n";
+
+static const char run_help[] =
+    "minivm run --kernel FILE [OPTION]... [-- COMMAND [ARG]...]\n"
+    "\n"
+    "Boots a Linux bzImage with its console, COM1, on stdin and stdout.\n"
+    "\n"
+    "  -k, --kernel FILE     the bzImage (may be compressed by gzip)\n"
+    "  -i, --initrd FILE     the initramfs, as tools/mkinitramfs makes it\n"
+    "  -p, --cmdline STRING  more for the kernel's command line, after minivm's own:\n"
+    "                        console=ttyS0 quiet panic=-1 reboot=panic_warm\n"
+    "  -m, --mem SIZE        RAM: 256M, 2G; a plain number is in MiB (default 512M)\n"
+    "  -c, --cpus N          CPUs, 1 to 64 (default 1)\n"
+    "      --entry 32|64     the kernel's entry point (default: 64 if it has one)\n"
+    "      --timeout SECONDS stop after that time, and say where the guest was\n"
+    "      --no-reboot       a guest that reboots ends\n"
+    "      --symbols FILE    the kernel's System.map, to name addresses in reports\n"
+    "      --stat            at the end, print each CPU's exits by reason on stderr\n"
+    "      --debugcon        print what the guest writes to port 0xe9 on stderr\n"
+    "  -- COMMAND [ARG]...   run COMMAND in the guest in place of a shell\n"
+    "\n"
+    "Long options also take --opt=VALUE.\n"
+    "\n"
+    "On a terminal: Ctrl-A x quits, Ctrl-A d says where the guest is, Ctrl-A b sends a break,\n"
+    "Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A.\n"
+    "\n"
+    "Exit status: the guest's own, when it gave one (its shell's or COMMAND's);\n"
+    "  0    the guest switched itself off, or the user quit by Ctrl-A x\n"
+    "  124  --timeout ran out\n"
+    "  125  minivm could not start: bad option, bad file, no KVM\n"
+    "  126  the guest crashed, or ended before COMMAND did\n"
+    "  128+N  signal N ended minivm (130 also: Ctrl-A x before COMMAND ended)\n";
+
+int cmd_help(int argc, char **argv)
+{
+    if (argc < 2)
+        fputs(overview, stdout);
+    else if (!strcmp(argv[1], "run"))
+        fputs(run_help, stdout);
+    else
+        die("no help on %s; there is 'minivm help' and 'minivm help run'", argv[1]);
+    return 0;
+}
+
+int cmd_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts("minivm " MINIVM_VERSION);
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The minivm command: its subcommands and what they share.
+ */
+#ifndef TOOLS_MINIVM_MINIVM_H
+#define TOOLS_MINIVM_MINIVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MINIVM_VERSION "0.1"
+
+/* Subcommands: argv[0] is their name; they return the exit status. */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+/* What `minivm run` was asked to do. */
+struct options {
+    const char *kernel, *initrd, *cmdline, *symbols;
+    uint64_t mem; /* bytes */
+    int cpus;
+    int entry;       /* 0, 32 or 64 */
+    int64_t timeout; /* ns, 0 for none */
+    bool no_reboot, stat, debugcon;
+    char **command; /* what follows --, or NULL */
+};
+
+/* Fill o from the arguments of `minivm run`. Dies on a bad one. */
+void options_parse(struct options *o, int argc, char **argv);
+
+#endif

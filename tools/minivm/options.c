@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The options of `minivm run`: one table, long and short forms as in lkvm.
+ */
+#define _GNU_SOURCE
+#include "hw/die.h"
+#include "hw/pc.h"
+#include "tools/minivm/minivm.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum kind {
+    FLAG,
+    STRING,
+    SIZE,
+    NUMBER,
+    SECONDS,
+    ABSENT, /* lkvm has it, we do not */
+};
+
+struct option {
+    const char *name;
+    char letter;
+    enum kind kind;
+    size_t offset;
+};
+
+static const struct option table[] = {
+    {"kernel", 'k', STRING, offsetof(struct options, kernel)},
+    {"initrd", 'i', STRING, offsetof(struct options, initrd)},
+    {"cmdline", 'p', STRING, offsetof(struct options, cmdline)},
+    {"params", 0, STRING, offsetof(struct options, cmdline)},
+    {"mem", 'm', SIZE, offsetof(struct options, mem)},
+    {"cpus", 'c', NUMBER, offsetof(struct options, cpus)},
+    {"entry", 0, NUMBER, offsetof(struct options, entry)},
+    {"timeout", 0, SECONDS, offsetof(struct options, timeout)},
+    {"symbols", 0, STRING, offsetof(struct options, symbols)},
+    {"no-reboot", 0, FLAG, offsetof(struct options, no_reboot)},
+    {"stat", 0, FLAG, offsetof(struct options, stat)},
+    {"debugcon", 0, FLAG, offsetof(struct options, debugcon)},
+    {"disk", 'd', ABSENT, 0},
+};
+#define OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static const struct option *find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (strlen(table[i].name) == len && !strncmp(table[i].name, name, len))
+            return &table[i];
+    die("unknown option --%.*s; 'minivm help run' lists them", (int)len, name);
+}
+
+static const struct option *find_letter(char letter)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (table[i].letter == letter)
+            return &table[i];
+    die("unknown option -%c; 'minivm help run' lists them", letter);
+}
+
+static uint64_t parse_size(const char *name, const char *s)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    int shift = 20;
+
+    errno = 0;
+    unsigned long long n = strtoull(s, &end, 10);
+
+    if (*end) {
+        const char *unit = strchr(units, toupper((unsigned char)*end));
+
+        if (!unit || (end[1] && strcasecmp(end + 1, "B") && strcasecmp(end + 1, "iB")))
+            unit = NULL;
+        if (!unit)
+            end = (char *)s;
+        else
+            shift = 10 + 10 * (int)(unit - units);
+    }
+    if (end == s || !isdigit((unsigned char)*s) || errno || n > UINT64_MAX >> shift)
+        die("--%s %s: not a size; write 256M or 2G (a plain number is in MiB)", name, s);
+    return (uint64_t)n << shift;
+}
+
+static int parse_number(const char *name, const char *s)
+{
+    char *end;
+
+    errno = 0;
+    long n = strtol(s, &end, 10);
+
+    if (end == s || *end || errno || n < 0 || n > INT32_MAX)
+        die("--%s %s: not a number", name, s);
+    return n;
+}
+
+static int64_t parse_seconds(const char *name, const char *s)
+{
+    char *end;
+    double n = strtod(s, &end);
+
+    if (end == s || *end || !(n > 0) || n > 1e9)
+        die("--%s %s: not a time in seconds", name, s);
+    return n * 1e9;
+}
+
+static void store(struct options *o, const struct option *opt, const char *val)
+{
+    void *to = (char *)o + opt->offset;
+
+    switch (opt->kind) {
+    case FLAG:
+        *(bool *)to = true;
+        break;
+    case STRING:
+        *(const char **)to = val;
+        break;
+    case SIZE:
+        *(uint64_t *)to = parse_size(opt->name, val);
+        break;
+    case NUMBER:
+        *(int *)to = parse_number(opt->name, val);
+        break;
+    case SECONDS:
+        *(int64_t *)to = parse_seconds(opt->name, val);
+        break;
+    case ABSENT:
+        die("--%s: there are no disks yet; put files in the initramfs with tools/mkinitramfs",
+            opt->name);
+    }
+}
+
+/* One option at argv[i]; the index of its last word. */
+static int parse_option(struct options *o, int argc, char **argv, int i)
+{
+    const char *arg = argv[i], *val = NULL;
+    const struct option *opt;
+
+    if (arg[1] == '-') {
+        const char *equals = strchr(arg, '=');
+
+        opt = find(arg + 2, equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
+        val = equals ? equals + 1 : NULL;
+    } else {
+        opt = find_letter(arg[1]);
+        val = arg[2] ? arg + 2 : NULL;
+    }
+    if (opt->kind == FLAG) {
+        if (val)
+            die("--%s takes no value", opt->name);
+    } else if (!val) {
+        if (i + 1 == argc)
+            die("--%s needs a value", opt->name);
+        val = argv[++i];
+    }
+    store(o, opt, val);
+    return i;
+}
+
+static void validate(const struct options *o)
+{
+    uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+
+    if (!o->kernel)
+        die("nothing to run; say --kernel FILE ('minivm help run')");
+    if (o->mem < 1 << 20)
+        die("--mem: too little; a guest needs 1M at least, Linux some 64M");
+    if (o->mem > host)
+        die("--mem %lluM: more than this host's %lluM", (unsigned long long)(o->mem >> 20),
+            (unsigned long long)(host >> 20));
+    if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
+        die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
+    if (o->entry && o->entry != 32 && o->entry != 64)
+        die("--entry %d: 32 or 64", o->entry);
+    if (o->command && !o->initrd)
+        die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
+            o->command[0]);
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+    *o = (struct options){.cmdline = "", .mem = UINT64_C(512) << 20, .cpus = 1};
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--")) {
+            if (!argv[i + 1])
+                die("--: the command to run in the guest is missing");
+            o->command = argv + i + 1;
+            break;
+        }
+        if (argv[i][0] != '-' || !argv[i][1])
+            die("%s: say --kernel %s ('minivm help run')", argv[i], argv[i]);
+        i = parse_option(o, argc, argv, i);
+    }
+    validate(o);
+    o->mem &= ~UINT64_C(0xfff);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Reports on a guest in trouble.
+ */
+#include "tools/minivm/report.h"
+#include "x86/paging.h"
+
+enum {
+    BYTES_AT_RIP = 16
+};
+
+static uint64_t linear_rip(const struct cpu_state *s)
+{
+    return s->efer & EFER_LMA && s->cs.l ? s->rip : s->cs.base + s->rip;
+}
+
+static void print_place(const struct vcpu *v, const struct symbols *symbols, FILE *f)
+{
+    char name[128] = "";
+
+    if (symbols)
+        symbols_describe(symbols, &v->machine->ram, &v->state, linear_rip(&v->state), name,
+                         sizeof(name));
+    fprintf(f, "%s, RIP %#llx%s%s%s", cpu_mode(&v->state), (unsigned long long)v->state.rip,
+            *name ? " (" : "", name, *name ? ")" : "");
+}
+
+static void print_last_line(struct terminal *t, FILE *f)
+{
+    char line[TERMINAL_TAIL];
+
+    terminal_last_line(t, line, sizeof(line));
+    if (*line)
+        fprintf(f, "minivm: the console's last line: %s\n", line);
+    else
+        fprintf(f, "minivm: the console has printed nothing\n");
+}
+
+void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f)
+{
+    for (int i = 0; i < m->config.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+
+        fprintf(f, "minivm: CPU %d: ", i);
+        if (v->exited) {
+            fprintf(f, "ended with status %d\n", v->status);
+        } else if (!v->inspected) {
+            fprintf(f, "does not answer (is the reader of its output asleep?)\n");
+        } else {
+            print_place(v, symbols, f);
+            fprintf(f, ", %s, interrupts %s\n", v->waiting ? "halted" : "running",
+                    v->state.rflags & RFLAGS_IF ? "on" : "off");
+        }
+    }
+    print_last_line(t, f);
+}
+
+static void print_code(const struct vcpu *v, FILE *f)
+{
+    uint8_t code[BYTES_AT_RIP];
+    int n = paging_peek(&v->machine->ram, &v->state, linear_rip(&v->state), code, sizeof(code));
+
+    fprintf(f, "code at RIP:");
+    for (int i = 0; i < n; i++)
+        fprintf(f, " %02x", code[i]);
+    fprintf(f, "%s\n", n ? "" : " not mapped to RAM");
+}
+
+/* The state after reset is what AMD's processors leave of a triple fault. */
+static bool is_reset_state(const struct cpu_state *s)
+{
+    return s->rip == 0xfff0 && s->cs.base == 0xffff0000;
+}
+
+void report_crash(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f)
+{
+    const struct vcpu *v = m->culprit;
+
+    fprintf(f, "minivm: the guest crashed: CPU %d: ", v->index);
+    if (m->stop == STOP_SHUTDOWN)
+        fprintf(f, "triple fault: an exception while delivering a double fault");
+    else
+        fprintf(f, "%s", v->failure);
+    if (m->stop == STOP_SHUTDOWN && is_reset_state(&v->state)) {
+        fprintf(f, "\nminivm: where it was is lost: this processor forgets its state at a triple "
+                   "fault\n");
+    } else {
+        fprintf(f, "\nminivm: in ");
+        print_place(v, symbols, f);
+        fprintf(f, "\n");
+        cpu_print(&v->state, f);
+        print_code(v, f);
+    }
+    print_last_line(t, f);
+}

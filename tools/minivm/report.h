@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the guest is, in words: for one that does not come up, and for one that crashed.
+ */
+#ifndef TOOLS_MINIVM_REPORT_H
+#define TOOLS_MINIVM_REPORT_H
+
+#include "hw/terminal.h"
+#include "tools/minivm/symbols.h"
+#include "x86/machine.h"
+
+#include <stdio.h>
+
+/* A line for each CPU, from v->state as machine_inspect() left it, and the console's last line.
+ * symbols may be NULL. */
+void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
+
+/* What became of m->culprit, with its registers and the bytes at RIP. */
+void report_crash(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
+
+#endif

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+/*
+ * minivm run: build a machine, boot a guest in it, and pass on what it says.
+ */
+#define _GNU_SOURCE
+#include "boot/acpi.h"
+#include "boot/bzimage.h"
+#include "boot/linux.h"
+#include "boot/mptable.h"
+#include "hw/die.h"
+#include "hw/terminal.h"
+#include "tools/minivm/minivm.h"
+#include "tools/minivm/report.h"
+#include "tools/minivm/symbols.h"
+#include "x86/machine.h"
+#include "x86/probe.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* How long a reader may keep us from ending, where the end is not the guest's wish. */
+#define PATIENCE_MS 1000
+
+/* One `minivm run`. */
+struct run {
+    struct options options;
+    struct machine machine;
+    struct terminal terminal;
+    struct symbols symbols;
+    struct image initrd;
+    struct cpio extra;
+    struct bzimage kernel;
+    char *cmdline;
+    struct timer timeout;
+    struct watch signals;
+    char *report; /* what to say on stderr once the terminal is the user's again */
+    size_t report_size;
+};
+
+static const struct symbols *symbols(const struct run *r)
+{
+    return r->options.symbols ? &r->symbols : NULL;
+}
+
+/* Say where the guest is: at once, or when it's over. */
+static void where(struct run *r, bool at_once)
+{
+    FILE *f = open_memstream(&r->report, &r->report_size);
+
+    assert(f);
+    machine_inspect(&r->machine);
+    if (!at_once)
+        fprintf(f, "minivm: time is up after %g s (--timeout)\n", r->options.timeout / 1e9);
+    report_where(&r->machine, &r->terminal, symbols(r), f);
+    fclose(f);
+    if (!at_once)
+        return;
+    /* The line is raw: a newline alone does not return the carriage. */
+    for (const char *p = r->report; *p; p++)
+        fprintf(stderr, *p == '\n' ? "\r\n" : "%c", *p);
+    free(r->report);
+    r->report = NULL;
+}
+
+static void timed_out(struct timer *t)
+{
+    struct run *r = container_of(t, struct run, timeout);
+
+    where(r, false);
+    machine_stop(&r->machine, STOP_TIMEOUT);
+}
+
+/* The key after Ctrl-A. */
+static void command(void *to, int key)
+{
+    struct run *r = to;
+
+    switch (key) {
+    case 'x':
+        machine_stop(&r->machine, STOP_QUIT);
+        break;
+    case 'b':
+        terminal_type(&r->terminal, CONSOLE_BREAK);
+        break;
+    case 'd':
+        where(r, true);
+        break;
+    case 'h':
+    case '?':
+        fputs("\r\nCtrl-A x  quit\r\n"
+              "Ctrl-A d  where is the guest?\r\n"
+              "Ctrl-A b  send a break\r\n"
+              "Ctrl-A h  this help\r\n"
+              "Ctrl-A Ctrl-A  send Ctrl-A\r\n",
+              stderr);
+        break;
+    }
+}
+
+static void stop_by_signal(struct machine *m, int sig)
+{
+    if (!machine_stopping(m))
+        m->signal = sig;
+    machine_stop(m, STOP_SIGNAL);
+}
+
+/* Nobody reads the console any more: end as any program of a pipeline does. */
+static void closed(void *to)
+{
+    struct run *r = to;
+
+    stop_by_signal(&r->machine, SIGPIPE);
+}
+
+static void signalled(struct watch *w)
+{
+    struct run *r = container_of(w, struct run, signals);
+    struct signalfd_siginfo info;
+
+    while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGTSTP:
+            terminal_cook();
+            raise(SIGSTOP);
+            terminal_raw();
+            break;
+        case SIGCONT:
+            terminal_raw();
+            break;
+        default:
+            stop_by_signal(&r->machine, info.ssi_signo);
+        }
+    }
+}
+
+/* The signals that the main thread takes as events; ignored ones (nohup) stay ignored. */
+static sigset_t handled_signals(void)
+{
+    static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct sigaction sa;
+
+        sigaction(all[i], NULL, &sa);
+        if (sa.sa_handler != SIG_IGN)
+            sigaddset(&set, all[i]);
+    }
+    return set;
+}
+
+static void watch_signals(struct run *r)
+{
+    sigset_t set = handled_signals();
+
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    r->signals = (struct watch){
+        .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+        .ready = signalled,
+    };
+    if (r->signals.fd < 0)
+        die("cannot watch for signals: %m");
+    event_add(&r->machine.loop, &r->signals);
+}
+
+static void debug_byte(void *to, uint8_t byte)
+{
+    fputc(byte, to);
+}
+
+/* A descriptor that the shell closed would be given to the next file that is opened. */
+static void ensure_standard_fds(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+}
+
+static void open_files(struct run *r)
+{
+    const struct options *o = &r->options;
+
+    image_open(&r->kernel.kernel, o->kernel, true);
+    if (o->initrd) {
+        image_open(&r->initrd, o->initrd, false);
+        r->kernel.initrd = &r->initrd;
+    }
+    if (o->command) {
+        linux_command(&r->extra, o->command, !isatty(STDOUT_FILENO));
+        r->kernel.extra = r->extra.buf;
+        r->kernel.extra_size = r->extra.size;
+    }
+    r->cmdline = linux_cmdline(o->cmdline, isatty(STDIN_FILENO));
+    r->kernel.cmdline = r->cmdline;
+    r->kernel.entry = o->entry;
+    if (o->symbols)
+        symbols_read(&r->symbols, o->symbols);
+}
+
+/* What firmware and a boot loader would have done. */
+static void load(struct run *r)
+{
+    struct machine *m = &r->machine;
+    struct acpi_config acpi = {.cpus = m->config.cpus};
+    struct cpu_state s;
+
+    r->kernel.rsdp = acpi_build(&m->ram, &acpi);
+    mptable_build(&m->ram, m->config.cpus);
+    linux_mark(&m->ram);
+    bzimage_load(&r->kernel, &m->ram, &s);
+    m->engine->set(&m->vcpu[0], &s);
+}
+
+static void print_stat(struct machine *m)
+{
+    for (int i = 0; i < m->config.cpus; i++) {
+        fprintf(stderr, "CPU %d: ", i);
+        m->engine->print_stat(&m->vcpu[i], stderr);
+        fputc('\n', stderr);
+    }
+}
+
+/* Give the terminal back and say what is to be said. */
+static void finish(struct run *r)
+{
+    bool forced = r->machine.stop == STOP_QUIT || r->machine.stop == STOP_SIGNAL ||
+                  r->machine.stop == STOP_TIMEOUT;
+    sigset_t set = handled_signals();
+
+    /* From here on a signal ends us in its own way. */
+    if (!forced) {
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    }
+    terminal_finish(&r->terminal, forced ? PATIENCE_MS : -1);
+    if (r->report)
+        fputs(r->report, stderr);
+    if (r->options.stat)
+        print_stat(&r->machine);
+}
+
+static int crashed(const char *what)
+{
+    fprintf(stderr, "minivm: %s\n", what);
+    return EXIT_CRASH;
+}
+
+/* The guest ended without a status of its own. */
+static int end_of_guest(const struct run *r, const char *how)
+{
+    if (!r->options.command)
+        return 0;
+    fprintf(stderr, "minivm: the guest %s before '%s' ended\n", how, r->options.command[0]);
+    return EXIT_CRASH;
+}
+
+/* Did the guest ask for a reset that is to be followed? */
+static bool reboots(struct run *r)
+{
+    enum machine_stop stop = r->machine.stop;
+
+    if (stop != STOP_RESET && stop != STOP_SHUTDOWN)
+        return false;
+    return linux_verdict(&r->machine.ram, r->cmdline) == LINUX_REBOOTED && !r->options.no_reboot &&
+           !r->options.command;
+}
+
+static int exit_status(struct run *r)
+{
+    struct machine *m = &r->machine;
+    sigset_t set;
+
+    switch (m->stop) {
+    case STOP_EXIT:
+        return m->status;
+    case STOP_POWEROFF:
+        return end_of_guest(r, "switched off");
+    case STOP_SHUTDOWN:
+        if (linux_verdict(&m->ram, r->cmdline) == LINUX_CRASHED) {
+            report_crash(m, &r->terminal, symbols(r), stderr);
+            return EXIT_CRASH;
+        }
+        /* fall through */
+    case STOP_RESET:
+        if (linux_verdict(&m->ram, r->cmdline) == LINUX_PANICKED)
+            return crashed("the guest's kernel panicked");
+        return end_of_guest(r, "rebooted");
+    case STOP_FAILED:
+        report_crash(m, &r->terminal, symbols(r), stderr);
+        return EXIT_CRASH;
+    case STOP_TIMEOUT:
+        return EXIT_TIMEOUT;
+    case STOP_QUIT:
+        return r->options.command ? 128 + SIGINT : 0;
+    case STOP_SIGNAL:
+        signal(m->signal, SIG_DFL);
+        sigemptyset(&set);
+        sigaddset(&set, m->signal);
+        raise(m->signal);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        return 128 + m->signal;
+    case STOP_NONE:
+        break;
+    }
+    assert(!"a machine stops for a reason");
+    return EXIT_CRASH;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct run *r = calloc(1, sizeof(*r));
+
+    assert(r);
+    ensure_standard_fds();
+    options_parse(&r->options, argc, argv);
+    open_files(r);
+
+    struct config config = {
+        .engine = &kvm_engine,
+        .ram = r->options.mem,
+        .cpus = r->options.cpus,
+        .apic = true,
+        .debug = r->options.debugcon ? debug_byte : NULL,
+        .debug_to = stderr,
+    };
+
+    terminal_init(&r->terminal, STDIN_FILENO, STDOUT_FILENO, command, closed, r);
+    machine_build(&r->machine, &config, &r->terminal.console);
+    if (!probe_run(&r->machine, PROBE_PAGED32))
+        die("this host's /dev/kvm cannot run ordinary guests (32-bit paging fails); 'minivm check' "
+            "says more");
+    load(r);
+    watch_signals(r);
+    if (r->options.timeout) {
+        clock_add(&r->machine.clock, &r->timeout, timed_out);
+        clock_arm(&r->machine.clock, &r->timeout, r->options.timeout);
+    }
+    terminal_start(&r->terminal, &r->machine.loop);
+
+    while (machine_run(&r->machine), reboots(r)) {
+        machine_reset(&r->machine);
+        load(r);
+    }
+    finish(r);
+    return exit_status(r);
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/*
+ * System.map.
+ *
+ * After: Linux, scripts/mksysmap; Intel SDM vol. 3A, "64-Bit Mode IDT".
+ *
+ * Left out: modules, which are not in it; frame unwinding.
+ */
+#include "tools/minivm/symbols.h"
+#include "hw/die.h"
+#include "x86/paging.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    KASLR_ALIGN = 0x200000,
+    REACH = 0x100000, /* a symbol further away than this explains nothing */
+};
+
+static char *read_file(const char *path)
+{
+    FILE *f = fopen(path, "r");
+    char *text = NULL;
+    size_t size = 0;
+
+    if (!f)
+        die("--symbols %s: %m", path);
+    if (getdelim(&text, &size, 0, f) < 0)
+        die("--symbols %s: empty or unreadable; name a System.map", path);
+    fclose(f);
+    return text;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct symbol *x = a, *y = b;
+
+    return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+void symbols_read(struct symbols *s, const char *path)
+{
+    size_t lines = 0;
+
+    *s = (struct symbols){.text = read_file(path)};
+    for (const char *p = s->text; *p; p++)
+        lines += *p == '\n';
+    s->symbol = calloc(lines + 1, sizeof(*s->symbol));
+    assert(s->symbol);
+    for (char *line = strtok(s->text, "\n"); line; line = strtok(NULL, "\n")) {
+        char *end;
+        uint64_t addr = strtoull(line, &end, 16);
+
+        /* "ffffffff81000000 T _stext": only code explains a RIP. */
+        if (end != line && end[0] == ' ' && strchr("tTwW", end[1]) && end[1] && end[2] == ' ')
+            s->symbol[s->n++] = (struct symbol){addr, end + 3};
+    }
+    if (!s->n)
+        die("--symbols %s: no symbols in it; name a System.map", path);
+    qsort(s->symbol, s->n, sizeof(*s->symbol), by_address);
+}
+
+static uint64_t address_of(const struct symbols *s, const char *name)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!strcmp(s->symbol[i].name, name))
+            return s->symbol[i].addr;
+    return 0;
+}
+
+/* The address in gate 0 of the IDT, the divide error's. */
+static uint64_t divide_error_handler(const struct ram *ram, const struct cpu_state *cpu)
+{
+    uint16_t gate[8];
+
+    if (paging_peek(ram, cpu, cpu->idt.base, gate, sizeof(gate)) < (int)sizeof(gate))
+        return 0;
+    uint64_t low = gate[0] | (uint64_t)gate[3] << 16;
+
+    return cpu->efer & EFER_LMA ? low | (uint64_t)gate[4] << 32 | (uint64_t)gate[5] << 48 : low;
+}
+
+/* How far from its link address the kernel runs: wherever a handler that we know has gone. */
+static uint64_t displacement(const struct symbols *s, const struct ram *ram,
+                             const struct cpu_state *cpu)
+{
+    static const char *const handlers[] = {"asm_exc_divide_error", "early_idt_handler_array",
+                                           "divide_error"};
+    uint64_t handler = divide_error_handler(ram, cpu);
+
+    for (size_t i = 0; handler && i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        uint64_t link = address_of(s, handlers[i]);
+
+        if (link && (handler - link) % KASLR_ALIGN == 0)
+            return handler - link;
+    }
+    return 0;
+}
+
+void symbols_describe(const struct symbols *s, const struct ram *ram, const struct cpu_state *cpu,
+                      uint64_t addr, char *buf, size_t size)
+{
+    const struct symbol *best = NULL;
+
+    addr -= displacement(s, ram, cpu);
+    for (size_t i = 0; i < s->n && s->symbol[i].addr <= addr; i++)
+        best = &s->symbol[i];
+    buf[0] = 0;
+    if (best && addr - best->addr < REACH)
+        snprintf(buf, size, "%s+%#llx", best->name, (unsigned long long)(addr - best->addr));
+}

@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Engine 1: Linux KVM. The only file that knows it.
+ *
+ * With local APICs the irqchip is split: KVM keeps the local APICs (timers, IPIs and messages stay
+ * in the kernel), the PIC, PIT and IOAPIC are the board's. Without them KVM has no interrupt
+ * controller at all and HLT comes back to us.
+ *
+ * After: Linux, Documentation/virt/kvm/api.rst and x86/cpuid.rst.
+ *
+ * Left out: nested virtualisation's state, and everything that only a migration needs.
+ */
+#define _GNU_SOURCE
+#include "hw/die.h"
+#include "x86/cpuid.h"
+#include "x86/kvm.h"
+#include "x86/machine.h"
+#include "x86/paging.h"
+#include "x86/vcpu.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    KICK_SIGNAL = SIGUSR1,
+    EXIT_REASONS = 64,
+
+    MSR_IA32_MISC_ENABLE = 0x1a0,
+    MISC_ENABLE_FAST_STRING = 1 << 0,
+    MSR_MTRR_DEF_TYPE = 0x2ff,
+    MTRR_ENABLE = 1 << 11,
+    MTRR_WRITE_BACK = 6,
+};
+
+/* Three pages that Intel's processors need to run real mode, and the one below them: in the hole,
+ * away from the firmware's place below 4 GiB. */
+#define KVM_TSS          UINT64_C(0xfffbd000)
+#define KVM_IDENTITY_MAP UINT64_C(0xfffbc000)
+
+struct kvm_vm {
+    int kvm, fd;
+    int run_size;
+    struct cpuid cpuid; /* what KVM supports */
+    bool tsc_deadline;
+    uint32_t tsc_khz;
+    struct {
+        bool level;
+        uint64_t addr;
+        uint32_t data;
+    } route[IOAPIC_PINS];
+};
+
+struct kvm_vcpu {
+    int fd;
+    struct kvm_run *run;
+    bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
+    uint64_t exits[EXIT_REASONS + 1];
+};
+
+static const char *const exit_names[EXIT_REASONS] = {
+    [KVM_EXIT_UNKNOWN] = "unknown",
+    [KVM_EXIT_EXCEPTION] = "exception",
+    [KVM_EXIT_IO] = "io",
+    [KVM_EXIT_HYPERCALL] = "hypercall",
+    [KVM_EXIT_DEBUG] = "debug",
+    [KVM_EXIT_HLT] = "hlt",
+    [KVM_EXIT_MMIO] = "mmio",
+    [KVM_EXIT_IRQ_WINDOW_OPEN] = "irq-window",
+    [KVM_EXIT_SHUTDOWN] = "shutdown",
+    [KVM_EXIT_FAIL_ENTRY] = "fail-entry",
+    [KVM_EXIT_INTR] = "interrupted",
+    [KVM_EXIT_SET_TPR] = "set-tpr",
+    [KVM_EXIT_TPR_ACCESS] = "tpr-access",
+    [KVM_EXIT_NMI] = "nmi",
+    [KVM_EXIT_INTERNAL_ERROR] = "internal-error",
+    [KVM_EXIT_SYSTEM_EVENT] = "system-event",
+    [KVM_EXIT_IOAPIC_EOI] = "ioapic-eoi",
+    [KVM_EXIT_HYPERV] = "hyperv",
+    [KVM_EXIT_X86_RDMSR] = "rdmsr",
+    [KVM_EXIT_X86_WRMSR] = "wrmsr",
+    [KVM_EXIT_X86_BUS_LOCK] = "bus-lock",
+};
+
+int kvm_device(char *problem, size_t size)
+{
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        const char *cure = "";
+
+        if (errno == ENOENT)
+            cure = ": enable virtualisation in the firmware and load kvm_intel or kvm_amd (in a "
+                   "virtual machine, its host must allow nesting; in a container, pass /dev/kvm)";
+        else if (errno == EACCES || errno == EPERM)
+            cure = ": add yourself to group kvm (sudo usermod -aG kvm $USER) and log in again";
+        else if (errno == ENODEV || errno == ENXIO)
+            cure = ": this processor, or its firmware settings, has no virtualisation";
+        else if (errno == EBUSY)
+            cure = ": another hypervisor uses the processor's virtualisation; stop it first";
+        snprintf(problem, size, "/dev/kvm: %s%s", strerror(errno), cure);
+        return -1;
+    }
+
+    int version = ioctl(fd, KVM_GET_API_VERSION, 0);
+
+    if (version != KVM_API_VERSION) {
+        snprintf(problem, size, "/dev/kvm: API version %d, where %d is needed; is it really KVM?",
+                 version, KVM_API_VERSION);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+const char *kvm_missing(int fd)
+{
+    static const struct {
+        int cap;
+        const char *name;
+    } needed[] = {
+        {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+        {KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR"},
+        {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
+        {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT (Linux 4.13)"},
+        {KVM_CAP_SPLIT_IRQCHIP, "KVM_CAP_SPLIT_IRQCHIP (Linux 4.5)"},
+        {KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI"},
+    };
+
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (ioctl(fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+            return needed[i].name;
+    return NULL;
+}
+
+/* Interrupting KVM_RUN is all that the signal is for. */
+static void kicked(int sig)
+{
+    (void)sig;
+}
+
+static void read_cpuid(struct kvm_vm *vm)
+{
+    struct kvm_cpuid2 *k = calloc(1, sizeof(*k) + CPUID_MAX * sizeof(k->entries[0]));
+
+    assert(k);
+    k->nent = CPUID_MAX;
+    if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, k) < 0)
+        die("KVM_GET_SUPPORTED_CPUID: %m");
+    for (uint32_t i = 0; i < k->nent; i++) {
+        const struct kvm_cpuid_entry2 *e = &k->entries[i];
+
+        vm->cpuid.entry[vm->cpuid.n++] = (struct cpuid_entry){
+            e->function, e->index, e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX, e->eax, e->ebx,
+            e->ecx,      e->edx};
+    }
+    free(k);
+}
+
+static void add_ram(struct kvm_vm *vm, int slot, uint64_t gpa, uint64_t size, void *host)
+{
+    struct kvm_userspace_memory_region region = {
+        .slot = slot,
+        .guest_phys_addr = gpa,
+        .memory_size = size,
+        .userspace_addr = (uintptr_t)host,
+    };
+
+    if (size && ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+        die("cannot give the guest %llu MiB of RAM at %#llx: %m", (unsigned long long)(size >> 20),
+            (unsigned long long)gpa);
+}
+
+static void kvm_open(struct machine *m)
+{
+    struct kvm_vm *vm = calloc(1, sizeof(*vm));
+    struct sigaction sa = {.sa_handler = kicked};
+    uint64_t identity_map = KVM_IDENTITY_MAP;
+    char problem[512];
+
+    assert(vm);
+    m->vm = vm;
+    vm->kvm = kvm_device(problem, sizeof(problem));
+    if (vm->kvm < 0)
+        die("%s", problem);
+    const char *missing = kvm_missing(vm->kvm);
+
+    if (missing)
+        die("/dev/kvm: this host's KVM lacks %s; use a newer kernel", missing);
+    sigaction(KICK_SIGNAL, &sa, NULL);
+
+    do {
+        vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
+    } while (vm->fd < 0 && errno == EINTR);
+    if (vm->fd < 0)
+        die("KVM cannot create a machine: %m");
+    vm->run_size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+    vm->tsc_deadline = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+
+    /* Intel's processors need both before the first vCPU, AMD's KVM takes them and forgets. */
+    if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
+        ioctl(vm->fd, KVM_SET_TSS_ADDR, KVM_TSS) < 0)
+        die("KVM cannot place its real-mode pages: %m");
+    if (m->config.apic) {
+        struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IOAPIC_PINS}};
+
+        if (ioctl(vm->fd, KVM_ENABLE_CAP, &split) < 0)
+            die("KVM cannot make local APICs (split irqchip): %m");
+    }
+    add_ram(vm, 0, 0, ram_low(&m->ram), m->ram.host);
+    add_ram(vm, 1, RAM_HIGH, ram_high(&m->ram), m->ram.host + ram_low(&m->ram));
+    read_cpuid(vm);
+}
+
+static void kvm_close(struct machine *m)
+{
+    struct kvm_vm *vm = m->vm;
+
+    for (int i = 0; i < m->config.cpus; i++) {
+        struct kvm_vcpu *k = m->vcpu[i].engine;
+
+        munmap(k->run, vm->run_size);
+        close(k->fd);
+        free(k);
+        m->vcpu[i].engine = NULL;
+    }
+    close(vm->fd);
+    close(vm->kvm);
+    free(vm);
+    m->vm = NULL;
+}
+
+static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+    struct cpuid c = vm->cpuid;
+    struct kvm_cpuid2 *out = calloc(1, sizeof(*out) + CPUID_MAX * sizeof(out->entries[0]));
+
+    assert(out);
+    cpuid_filter(&c, &(struct cpuid_config){.id = v->index,
+                                            .cpus = v->machine->config.cpus,
+                                            .apic = v->machine->config.apic,
+                                            .tsc_deadline = vm->tsc_deadline,
+                                            .tsc_khz = vm->tsc_khz});
+    out->nent = c.n;
+    for (int i = 0; i < c.n; i++) {
+        const struct cpuid_entry *e = &c.entry[i];
+
+        out->entries[i] = (struct kvm_cpuid_entry2){
+            .function = e->function,
+            .index = e->index,
+            .flags = e->indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
+            .eax = e->eax,
+            .ebx = e->ebx,
+            .ecx = e->ecx,
+            .edx = e->edx,
+        };
+    }
+    if (ioctl(k->fd, KVM_SET_CPUID2, out) < 0)
+        die("KVM does not take the CPUID of CPU %d: %m", v->index);
+    free(out);
+}
+
+/* What firmware would leave in the MSRs: all memory write-back, and fast strings. A KVM that does
+ * not know one of them gives the guest its own reset value, which boots as well. */
+static void set_boot_msrs(struct kvm_vcpu *k)
+{
+    static const struct {
+        uint32_t index;
+        uint64_t value;
+    } msr[] = {
+        {MSR_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK},
+        {MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING},
+    };
+
+    for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
+        struct {
+            struct kvm_msrs head;
+            struct kvm_msr_entry entry[1];
+        } set = {.head.nmsrs = 1, .entry = {{.index = msr[i].index, .data = msr[i].value}}};
+
+        ioctl(k->fd, KVM_SET_MSRS, &set);
+    }
+}
+
+static void kvm_vcpu_init(struct vcpu *v)
+{
+    struct kvm_vm *vm = v->machine->vm;
+    struct kvm_vcpu *k = calloc(1, sizeof(*k));
+
+    assert(k);
+    v->engine = k;
+    k->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)v->index);
+    if (k->fd < 0)
+        die("KVM cannot make CPU %d: %m%s", v->index,
+            errno == EINVAL || errno == EEXIST ? "; try fewer --cpus" : "");
+    k->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
+    if (k->run == MAP_FAILED)
+        die("cannot map the state of CPU %d: %m", v->index);
+    if (!vm->tsc_khz) {
+        int khz = ioctl(k->fd, KVM_GET_TSC_KHZ, 0);
+
+        vm->tsc_khz = khz > 0 ? khz : 0;
+    }
+    set_cpuid(vm, v);
+    set_boot_msrs(k);
+}
+
+static struct segment from_kvm_segment(const struct kvm_segment *s)
+{
+    return (struct segment){.base = s->base,
+                            .limit = s->limit,
+                            .selector = s->selector,
+                            .type = s->type,
+                            .dpl = s->dpl,
+                            .s = s->s,
+                            .present = s->present,
+                            .avl = s->avl,
+                            .l = s->l,
+                            .db = s->db,
+                            .g = s->g};
+}
+
+static struct kvm_segment to_kvm_segment(const struct segment *s)
+{
+    return (struct kvm_segment){.base = s->base,
+                                .limit = s->limit,
+                                .selector = s->selector,
+                                .type = s->type,
+                                .present = s->present,
+                                .dpl = s->dpl,
+                                .db = s->db,
+                                .s = s->s,
+                                .l = s->l,
+                                .g = s->g,
+                                .avl = s->avl,
+                                .unusable = !s->present};
+}
+
+static void kvm_get(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_vcpu *k = v->engine;
+    struct kvm_regs r = {0};
+    struct kvm_sregs sr = {0};
+
+    ioctl(k->fd, KVM_GET_REGS, &r);
+    ioctl(k->fd, KVM_GET_SREGS, &sr);
+    *s = (struct cpu_state){
+        .gpr = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11,
+                r.r12, r.r13, r.r14, r.r15},
+        .rip = r.rip,
+        .rflags = r.rflags,
+        .cs = from_kvm_segment(&sr.cs),
+        .ds = from_kvm_segment(&sr.ds),
+        .es = from_kvm_segment(&sr.es),
+        .fs = from_kvm_segment(&sr.fs),
+        .gs = from_kvm_segment(&sr.gs),
+        .ss = from_kvm_segment(&sr.ss),
+        .tr = from_kvm_segment(&sr.tr),
+        .ldt = from_kvm_segment(&sr.ldt),
+        .gdt = {sr.gdt.base, sr.gdt.limit},
+        .idt = {sr.idt.base, sr.idt.limit},
+        .cr0 = sr.cr0,
+        .cr2 = sr.cr2,
+        .cr3 = sr.cr3,
+        .cr4 = sr.cr4,
+        .efer = sr.efer,
+    };
+}
+
+/* Let KVM end the instruction of the last exit, or it would do so on top of a new state. */
+static void complete(struct kvm_vcpu *k)
+{
+    if (!k->incomplete)
+        return;
+    k->run->immediate_exit = 1;
+    ioctl(k->fd, KVM_RUN, 0);
+    k->run->immediate_exit = 0;
+    k->incomplete = false;
+}
+
+static void kvm_set(struct vcpu *v, const struct cpu_state *s)
+{
+    struct kvm_vcpu *k = v->engine;
+    const uint64_t *g = s->gpr;
+    struct kvm_regs r = {
+        .rax = g[RAX],
+        .rcx = g[RCX],
+        .rdx = g[RDX],
+        .rbx = g[RBX],
+        .rsp = g[RSP],
+        .rbp = g[RBP],
+        .rsi = g[RSI],
+        .rdi = g[RDI],
+        .r8 = g[R8],
+        .r9 = g[R9],
+        .r10 = g[R10],
+        .r11 = g[R11],
+        .r12 = g[R12],
+        .r13 = g[R13],
+        .r14 = g[R14],
+        .r15 = g[R15],
+        .rip = s->rip,
+        .rflags = s->rflags,
+    };
+    struct kvm_sregs sr;
+
+    complete(k);
+    if (ioctl(k->fd, KVM_GET_SREGS, &sr) < 0)
+        die("KVM does not tell the state of CPU %d: %m", v->index);
+    sr.cs = to_kvm_segment(&s->cs);
+    sr.ds = to_kvm_segment(&s->ds);
+    sr.es = to_kvm_segment(&s->es);
+    sr.fs = to_kvm_segment(&s->fs);
+    sr.gs = to_kvm_segment(&s->gs);
+    sr.ss = to_kvm_segment(&s->ss);
+    sr.tr = to_kvm_segment(&s->tr);
+    sr.ldt = to_kvm_segment(&s->ldt);
+    sr.gdt.base = s->gdt.base;
+    sr.gdt.limit = s->gdt.limit;
+    sr.idt.base = s->idt.base;
+    sr.idt.limit = s->idt.limit;
+    sr.cr0 = s->cr0;
+    sr.cr2 = s->cr2;
+    sr.cr3 = s->cr3;
+    sr.cr4 = s->cr4;
+    sr.efer = s->efer;
+    if (ioctl(k->fd, KVM_SET_SREGS, &sr) < 0 || ioctl(k->fd, KVM_SET_REGS, &r) < 0)
+        die("KVM does not take the start state of CPU %d (%s): %m", v->index, cpu_mode(s));
+}
+
+static bool kvm_halted(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+    struct kvm_mp_state mp = {0};
+
+    ioctl(k->fd, KVM_GET_MP_STATE, &mp);
+    return mp.mp_state != KVM_MP_STATE_RUNNABLE;
+}
+
+static void kvm_kick(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+
+    __atomic_store_n(&k->run->immediate_exit, 1, __ATOMIC_RELEASE);
+    if (v->started)
+        pthread_kill(v->thread, KICK_SIGNAL);
+}
+
+/* Offer the PIC's interrupt, if the vCPU can take one now; else ask to be told when it can. */
+static void offer_interrupt(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+    struct kvm_run *run = k->run;
+
+    run->request_interrupt_window = 0;
+    if (!__atomic_load_n(&v->intr, __ATOMIC_ACQUIRE))
+        return;
+    if (run->ready_for_interrupt_injection) {
+        int vector = machine_ack(v);
+
+        if (vector >= 0) {
+            ioctl(k->fd, KVM_INTERRUPT, &(struct kvm_interrupt){.irq = vector});
+            run->ready_for_interrupt_injection = 0;
+        }
+    }
+    run->request_interrupt_window = __atomic_load_n(&v->intr, __ATOMIC_ACQUIRE);
+}
+
+/* IN, OUT and their string forms: count items, one after another, at the same port. */
+static void handle_io(struct vcpu *v)
+{
+    struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    struct bus *b = &v->machine->pio;
+    int size = run->io.size;
+
+    for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+        uint64_t val = 0;
+
+        if (run->io.direction == KVM_EXIT_IO_OUT) {
+            memcpy(&val, data, size);
+            machine_write(v, b, run->io.port, size, val);
+        } else {
+            val = machine_read(v, b, run->io.port, size);
+            memcpy(data, &val, size);
+        }
+    }
+}
+
+/* An access beyond RAM. Where KVM split it oddly (it crossed a page) it goes byte by byte. */
+static void handle_mmio(struct vcpu *v)
+{
+    struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
+    struct bus *b = &v->machine->mmio;
+    int len = run->mmio.len, step = len == 2 || len == 4 || len == 8 ? len : 1;
+
+    for (int i = 0; i + step <= len; i += step) {
+        uint64_t val = 0;
+
+        if (run->mmio.is_write) {
+            memcpy(&val, run->mmio.data + i, step);
+            machine_write(v, b, run->mmio.phys_addr + i, step, val);
+        } else {
+            val = machine_read(v, b, run->mmio.phys_addr + i, step);
+            memcpy(run->mmio.data + i, &val, step);
+        }
+    }
+}
+
+static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(v->failure, sizeof(v->failure), fmt, ap);
+    va_end(ap);
+    return VCPU_FAILED;
+}
+
+static enum vcpu_stop internal_error(struct vcpu *v)
+{
+    static const char *const names[] = {
+        [KVM_INTERNAL_ERROR_EMULATION] =
+            "it cannot emulate the instruction at RIP (a jump into nowhere, or code in a device)",
+        [KVM_INTERNAL_ERROR_SIMUL_EX] = "two exceptions at once while delivering one",
+        [KVM_INTERNAL_ERROR_DELIVERY_EV] = "an exit in the middle of delivering an event",
+        [KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] =
+            "an exit of the processor that it does not know",
+    };
+    const struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
+    uint32_t suberror = run->internal.suberror;
+    const char *name = suberror < sizeof(names) / sizeof(names[0]) ? names[suberror] : NULL;
+    char data[128] = "";
+
+    for (uint32_t i = 0, n = 0; i < run->internal.ndata && i < 4; i++)
+        n += snprintf(data + n, sizeof(data) - n, " %#llx", run->internal.data[i]);
+    return fail(v, "KVM internal error %u: %s%s%s", suberror, name ? name : "unknown",
+                *data ? "; data" : "", data);
+}
+
+static enum vcpu_stop fail_entry(struct vcpu *v)
+{
+    uint64_t reason = ((struct kvm_vcpu *)v->engine)->run->fail_entry.hardware_entry_failure_reason;
+
+    return fail(v, "the processor refused to enter the guest, reason %#llx%s",
+                (unsigned long long)reason, reason == 0x80000021 ? " (invalid guest state)" : "");
+}
+
+static enum vcpu_stop system_event(struct vcpu *v)
+{
+    switch (((struct kvm_vcpu *)v->engine)->run->system_event.type) {
+    case KVM_SYSTEM_EVENT_SHUTDOWN:
+        machine_stop(v->machine, STOP_POWEROFF);
+        return VCPU_KICKED;
+    case KVM_SYSTEM_EVENT_RESET:
+        machine_stop(v->machine, STOP_RESET);
+        return VCPU_KICKED;
+    default:
+        return fail(v, "the guest told KVM that it crashed");
+    }
+}
+
+/* KVM_RUN returned an error. */
+static enum vcpu_stop run_error(struct vcpu *v, int error)
+{
+    struct cpu_state s;
+
+    if (error == EFAULT) {
+        kvm_get(v, &s);
+        return fail(v, "KVM cannot reach the guest's memory (is the host out of memory?)");
+    }
+    return fail(v, "KVM_RUN: %s", strerror(error));
+}
+
+/* Is there somebody to come back for? */
+static bool wanted(struct vcpu *v)
+{
+    return machine_stopping(v->machine) || v->exited ||
+           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
+}
+
+static enum vcpu_stop kvm_run(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+    struct kvm_run *run = k->run;
+
+    for (;;) {
+        /* A kick after this line makes KVM_RUN return at once; one before it shows below. */
+        __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+        if (wanted(v)) {
+            complete(k);
+            return VCPU_KICKED;
+        }
+        offer_interrupt(v);
+
+        int result = ioctl(k->fd, KVM_RUN, 0);
+
+        k->incomplete = false;
+        if (result < 0) {
+            if (errno == EINTR || errno == EAGAIN)
+                continue;
+            return run_error(v, errno);
+        }
+        k->exits[run->exit_reason < EXIT_REASONS ? run->exit_reason : EXIT_REASONS]++;
+        switch (run->exit_reason) {
+        case KVM_EXIT_IO:
+            handle_io(v);
+            k->incomplete = true;
+            break;
+        case KVM_EXIT_MMIO:
+            handle_mmio(v);
+            k->incomplete = true;
+            break;
+        case KVM_EXIT_IOAPIC_EOI:
+            machine_eoi(v->machine, run->eoi.vector);
+            break;
+        case KVM_EXIT_INTR:
+        case KVM_EXIT_IRQ_WINDOW_OPEN:
+        case KVM_EXIT_SET_TPR:
+            break;
+        case KVM_EXIT_HLT:
+            return VCPU_HALTED;
+        case KVM_EXIT_SHUTDOWN:
+            return VCPU_SHUTDOWN;
+        case KVM_EXIT_SYSTEM_EVENT:
+            return system_event(v);
+        case KVM_EXIT_INTERNAL_ERROR:
+            return internal_error(v);
+        case KVM_EXIT_FAIL_ENTRY:
+            return fail_entry(v);
+        case KVM_EXIT_UNKNOWN:
+            return fail(v, "an exit of the processor that KVM does not know, reason %#llx",
+                        (unsigned long long)run->hw.hardware_exit_reason);
+        default: {
+            const char *name =
+                run->exit_reason < EXIT_REASONS ? exit_names[run->exit_reason] : NULL;
+
+            return fail(v, "KVM exit %u (%s), which minivm never asked for", run->exit_reason,
+                        name ? name : "unknown");
+        }
+        }
+    }
+}
+
+static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
+{
+    struct kvm_vm *vm = m->vm;
+    struct kvm_msi msi = {.address_lo = addr, .address_hi = addr >> 32, .data = data};
+
+    if (m->config.apic)
+        ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+}
+
+/* KVM reports the end of an interrupt for the vectors of level-triggered routes, and needs to know
+ * of no others: messages are sent one by one. */
+static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
+{
+    struct kvm_vm *vm = m->vm;
+    struct {
+        struct kvm_irq_routing head;
+        struct kvm_irq_routing_entry entry[IOAPIC_PINS];
+    } table = {0};
+
+    if (!m->config.apic || (!level && !vm->route[pin].level))
+        return;
+    vm->route[pin].level = level;
+    vm->route[pin].addr = addr;
+    vm->route[pin].data = data;
+    for (int i = 0; i < IOAPIC_PINS; i++)
+        if (vm->route[i].level)
+            table.entry[table.head.nr++] = (struct kvm_irq_routing_entry){
+                .gsi = i,
+                .type = KVM_IRQ_ROUTING_MSI,
+                .u.msi = {.address_lo = vm->route[i].addr,
+                          .address_hi = vm->route[i].addr >> 32,
+                          .data = vm->route[i].data},
+            };
+    ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
+static void kvm_print_stat(struct vcpu *v, FILE *f)
+{
+    struct kvm_vcpu *k = v->engine;
+    uint64_t total = 0;
+
+    for (int i = 0; i <= EXIT_REASONS; i++)
+        total += k->exits[i];
+    fprintf(f, "%llu exits", (unsigned long long)total);
+    for (int i = 0; i <= EXIT_REASONS; i++)
+        if (k->exits[i])
+            fprintf(f, " %s=%llu", i < EXIT_REASONS && exit_names[i] ? exit_names[i] : "other",
+                    (unsigned long long)k->exits[i]);
+}
+
+const struct engine kvm_engine = {
+    .name = "kvm",
+    .open = kvm_open,
+    .close = kvm_close,
+    .vcpu_init = kvm_vcpu_init,
+    .run = kvm_run,
+    .kick = kvm_kick,
+    .get = kvm_get,
+    .set = kvm_set,
+    .halted = kvm_halted,
+    .message = kvm_message,
+    .route = kvm_route,
+    .print_stat = kvm_print_stat,
+};

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Tiny guests that show what an engine can run.
+ *
+ * A host may have a /dev/kvm that opens, answers every question well and yet cannot run ordinary
+ * guests: software stand-ins for KVM where the processor's virtualisation is missing. Only trying
+ * tells.
+ *
+ * After: Intel SDM vol. 3A, "Paging".
+ */
+#include "x86/probe.h"
+#include "x86/paging.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    CODE = 0x1000,
+    PAGE_DIRECTORY = 0x2000,
+    PAGE_TABLE = 0x3000,
+    PAGE_TABLE_ALIAS = 0x4000,
+    DATA = 0x5000, /* holds PROBE_STATUS */
+    LONG_TABLES = 0x6000,
+    PTE_PW = 3, /* present, writable */
+};
+
+/* Where the paged guest finds DATA. */
+#define ALIAS UINT32_C(0x80005000)
+
+static const uint8_t real_code[] = {
+    0xb3, PROBE_STATUS, /* mov bl, 42 */
+    0xb0, 0,            /* mov al, EXIT */
+    0xba, 0x00,
+    0x05, /* mov dx, 0x500 */
+    0xee, /* out dx, al */
+    0xf4, /* hlt */
+};
+
+static const uint8_t flat_code[] = {
+    0xb3, PROBE_STATUS, /* mov bl, 42 */
+    0xb0, 0,            /* mov al, EXIT */
+    0x66, 0xba,
+    0x00, 0x05, /* mov dx, 0x500 */
+    0xee,       /* out dx, al */
+    0xf4,       /* hlt */
+};
+
+static const uint8_t paged_code[] = {
+    0x8a, 0x1d, 0x00, 0x50, 0x00, 0x80, /* mov bl, [ALIAS] */
+    0xb0, 0,                            /* mov al, EXIT */
+    0x66, 0xba, 0x00, 0x05,             /* mov dx, 0x500 */
+    0xee,                               /* out dx, al */
+    0xf4,                               /* hlt */
+};
+
+static const uint8_t speed_code[] = {
+    0xb9, 0x80,
+    0x96, 0x98,
+    0x00,               /* mov ecx, PROBE_INSTRUCTIONS / 2 */
+    0xff, 0xc9,         /* dec ecx */
+    0x75, 0xfc,         /* jnz the dec */
+    0xb3, PROBE_STATUS, /* mov bl, 42 */
+    0xb0, 0,            /* mov al, EXIT */
+    0x66, 0xba,
+    0x00, 0x05, /* mov dx, 0x500 */
+    0xee,       /* out dx, al */
+    0xf4,       /* hlt */
+};
+_Static_assert(PROBE_INSTRUCTIONS / 2 == 0x0f4240, "the count in speed_code");
+
+static const struct {
+    const char *name;
+    const uint8_t *code;
+    size_t size;
+} guests[PROBE_MODES] = {
+    [PROBE_REAL] = {"16-bit real mode", real_code, sizeof(real_code)},
+    [PROBE_FLAT32] = {"32-bit protected mode", flat_code, sizeof(flat_code)},
+    [PROBE_PAGED32] = {"32-bit protected mode with paging", paged_code, sizeof(paged_code)},
+    [PROBE_LONG] = {"64-bit mode", flat_code, sizeof(flat_code)},
+    [PROBE_SPEED] = {"64-bit loop", speed_code, sizeof(speed_code)},
+};
+
+const char *probe_name(enum probe_mode mode)
+{
+    return guests[mode].name;
+}
+
+/* Two page tables: the first 4 MiB at 0, and again from 2 GiB. */
+static void load_page_tables(const struct ram *ram)
+{
+    uint32_t *directory = ram_at(ram, PAGE_DIRECTORY, 0x3000);
+    uint32_t *table = directory + 1024, *alias = table + 1024;
+
+    directory[0] = PAGE_TABLE | PTE_PW;
+    directory[ALIAS >> 22] = PAGE_TABLE_ALIAS | PTE_PW;
+    for (int i = 0; i < 1024; i++)
+        table[i] = alias[i] = i << 12 | PTE_PW;
+}
+
+void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s)
+{
+    uint8_t *low = ram_at(ram, 0, PROBE_END);
+
+    assert(low);
+    memset(low, 0, PROBE_END);
+    memcpy(low + CODE, guests[mode].code, guests[mode].size);
+    low[DATA] = PROBE_STATUS;
+    switch (mode) {
+    case PROBE_REAL:
+        cpu_real_mode(s, CODE);
+        return;
+    case PROBE_FLAT32:
+        cpu_flat32(s);
+        break;
+    case PROBE_PAGED32:
+        load_page_tables(ram);
+        cpu_flat32(s);
+        s->cr3 = PAGE_DIRECTORY;
+        s->cr0 |= CR0_PG;
+        break;
+    default:
+        paging_identity(ram, LONG_TABLES, 1);
+        cpu_long_mode(s, LONG_TABLES);
+        break;
+    }
+    s->rip = CODE;
+    s->gpr[RSP] = CODE;
+}
+
+bool probe_run(struct machine *m, enum probe_mode mode)
+{
+    struct vcpu *v = &m->vcpu[0];
+    struct cpu_state s;
+
+    probe_load(&m->ram, mode, &s);
+    m->engine->set(v, &s);
+    bool ok = m->engine->run(v) == VCPU_KICKED && v->exited && v->status == PROBE_STATUS;
+
+    memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
+    if (v->exited)
+        m->running++;
+    v->exited = false;
+    m->stop = STOP_NONE;
+    return ok;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests of a few bytes that show what an engine can really run: one for each processor mode.
+ */
+#ifndef X86_PROBE_H
+#define X86_PROBE_H
+
+#include "hw/ram.h"
+#include "x86/machine.h"
+
+enum probe_mode {
+    PROBE_REAL,    /* 16-bit real mode */
+    PROBE_FLAT32,  /* 32-bit protected mode */
+    PROBE_PAGED32, /* 32-bit protected mode with paging */
+    PROBE_LONG,    /* 64-bit mode */
+    PROBE_SPEED,   /* 64-bit mode: a loop of PROBE_INSTRUCTIONS */
+    PROBE_MODES,
+};
+
+#define PROBE_INSTRUCTIONS 2000000
+
+/* The status that a probe exits with. */
+#define PROBE_STATUS 42
+
+/* RAM below this address is all that a probe uses. */
+#define PROBE_END 0x10000
+
+/* "16-bit real mode" and so on. */
+const char *probe_name(enum probe_mode mode);
+
+/* Put the guest in RAM and set s to its start. It calls EXIT with PROBE_STATUS, in BL. */
+void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s);
+
+/* Run the guest on CPU 0 of a machine that has not started yet; did it do what it should? The
+ * machine is afterwards as it was, with the RAM below PROBE_END cleared. */
+bool probe_run(struct machine *m, enum probe_mode mode);
+
+#endif

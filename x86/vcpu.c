@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The vCPU thread: run, and do what the engine came back for.
+ */
+#include "x86/vcpu.h"
+#include "hw/die.h"
+#include "x86/machine.h"
+
+#include <string.h>
+
+void vcpu_intr(void *to, int pin, bool level)
+{
+    struct vcpu *v = to;
+
+    (void)pin;
+    if (level == v->intr)
+        return;
+    __atomic_store_n(&v->intr, level, __ATOMIC_RELEASE);
+    if (!level)
+        return;
+    pthread_cond_broadcast(&v->wake);
+    if (v->machine->current != v)
+        v->machine->engine->kick(v);
+}
+
+void vcpu_exit(struct vcpu *v, int status)
+{
+    struct machine *m = v->machine;
+
+    if (v->exited)
+        return;
+    v->exited = true;
+    v->status = status;
+    if (--m->running == 0) {
+        m->status = status;
+        machine_stop(m, STOP_EXIT);
+    }
+}
+
+/* Leave the state where machine_inspect() looks for it. Machine lock held. */
+static void show_state(struct vcpu *v, bool halted)
+{
+    if (!v->inspect)
+        return;
+    v->machine->engine->get(v, &v->state);
+    v->waiting = halted;
+    v->inspect = false;
+    v->inspected = true;
+    pthread_cond_broadcast(&v->wake);
+}
+
+/* HLT without a local APIC: sleep until INTR, or for good when interrupts are off. */
+static void wait_for_interrupt(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+    struct cpu_state s;
+
+    m->engine->get(v, &s);
+    pthread_mutex_lock(&m->lock);
+    if (!(s.rflags & RFLAGS_IF))
+        vcpu_exit(v, 0);
+    while (!v->intr && !v->exited && !machine_stopping(m)) {
+        show_state(v, true);
+        pthread_cond_wait(&v->wake, &m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void look_around(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+
+    pthread_mutex_lock(&m->lock);
+    if (v->inspect)
+        show_state(v, m->engine->halted(v));
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void crash(struct vcpu *v, enum machine_stop why)
+{
+    struct machine *m = v->machine;
+
+    pthread_mutex_lock(&m->lock);
+    m->engine->get(v, &v->state);
+    if (!machine_stopping(m))
+        m->culprit = v;
+    machine_stop(m, why);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void *vcpu_main(void *arg)
+{
+    struct vcpu *v = arg;
+    struct machine *m = v->machine;
+
+    while (!machine_stopping(m) && !v->exited) {
+        switch (m->engine->run(v)) {
+        case VCPU_KICKED:
+            look_around(v);
+            break;
+        case VCPU_HALTED:
+            wait_for_interrupt(v);
+            break;
+        case VCPU_SHUTDOWN:
+            crash(v, STOP_SHUTDOWN);
+            break;
+        case VCPU_FAILED:
+            crash(v, STOP_FAILED);
+            break;
+        }
+    }
+    return NULL;
+}
+
+void vcpu_start(struct vcpu *v)
+{
+    int error = pthread_create(&v->thread, NULL, vcpu_main, v);
+
+    v->started = !error;
+    if (error)
+        die("cannot start the thread of CPU %d: %s", v->index, strerror(error));
+}
+
+void vcpu_join(struct vcpu *v)
+{
+    pthread_join(v->thread, NULL);
+    v->started = false;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU, and the engine that turns its crank.
+ *
+ * An engine runs guest instructions and calls the machine's buses itself; it comes back only to be
+ * steered. Exits, decoders and TLBs are its own business: above this line nobody knows them.
+ */
+#ifndef X86_VCPU_H
+#define X86_VCPU_H
+
+#include "hw/console.h"
+#include "x86/cpu.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct machine;
+struct vcpu;
+
+/* Why a vCPU came back from run(). */
+enum vcpu_stop {
+    VCPU_KICKED,   /* somebody wants it to look around */
+    VCPU_HALTED,   /* HLT, and no local APIC to wake it */
+    VCPU_SHUTDOWN, /* triple fault */
+    VCPU_FAILED,   /* the engine cannot go on; v->failure says why */
+};
+
+struct vcpu {
+    struct machine *machine;
+    int index; /* also its APIC id */
+    pthread_t thread;
+    bool started; /* there is a thread to signal */
+    struct console *console;
+
+    /* Machine lock. */
+    bool intr;               /* the INTR pin, driven by the PIC */
+    pthread_cond_t wake;     /* INTR rose, or the vCPU was kicked, while it waited for that */
+    bool exited;             /* it called EXIT, or halted for ever */
+    int status;              /* its exit status then */
+    bool inspect, inspected; /* somebody asked for state; it is there */
+    struct cpu_state state;  /* as of the last inspection */
+    bool waiting;            /* and whether it was halted then */
+
+    /* Its own thread. */
+    char failure[256];
+
+    void *engine; /* the engine's part */
+};
+
+struct engine {
+    const char *name;
+
+    /* Make what the machine as a whole needs, RAM included; dies when the host cannot. close()
+     * gives it all back, vCPUs included. */
+    void (*open)(struct machine *m);
+    void (*close)(struct machine *m);
+
+    /* Make a vCPU in the state after reset. Before any vCPU runs. */
+    void (*vcpu_init)(struct vcpu *v);
+
+    /* Run the vCPU until there is something to steer. In its own thread, no lock held. */
+    enum vcpu_stop (*run)(struct vcpu *v);
+
+    /* Make run() return VCPU_KICKED soon, even if it has not been called yet. Any thread but the
+     * vCPU's own, any lock. */
+    void (*kick)(struct vcpu *v);
+
+    /* Read and write the architectural state. In the vCPU's thread, or while it does not run.
+     * get() may be called from within a bus access. */
+    void (*get)(struct vcpu *v, struct cpu_state *s);
+    void (*set)(struct vcpu *v, const struct cpu_state *s);
+
+    /* Is it halted, waiting for an interrupt? As get(). */
+    bool (*halted)(struct vcpu *v);
+
+    /* Deliver an interrupt message to local APICs. Machine lock held, any thread. */
+    void (*message)(struct machine *m, uint64_t addr, uint32_t data);
+
+    /* An IOAPIC pin sends this message from now on; when it is level-triggered the engine reports
+     * the end of the interrupt to the machine. Machine lock held, any thread. */
+    void (*route)(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level);
+
+    /* Print what the vCPU cost: exits by reason, one line. After it ended. */
+    void (*print_stat)(struct vcpu *v, FILE *f);
+};
+
+extern const struct engine kvm_engine;
+
+/* Start the vCPU's thread, and wait for its end. */
+void vcpu_start(struct vcpu *v);
+void vcpu_join(struct vcpu *v);
+
+/* The far end of the INTR wire. Machine lock held. */
+void vcpu_intr(void *to, int pin, bool level);
+
+/* End this vCPU; the machine, when it was the last one. Machine lock held, in its own thread. */
+void vcpu_exit(struct vcpu *v, int status);
+
+#endif
