@@ -12,10 +12,11 @@
 
 #include <assert.h>
 
-#define EBDA      UINT64_C(0x9fc00) /* the firmware's 1 KiB at the end of base memory */
-#define VIDEO     UINT64_C(0xa0000)
-#define CHIPS     UINT64_C(0xfec00000) /* IOAPIC, local APIC, what the engine needs, boot ROM */
-#define CHIPS_END RAM_HIGH
+#define EBDA     UINT64_C(0x9fc00) /* the firmware's 1 KiB at the end of base memory */
+#define VIDEO    UINT64_C(0xa0000)
+#define BIOS     UINT64_C(0xe0000) /* its tables: ACPI, MP */
+#define EXTENDED UINT64_C(0x100000)
+#define CHIPS    UINT64_C(0xfec00000) /* IOAPIC, local APIC, what the engine needs, boot ROM */
 
 int e820_build(const struct ram *ram, struct e820_entry *map, int max)
 {
@@ -24,9 +25,12 @@ int e820_build(const struct ram *ram, struct e820_entry *map, int max)
         uint64_t start, end;
         uint32_t type;
     } range[E820_MAX] = {
-        {0, low < EBDA ? low : EBDA, E820_RAM},    {EBDA, VIDEO, E820_RESERVED},
-        {E820_BIOS, E820_BIOS_END, E820_RESERVED}, {E820_BIOS_END, low, E820_RAM},
-        {CHIPS, CHIPS_END, E820_RESERVED},         {RAM_HIGH, RAM_HIGH + high, E820_RAM},
+        {0, low < EBDA ? low : EBDA, E820_RAM}, /* base memory */
+        {EBDA, VIDEO, E820_RESERVED},
+        {BIOS, EXTENDED, E820_RESERVED},
+        {EXTENDED, low, E820_RAM}, /* empty when there is no more RAM */
+        {CHIPS, RAM_HIGH, E820_RESERVED},
+        {RAM_HIGH, RAM_HIGH + high, E820_RAM}, /* likewise */
     };
     int n = 0;
 

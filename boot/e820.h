@@ -25,10 +25,6 @@ struct e820_entry {
 /* The most entries that e820_build() makes. */
 #define E820_MAX 6
 
-/* Where the firmware's tables may lie (ACPI, MP): RAM that the map calls reserved. */
-#define E820_BIOS     UINT64_C(0xe0000)
-#define E820_BIOS_END UINT64_C(0x100000)
-
 /*
  * Describe ram in map, which has room for max entries (at least E820_MAX): in ascending order and
  * without overlaps. Returns the number of entries. RAM of any size will do.

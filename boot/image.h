@@ -17,8 +17,8 @@ struct image {
 
 /*
  * Open a file for reading. A pipe is read to its end, a gzip-compressed file is unpacked when
- * unpack is true; both are then kept in memory. Dies when there is no such file, it cannot be
- * read, is a directory or is empty.
+ * unpack is true; both are then kept in memory, up to 1 GiB. Dies when there is no such file, it
+ * cannot be read or unpacked, is a directory or is empty.
  */
 void image_open(struct image *img, const char *name, bool unpack);
 

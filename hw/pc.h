@@ -14,7 +14,7 @@
  * register, which is all that the 82093AA has.
  */
 #define PC_IOAPIC_ID      0xf0
-#define PC_IOAPIC_VERSION 0x11 /* of the 82093AA, and of every IOAPIC without an EOI register */
+#define PC_IOAPIC_VERSION 0x20 /* what its version register says */
 
 #define PC_IOAPIC_BASE 0xfec00000
 #define PC_LAPIC_BASE  0xfee00000

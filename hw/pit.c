@@ -6,9 +6,9 @@
  * After: Intel 8254 data sheet (231164), "Programming the 8254", "Mode Definitions" and "Operation
  * Common to All Modes"; IBM PC AT Technical Reference, "System Board", port 0x61.
  * Left out: the speaker, which nobody hears; NMI causes (port 0x61 bits 6, 7), which do not arise;
- * counter 1's hold on the refresh request, which toggles as firmware programs it. Counting between
- * a control word and its count, which the data sheet leaves open: the counter stands still. A
- * count of 1 in modes 2 and 3, which is illegal: it is taken as 2.
+ * counter 1's hold on the refresh request, which toggles as if firmware had programmed it.
+ * Where the data sheet leaves it open: between a control word and its count a counter stands still
+ * at 0, and a count of 1 in modes 2 and 3, which is illegal, is taken as 2.
  */
 #include "hw/pit.h"
 
@@ -331,10 +331,8 @@ static void write_counter(struct pit_counter *c, uint8_t val)
     } else {
         c->write_msb = true;
         c->lsb = val;
-        if (mode(c) == 0) {
-            c->live = c->load = false;
+        if (mode(c) == 0)
             set_out(c, false);
-        }
     }
 }
 

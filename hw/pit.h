@@ -56,7 +56,7 @@ struct pit {
  *
  * A periodic guest that counts ticks loses none to a host that runs late: edges missed follow at
  * four times the pace, at most PIT_OWED_MAX of them. However short the period it programs, the
- * wire rises (and the host wakes up for it) at most some 75,000 times per second.
+ * wire rises at most some 75,000 times per second, and the host wakes up twice for each at most.
  */
 void pit_init(struct pit *p, struct clock *c, struct irq irq0);
 

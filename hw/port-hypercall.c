@@ -58,7 +58,7 @@ static void put_memory(struct port_hypercall *h, uint32_t gpa, uint32_t len)
 {
     const void *buf = ram_at(h->ram, gpa, len);
 
-    if (buf && len)
+    if (buf)
         put(h, buf, len);
 }
 

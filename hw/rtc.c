@@ -153,11 +153,9 @@ static void store_time(struct rtc *r, int64_t t)
     r->cmos[MINUTES] = encode(r, s / 60 % 60);
     r->cmos[HOURS] = encode_hours(r, s / 3600);
     r->cmos[DAY_OF_WEEK] = (days + 3) % 7 + 1; /* Sunday is 1, and 0000-03-01 a Wednesday */
-    y = days * 400 / 146097;
+    y = days * 400 / 146097;                   /* by the mean year; never one too many */
     if (days_to_march(y + 1) <= days)
         y++;
-    if (days_to_march(y) > days)
-        y--;
     days -= days_to_march(y);
     m = (5 * days + 2) / 153; /* months of 31, 30, 31, 30, 31 days, 0 is March */
     r->cmos[DATE] = encode(r, days - (153 * m + 2) / 5 + 1);
@@ -317,9 +315,7 @@ static void write_register(struct rtc *r, uint8_t val)
         if (!divided && divider_runs(r))
             start_divider(r);
     } else if (r->index == B) {
-        if (val & ~r->cmos[B] & SET)
-            val &= ~UIE;
-        r->cmos[B] = val;
+        r->cmos[B] = val & SET ? val & ~UIE : val;
     } else if (r->index != C && r->index != D) {
         r->cmos[r->index] = val;
     }

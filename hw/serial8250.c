@@ -186,8 +186,8 @@ static uint8_t pending(const struct serial8250 *s)
     if (s->ier & IER_ELSI && (s->overrun || break_on_top(s)))
         return IIR_LINE_STATUS;
     if (s->ier & IER_ERBFI && s->nrx)
-        return fifos(s) && s->nrx < trigger[s->fcr >> FCR_TRIGGER_SHIFT] ? IIR_CHARACTER_TIMEOUT
-                                                                         : IIR_RECEIVED_DATA;
+        return s->nrx < trigger[s->fcr >> FCR_TRIGGER_SHIFT] ? IIR_CHARACTER_TIMEOUT
+                                                             : IIR_RECEIVED_DATA;
     if (s->ier & IER_ETBEI && s->thre)
         return IIR_THRE;
     if (s->ier & IER_EDSSI && s->deltas)

@@ -179,6 +179,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     rtc_init(&m->rtc, &m->clock, isa_line(m, PC_RTC_IRQ));
     acpi_pm_init(&m->acpi_pm, &m->clock, isa_line(m, PC_SCI_IRQ), off);
     reset_port_init(&m->reset_port, a20, reset);
+    pci_init(&m->pci, &m->reset_port.control);
     port_hypercall_init(&m->hypercall, &m->ram, caller);
     debug_port_init(&m->debug_port, c->debug, c->debug_to);
 
@@ -196,7 +197,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     bus_attach(&m->pio, 0x4d0, 2, &m->pic.elcr);
     bus_attach(&m->pio, HYPERCALL_PORT, 2, &m->hypercall.dev);
     bus_attach(&m->pio, PC_ACPI_PM, ACPI_PM_LEN, &m->acpi_pm.dev);
-    bus_attach(&m->pio, PC_RESET_PORT, 1, &m->reset_port.control);
+    bus_attach(&m->pio, 0xcf8, PCI_LEN, &m->pci.dev);
     if (c->apic)
         bus_attach(&m->mmio, PC_IOAPIC_BASE, 0x1000, &m->ioapic.dev);
 

@@ -17,11 +17,12 @@
  *    0040 0061       pit                     1  i8042
  *    0060 0064       i8042                   4  serial8250, COM1
  *    0070            rtc                     8  rtc
- *    0092 0cf9       reset-port              9  acpi-pm (SCI)
+ *    0092            reset-port              9  acpi-pm (SCI)
  *    00e9            debug-port             12  i8042, aux
  *    03f8            serial8250, COM1
  *    0500            port-hypercall
  *    0600            acpi-pm
+ *    0cf8            pci, in it 0cf9: reset-port
  */
 #ifndef X86_MACHINE_H
 #define X86_MACHINE_H
@@ -35,6 +36,7 @@
 #include "hw/ioapic.h"
 #include "hw/pc.h"
 #include "hw/pic.h"
+#include "hw/pci.h"
 #include "hw/pit.h"
 #include "hw/port-hypercall.h"
 #include "hw/ram.h"
@@ -90,6 +92,7 @@ struct machine {
     struct serial8250 com1;
     struct acpi_pm acpi_pm;
     struct reset_port reset_port;
+    struct pci pci;
     struct port_hypercall hypercall;
     struct debug_port debug_port;
 

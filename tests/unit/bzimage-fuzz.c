@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Thousands of damaged kernels on odd machines: each loads, or dies with one line; none crashes,
+ * hangs, or makes the loader write outside RAM (which has unmapped pages on both sides).
+ *
+ *     bzimage-fuzz [rounds [bzImage]]
+ */
+#define _GNU_SOURCE
+#include "boot/bzimage.h"
+#include "hw/die.h"
+#include "tests/unit/test.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MIB        UINT64_C(0x100000)
+#define GUARD      (2 * MIB)
+#define HEADER_END 0x290
+
+static jmp_buf died;
+static char last_words[512];
+
+void die(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(last_words, sizeof(last_words), fmt, ap);
+    va_end(ap);
+    longjmp(died, 1);
+}
+
+/* The same every time: xorshift64. */
+static uint64_t random64(void)
+{
+    static uint64_t x = 0x9e3779b97f4a7c15;
+
+    x ^= x << 13;
+    x ^= x >> 7;
+    return x ^= x << 17;
+}
+
+static uint64_t below(uint64_t n)
+{
+    return random64() % n;
+}
+
+#define PICK(array) (array)[below(sizeof(array) / sizeof((array)[0]))]
+
+/* What a number in a header may turn into: round ones, and those next to them. */
+static uint64_t odd_value(void)
+{
+    static const uint64_t special[] = {0, 1, 0x7fffffff, 0xfff, 0xc0000000, UINT64_MAX, 0x100000};
+
+    switch (below(4)) {
+    case 0:
+        return PICK(special);
+    case 1:
+        return (UINT64_C(1) << below(64)) + below(3) - 1;
+    case 2:
+        return below(256 * MIB);
+    default:
+        return random64();
+    }
+}
+
+/* The fields that the loader looks at. */
+static const struct field {
+    int off, size;
+} fields[] = {
+    {0x1f1, 1}, {0x1f4, 4}, {0x200, 2}, {0x211, 1}, {0x22c, 4}, {0x230, 4},
+    {0x234, 1}, {0x236, 2}, {0x238, 4}, {0x258, 8}, {0x260, 4},
+};
+
+static int rounds = 5000;
+static uint8_t header[HEADER_END];
+static struct image kernel, initrd = {.name = "initrd"};
+
+static void put(uint8_t *at, int off, int size, uint64_t val)
+{
+    memcpy(at + off, &val, size);
+}
+
+static uint64_t get(const uint8_t *at, int off, int size)
+{
+    uint64_t val = 0;
+
+    memcpy(&val, at + off, size);
+    return val;
+}
+
+/* A small kernel of today: 39 sectors of setup, 40000 bytes of code. */
+static void make_kernel(void)
+{
+    static uint8_t file[40 * 512 + 40000];
+
+    for (size_t i = 0; i < sizeof(file); i++)
+        file[i] = i * 7 + (i >> 8) * 3 + 1;
+    memset(file + 0x1f1, 0, 0x26c - 0x1f1);
+    put(file, 0x1f1, 1, 39);
+    put(file, 0x1f4, 4, 40000 / 16);
+    put(file, 0x1fe, 2, 0xaa55);
+    put(file, 0x200, 2, 0x6aeb);
+    put(file, 0x202, 4, 0x53726448);
+    put(file, 0x206, 2, 0x20f);
+    put(file, 0x211, 1, 1);
+    put(file, 0x22c, 4, 0x7fffffff);
+    put(file, 0x230, 4, 2 * MIB);
+    put(file, 0x234, 1, 1);
+    put(file, 0x236, 2, 1);
+    put(file, 0x238, 4, 2047);
+    put(file, 0x258, 8, 16 * MIB);
+    put(file, 0x260, 4, 8 * MIB);
+    kernel = (struct image){.name = "kernel", .fd = memfd_create("kernel", 0)};
+    kernel.size = write(kernel.fd, file, sizeof(file));
+}
+
+/* A private copy of a real one, to damage. */
+static void copy_kernel(const char *path)
+{
+    struct image real;
+    void *data;
+
+    if (setjmp(died)) {
+        fprintf(stderr, "%s\n", last_words);
+        exit(1);
+    }
+    image_open(&real, path, true);
+    data = malloc(real.size);
+    image_read(&real, 0, data, real.size);
+    kernel = (struct image){.name = "kernel", .fd = memfd_create("kernel", 0)};
+    kernel.size = write(kernel.fd, data, real.size);
+    free(data);
+}
+
+/* The kernel, damaged or not, in the file; how long the loader finds it. */
+static uint64_t damage(uint8_t *damaged)
+{
+    static const uint16_t versions[] = {0x205, 0x206, 0x207, 0x208, 0x209, 0x20a, 0x20b,
+                                        0x20c, 0x20d, 0x20f, 0x210, 0x300, 0xffff};
+
+    memcpy(damaged, header, HEADER_END);
+    if (!below(2))
+        put(damaged, 0x206, 2, PICK(versions));
+    for (int n = below(4); n > 0; n--) {
+        const struct field *f = &PICK(fields);
+
+        put(damaged, f->off, f->size, odd_value());
+    }
+    for (int n = below(8) ? 0 : below(16); n > 0; n--)
+        damaged[below(HEADER_END)] = random64();
+    if (pwrite(kernel.fd, damaged, HEADER_END, 0) != HEADER_END)
+        abort();
+    switch (below(8)) {
+    case 0:
+        return 1 + below(kernel.size);
+    case 1:
+        return 1 + below(HEADER_END);
+    default:
+        return kernel.size;
+    }
+}
+
+/* RAM between two walls: at either end the next byte is unmapped. */
+static void make_ram(struct ram *ram)
+{
+    static const uint64_t sizes[] = {4096,      0x9f000,    MIB,        17 * MIB,
+                                     24 * MIB,  40 * MIB,   64 * MIB,   128 * MIB,
+                                     512 * MIB, 3072 * MIB, 4096 * MIB, 8192 * MIB};
+
+    ram->size = PICK(sizes) + (below(2) ? 0 : below(64) * 4096);
+    ram->host = mmap(NULL, ram->size + 2 * GUARD, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (ram->host == MAP_FAILED)
+        abort();
+    ram->host += GUARD;
+    if (mprotect(ram->host, ram->size, PROT_READ | PROT_WRITE))
+        abort();
+}
+
+/* What a loaded kernel can rely on, whatever its header says. */
+static void check_loaded(const struct bzimage *b, const struct ram *ram, const struct cpu_state *s,
+                         const uint8_t *damaged)
+{
+    const uint8_t *zero_page = ram_at(ram, s->gpr[RSI], 4096);
+    uint64_t version = get(damaged, 0x206, 2), load = s->rip - (s->cs.l ? 0x200 : 0);
+    uint64_t need = version >= 0x20a ? get(damaged, 0x260, 4) : 0;
+    uint64_t image = ((damaged[0x1f1] ? damaged[0x1f1] : 4) + 1) * 512;
+    uint64_t at = get(zero_page, 0x218, 4), size = get(zero_page, 0x21c, 4);
+    const uint8_t *code = ram_at(ram, load, 16), *cmdline;
+    uint8_t want[16] = {0};
+
+    CHECK(load >= MIB && ram_at(ram, load, need));
+    image_read(&b->kernel, image, want, b->kernel.size - image < 16 ? b->kernel.size - image : 16);
+    CHECK(code && !memcmp(code, want, b->kernel.size - image < 16 ? 1 : 16));
+    CHECK_EQ(get(zero_page, 0x214, 4), load);
+    cmdline = ram_at(ram, get(zero_page, 0x228, 4), strlen(b->cmdline) + 1);
+    CHECK(cmdline && !strcmp((const char *)cmdline, b->cmdline));
+    CHECK_EQ(size != 0, b->initrd || b->extra_size);
+    if (size) {
+        CHECK(at % 4096 == 0 && at >= load + need && at > load);
+        CHECK(ram_at(ram, at, size) && at + size - 1 <= get(damaged, 0x22c, 4));
+    }
+    CHECK(s->cs.l ? b->entry != 32 && version >= 0x20c : b->entry != 64);
+}
+
+static void fuzz(void)
+{
+    static char cmdline[0x90000];
+    static uint8_t extra[5000], damaged[HEADER_END];
+    static int loaded;
+    const uint64_t kernel_size = kernel.size;
+
+    image_read(&kernel, 0, header, HEADER_END);
+    memset(extra, 0xee, sizeof(extra));
+    for (int i = 0; i < rounds; i++) {
+        struct ram ram;
+        struct cpu_state s = {0};
+        struct bzimage b = {.extra = extra,
+                            .extra_size = below(2) ? 0 : below(sizeof(extra)),
+                            .cmdline = cmdline,
+                            .entry = below(3) * 32};
+        size_t length = below(8) ? below(300) : below(sizeof(cmdline));
+
+        memset(cmdline, 'x', length);
+        cmdline[length] = 0;
+        make_ram(&ram);
+        kernel.size = kernel_size;
+        b.kernel = kernel;
+        b.kernel.size = damage(damaged);
+        /* Mostly sparse: a hole in a file costs nothing until the guest's RAM holds it. */
+        initrd.size = below(8) ? 1 + below(100000) : 1 + (odd_value() >> 1);
+        if (below(2) && !ftruncate(initrd.fd, initrd.size < 4 * MIB ? initrd.size : 4 * MIB))
+            b.initrd = &initrd;
+        if (!setjmp(died)) {
+            bzimage_load(&b, &ram, &s);
+            check_loaded(&b, &ram, &s, damaged);
+            loaded++;
+        } else {
+            CHECK(!strncmp(last_words, "kernel: ", 8) || !strncmp(last_words, "initrd: ", 8) ||
+                  !strncmp(last_words, "the initramfs: ", 15));
+            CHECK(!strchr(last_words, '\n'));
+        }
+        munmap(ram.host - GUARD, ram.size + 2 * GUARD);
+        if (test_failures) {
+            printf("# in round %d; last words: %s\n", i, last_words);
+            break;
+        }
+    }
+    printf("# %d of %d loaded\n", loaded, rounds);
+    CHECK(loaded > rounds / 20 && loaded < rounds);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        rounds = atoi(argv[1]);
+    if (argc > 2)
+        copy_kernel(argv[2]);
+    else
+        make_kernel();
+    initrd.fd = memfd_create("initrd", 0);
+    return test_main((struct test[]){
+        {fuzz, "damaged bzImages on machines of all sizes load or die, within RAM"},
+        {0},
+    });
+}
