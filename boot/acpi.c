@@ -6,9 +6,9 @@
  * Model" (the tables), "ACPI Machine Language (AML) Specification" and "Resource Data Types for
  * ACPI" (the DSDT).
  *
- * The keyboard controller is left out of FADT and DSDT on purpose: it is there for A20, reset and
- * guests that know no ACPI, but nobody can type on its keyboard. Linux then skips the probe of
- * i8042 and atkbd; with the FADT flag alone it would poke at the ports.
+ * Neither FADT nor DSDT mentions the keyboard controller, on purpose: it is there for A20, reset
+ * and guests that know no ACPI, but nobody can type on its keyboard. Linux then does not probe for
+ * it; were only the DSDT silent, it would try the ports.
  *
  * Left out: GPEs, sleep states other than S5, C and P states (the host's business), Processor
  * objects (the MADT has the CPUs; the objects serve hotplug and C states).

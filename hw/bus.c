@@ -9,7 +9,7 @@
 
 void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d)
 {
-    assert(b->n < BUS_SLOTS && len > 0 && base + len - 1 >= base);
+    assert(b->n < BUS_SLOTS && len > 0 && len <= UINT64_MAX - base);
     for (int i = 0; i < b->n; i++)
         assert(base + len <= b->slot[i].base || b->slot[i].base + b->slot[i].len <= base);
     b->slot[b->n++] = (struct bus_slot){base, len, d};

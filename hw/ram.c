@@ -27,8 +27,7 @@ void ram_init(struct ram *ram, uint64_t size)
 
     if (skip)
         munmap(map, skip);
-    if (skip < HUGE_PAGE)
-        munmap(map + skip + size, HUGE_PAGE - skip);
+    munmap(map + skip + size, HUGE_PAGE - skip);
     ram->host = map + skip;
     ram->size = size;
     madvise(ram->host, size, MADV_HUGEPAGE);

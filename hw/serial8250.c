@@ -3,19 +3,20 @@
  * The 16550A UART, as PC COM1.
  *
  * After: National Semiconductor PC16550D data sheet (1995), "Registers" and "FIFO Interrupt Mode
- * Operation"; the gate behind OUT2 is the PC's.
+ * Operation".
  *
  * Left out: time - a byte leaves as it is written, and the character timeout comes as soon as the
  * FIFO is not empty, which is when nothing more is on its way; the frame - both ends always agree
  * on speed, word length and parity, so that a guest that never sets them is understood and PE never
  * happens; the break that LCR sends, as nobody listens, except in loopback; the DMA pins, which no
- * PC connects.
+ * PC connects; the gate that a PC puts behind OUT2, as many a small kernel, tried out only where
+ * there is none, never opens it.
  *
  * Input. The console is a sender with endless patience, and bytes stay on the line until the guest
  * is there to read them. A driver that opens a port resets the FIFO and reads RBR to be rid of old
  * bytes, but what the user typed before that is not old. Nothing is lost by these rules, each of
  * which a slow sender could have caused on real hardware:
- *  - With ERBFI on, the line delivers when the guest can be interrupted (OUT2) or reads IIR or LSR.
+ *  - With ERBFI on, the line delivers at once.
  *  - With ERBFI off, it delivers to a guest that polls: when it reads LSR, but not the first time
  *    after it has reset the receiver or changed IER or LCR. So Linux, which opens a port with "LSR,
  *    RBR" after changes of FCR and of IER, finds nothing there, and a polling loop finds its byte
@@ -195,13 +196,13 @@ static uint8_t pending(const struct serial8250 *s)
     return IIR_NONE;
 }
 
-/* Every access that may change the interrupt ends here. OUT2 opens the PC's gate in loopback too,
- * where the data sheet keeps the interrupts "fully operational". */
+/* Every access that may change the interrupt ends here. In loopback too: the data sheet keeps the
+ * interrupts "fully operational" there. */
 static void update(struct serial8250 *s)
 {
-    if (s->ier & IER_ERBFI && s->mcr & MCR_OUT2)
+    if (s->ier & IER_ERBFI)
         deliver(s);
-    irq_set(&s->irq, s->mcr & MCR_OUT2 && pending(s) != IIR_NONE);
+    irq_set(&s->irq, pending(s) != IIR_NONE);
 }
 
 static void arrived(void *to)
@@ -259,9 +260,6 @@ static void write_fcr(struct serial8250 *s, uint8_t val)
 
 static uint8_t read_iir(struct serial8250 *s)
 {
-    if (s->ier & IER_ERBFI)
-        deliver(s);
-
     uint8_t id = pending(s);
 
     if (id == IIR_THRE)
