@@ -31,7 +31,9 @@ void vcpu_exit(struct vcpu *v, int status)
         return;
     v->exited = true;
     v->status = status;
-    if (--m->running == 0) {
+    m->running--;
+    /* CPUs with local APICs belong to one guest; without, each has its own. */
+    if (m->config.apic || m->running == 0) {
         m->status = status;
         machine_stop(m, STOP_EXIT);
     }
