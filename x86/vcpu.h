@@ -94,7 +94,8 @@ void vcpu_join(struct vcpu *v);
 /* The far end of the INTR wire. Machine lock held. */
 void vcpu_intr(void *to, int pin, bool level);
 
-/* End this vCPU, and the machine when no other guest runs in it. Machine lock held, in its own thread. */
+/* End this vCPU, and the machine when no other guest runs in it. Machine lock held, in its own
+ * thread. */
 void vcpu_exit(struct vcpu *v, int status);
 
 #endif
