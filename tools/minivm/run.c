@@ -335,10 +335,12 @@ int cmd_run(int argc, char **argv)
 
     terminal_init(&r->terminal, STDIN_FILENO, STDOUT_FILENO, command, closed, r);
     machine_build(&r->machine, &config, &r->terminal.console);
-    if (!probe_run(&r->machine, PROBE_PAGED32))
+    bool capable = probe_run(&r->machine, PROBE_PAGED32);
+
+    load(r);
+    if (!capable)
         die("this host's /dev/kvm cannot run ordinary guests (32-bit paging fails); 'minivm check' "
             "says more");
-    load(r);
     watch_signals(r);
     if (r->options.timeout) {
         clock_add(&r->machine.clock, &r->timeout, timed_out);

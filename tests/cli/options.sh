@@ -1,0 +1,60 @@
+#!/bin/sh
+# The command line: what is asked for is given, what is wrong is refused in one line, status 125.
+. tests/lib.sh
+
+# refused NAME WORDS ARGUMENT...: minivm says why, in one line with WORDS in it, and nothing else.
+refused() {
+    name=$1 words=$2 status=0
+    shift 2
+    "$minivm" "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+    if [ $status = 125 ] && [ ! -s "$TMP/out" ] && [ "$(wc -l <"$TMP/err")" = 1 ] &&
+        grep -q "^minivm: .*$words" "$TMP/err"; then
+        pass "$name"
+    else
+        fail "$name" "status $status from minivm $*
+$(cat "$TMP/out" "$TMP/err")"
+    fi
+}
+
+# says NAME WORDS ARGUMENT...: minivm prints WORDS on stdout, status 0.
+says() {
+    name=$1 words=$2
+    shift 2
+    check "$name" sh -c "$minivm $* | grep -q -- '$words'"
+}
+
+for minivm in ./minivm build/asan/minivm; do
+    says "version" "^minivm [0-9]" version
+    says "help" "minivm run" help
+    for option in kernel initrd cmdline mem cpus entry timeout no-reboot symbols stat; do
+        says "help run: --$option" "--$option" help run
+    done
+    for status in 124 125 126; do
+        says "help run: status $status" "^ *$status " help run
+    done
+
+    refused "no command" "run, check, help" ""
+    refused "an unknown command" "unknown command frob" frob
+    refused "help on what has none" "no help on frob" help frob
+    refused "nothing to run" "--kernel" run
+    refused "a file without an option" "--kernel guest.bin" run guest.bin
+    refused "an unknown option" "--frob" run --frob
+    refused "an unknown short option" "-x" run -x
+    refused "an option without its value" "--kernel needs a value" run --kernel
+    refused "a flag with a value" "--no-reboot takes no value" run --no-reboot=1
+    refused "a disk" "no disks" run -d disk.img
+    refused "a command without an initramfs" "--initrd" run -k README.md -- true
+    refused "-- without a command" "command" run -k README.md -i README.md --
+    for size in '' 0 -1 -1M x 12Q 1MM M 99999999999999999999 18446744073709551615T; do
+        refused "--mem '$size'" "--mem" run -k README.md --mem "$size"
+    done
+    refused "--mem of more than the host has" "more than this host" run -k README.md -m 1000000G
+    for cpus in '' 0 65 -1 x 1x 99999999999999999999; do
+        refused "--cpus '$cpus'" "--cpus" run -k README.md --cpus "$cpus"
+    done
+    for seconds in '' 0 -1 x nan inf 1e99; do
+        refused "--timeout '$seconds'" "--timeout" run -k README.md --timeout "$seconds"
+    done
+    refused "--entry 16" "32 or 64" run -k README.md --entry 16
+    refused "check with an unknown option" "--frob" check --frob
+done
