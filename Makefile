@@ -55,7 +55,7 @@ build/ready: tools/need
 
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -I. -o $@ $<
+	$(CC) -nostdlib -static -Wl,-n,--build-id=none -s -I. -o $@ $<
 
 build/initramfs.cpio: tools/mkinitramfs initramfs/init $(wildcard initramfs/etc/*) $(GUEST_TOOLS)
 	tools/mkinitramfs -o $@

@@ -36,7 +36,7 @@ static void wake(struct event_loop *l)
 
 void event_init(struct event_loop *l, pthread_mutex_t *lock)
 {
-    *l = (struct event_loop){.lock = lock, .running = true};
+    *l = (struct event_loop){.lock = lock};
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->epoll < 0 || l->wake < 0)
@@ -56,9 +56,13 @@ void event_add(struct event_loop *l, struct watch *w)
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
 
     w->on = true;
-    w->always = epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0 && errno == EPERM;
+    w->always = epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0;
+    if (w->always && errno != EPERM)
+        die("cannot watch descriptor %d: %m", w->fd);
     w->next = l->watches;
     l->watches = w;
+    if (w->always)
+        wake(l);
 }
 
 void event_remove(struct event_loop *l, struct watch *w)
@@ -108,9 +112,9 @@ static bool serve_always(struct event_loop *l)
 void event_run(struct event_loop *l)
 {
     struct epoll_event e[BATCH];
-    bool busy = false;
+    bool busy = true; /* to begin with, as there may be watches that are always ready */
 
-    while (__atomic_load_n(&l->running, __ATOMIC_ACQUIRE)) {
+    while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
         int n = epoll_wait(l->epoll, e, BATCH, busy ? 0 : -1);
 
         pthread_mutex_lock(l->lock);
@@ -123,11 +127,10 @@ void event_run(struct event_loop *l)
         busy = serve_always(l);
         pthread_mutex_unlock(l->lock);
     }
-    __atomic_store_n(&l->running, true, __ATOMIC_RELEASE);
 }
 
 void event_stop(struct event_loop *l)
 {
-    __atomic_store_n(&l->running, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&l->stopped, true, __ATOMIC_RELEASE);
     wake(l);
 }

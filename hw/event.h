@@ -21,7 +21,7 @@ struct event_loop {
     int epoll;
     int wake; /* an eventfd that ends a wait */
     struct watch waker;
-    bool running;
+    bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
     struct watch *watches;
 };
@@ -32,7 +32,8 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock);
 /* Give its descriptors back. */
 void event_free(struct event_loop *l);
 
-/* Watch w->fd for input, until event_remove(). Lock held, or the loop not running. */
+/* Watch w->fd for input, until event_remove(). Lock held, or the loop not running. Dies when it
+ * cannot be watched. */
 void event_add(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 

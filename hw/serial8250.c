@@ -117,7 +117,8 @@ static uint16_t shift(uint16_t *queue, uint8_t *n)
 /* Let the line fill the receiver. */
 static void deliver(struct serial8250 *s)
 {
-    if (s->mcr & MCR_LOOP || (s->handshakes && !(s->mcr & MCR_RTS)))
+    if (s->mcr & MCR_LOOP || (s->handshakes && !(s->mcr & MCR_RTS)) ||
+        (s->held && !(s->mcr & MCR_OUT1)))
         return;
     while (s->nrx < room(s)) {
         int in = s->nline ? shift(s->line, &s->nline) : console_get(s->console);
@@ -414,4 +415,9 @@ void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq)
     };
     c->arrived = arrived;
     c->to = s;
+}
+
+void serial8250_hold(struct serial8250 *s)
+{
+    s->held = true;
 }

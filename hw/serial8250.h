@@ -21,6 +21,7 @@ struct serial8250 {
     bool overrun;    /* LSR.OE */
     bool watched;    /* the guest polls for input: serial8250.c, "Input" */
     bool handshakes; /* the guest has raised RTS, so lowering it means: wait */
+    bool held;       /* the line waits until the guest raises OUT1 */
 
     /* Bytes or CONSOLE_BREAK, oldest first: what the receiver holds, and what is still on the line
      * although the console has given it away. */
@@ -34,5 +35,9 @@ struct serial8250 {
  * taken that the guest does not get, in order, unless the guest never looks again.
  */
 void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq);
+
+/* Let no input in before the guest has raised OUT1, a modem line that no driver uses by itself: for
+ * a guest that says so when it has set its terminal's modes. A reset does not undo it. */
+void serial8250_hold(struct serial8250 *s);
 
 #endif

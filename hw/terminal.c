@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "hw/terminal.h"
+#include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 
@@ -114,6 +115,11 @@ static void input_ready(struct watch *w)
     struct terminal *t = container_of(w, struct terminal, in);
     uint8_t buf[TERMINAL_INPUT];
     size_t room = TERMINAL_INPUT - t->count;
+
+    /* Another process may have been faster, and this is no place to wait. */
+    if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
+        return;
+
     ssize_t n = room ? read(w->fd, buf, room) : -1;
 
     if (n == 0 || (n < 0 && room && errno != EAGAIN && errno != EINTR)) {
@@ -225,19 +231,25 @@ static bool write_all(struct terminal *t, const uint8_t *buf, size_t n)
     return true;
 }
 
+static struct timespec after(uint64_t ns)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    ns += t.tv_nsec;
+    t.tv_sec += ns / NS_PER_SECOND;
+    t.tv_nsec = ns % NS_PER_SECOND;
+    return t;
+}
+
 /* The output lock is held; wait until output is worth a system call. False at the very end. */
 static bool gather(struct terminal *t)
 {
-    struct timespec deadline;
-
     while (!t->nout && !t->flush)
         pthread_cond_wait(&t->more, &t->lock);
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_nsec += LINGER_NS;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_nsec -= 1000000000;
-        deadline.tv_sec++;
-    }
+
+    struct timespec deadline = after(LINGER_NS);
+
     while (t->nout < GATHER && !t->flush)
         if (pthread_cond_timedwait(&t->more, &t->lock, &deadline) == ETIMEDOUT)
             break;
@@ -306,13 +318,16 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
 
 void terminal_start(struct terminal *t, struct event_loop *loop)
 {
+    int error;
+
     t->loop = loop;
     signal(SIGPIPE, SIG_IGN);
     if (t->is_tty)
         take_over(t->in.fd);
     event_add(loop, &t->in);
-    if (pthread_create(&t->writer, NULL, writer, t))
-        die("cannot start the console's thread: %m");
+    error = pthread_create(&t->writer, NULL, writer, t);
+    if (error)
+        die("cannot start the console's thread: %s", strerror(error));
 }
 
 void terminal_finish(struct terminal *t, int timeout_ms)
@@ -332,18 +347,20 @@ void terminal_finish(struct terminal *t, int timeout_ms)
         }
         if (t->unwritten < left) {
             left = t->unwritten;
-            clock_gettime(CLOCK_MONOTONIC, &deadline);
-            deadline.tv_sec += timeout_ms / 1000;
+            deadline = after(timeout_ms * UINT64_C(1000000));
         }
         error = pthread_cond_timedwait(&t->less, &t->lock, &deadline);
     }
     bool dead = t->dead;
     pthread_mutex_unlock(&t->lock);
     /* A writer stuck in write() ends with the process. */
-    if (dead)
+    if (dead) {
         pthread_join(t->writer, NULL);
-    else
+        free(t->out);
+        t->out = NULL;
+    } else {
         pthread_detach(t->writer);
+    }
     terminal_cook();
 }
 
@@ -360,7 +377,7 @@ void terminal_last_line(struct terminal *t, char *line, size_t size)
 
         if (byte == '\n' || byte == '\r') {
             n = 0;
-        } else if (n < size - 1) {
+        } else if (n < size - 1 && (n || byte != ' ')) {
             line[n++] = byte >= ' ' && byte < 127 ? byte : '?';
             line[n] = 0;
         }

@@ -66,7 +66,8 @@ void terminal_type(struct terminal *t, int byte);
  * the writer. The loop and the vCPUs have ended. */
 void terminal_finish(struct terminal *t, int timeout_ms);
 
-/* The last line of output that is not blank, as plain ASCII: up to size-1 bytes. */
+/* The last line of output that is not blank, from its first non-blank on, as plain ASCII: up to
+ * size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);
 
 /* Give the user's shell its terminal back, and take it again. Harmless without a terminal;

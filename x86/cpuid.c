@@ -28,13 +28,12 @@ enum {
     /* 80000001.ECX */
     CMP_LEGACY = 1 << 1,
     TOPOLOGY_EXT = 1 << 22,
-    /* 80000007.EDX */
-    INVARIANT_TSC = 1 << 8,
     /* topology leaf: level types */
     LEVEL_SMT = 1,
     LEVEL_CORE = 2,
 };
-#define HYPERVISOR (UINT32_C(1) << 31) /* 1.ECX */
+#define HYPERVISOR     (UINT32_C(1) << 31) /* 1.ECX */
+#define APIC_TIMER_KHZ UINT32_C(1000000)
 
 struct cpuid_entry *cpuid_find(struct cpuid *c, uint32_t function, uint32_t index)
 {
@@ -75,8 +74,11 @@ static int width(int n)
 
 static void features(struct cpuid *c, const struct cpuid_config *config)
 {
-    struct cpuid_entry *e = cpuid_find(c, 1, 0);
+    struct cpuid_entry *e = cpuid_find(c, 0x80000001, 0);
 
+    if (e && !config->apic)
+        e->edx &= ~APIC; /* AMD has it twice */
+    e = cpuid_find(c, 1, 0);
     if (!e)
         return;
     e->ebx = (e->ebx & 0xffff) | (uint32_t)config->id << 24 | (uint32_t)config->cpus << 16;
@@ -96,7 +98,6 @@ static void topology_leaf(struct cpuid *c, uint32_t function, const struct cpuid
 {
     uint32_t id = config->id;
 
-    remove_leaf(c, function);
     add(c, (struct cpuid_entry){function, 0, true, 0, 1, LEVEL_SMT << 8, id});
     add(c, (struct cpuid_entry){function, 1, true, width(config->cpus), config->cpus,
                                 LEVEL_CORE << 8 | 1, id});
@@ -141,6 +142,30 @@ static void amd_topology(struct cpuid *c, const struct cpuid_config *config)
     }
 }
 
+/*
+ * The rate of the TSC, for guests that do not ask KVM: as a fraction of the clock that also drives
+ * the local APIC's timer, which KVM runs at 1 GHz. Linux multiplies by the numerator in 32 bits, so
+ * this is the nearest fraction that allows it: 0.012 % off at worst, mostly a few in a million.
+ */
+static struct cpuid_entry tsc_leaf(uint32_t tsc_khz)
+{
+    struct cpuid_entry best = {.function = 0x15, .ecx = APIC_TIMER_KHZ * 1000};
+    uint64_t least = 0;
+
+    for (uint32_t eax = 1; eax <= UINT32_MAX / APIC_TIMER_KHZ; eax++) {
+        uint64_t want = (uint64_t)eax * tsc_khz;
+        uint64_t ebx = (want + APIC_TIMER_KHZ / 2) / APIC_TIMER_KHZ, have = ebx * APIC_TIMER_KHZ;
+        uint64_t error = have > want ? have - want : want - have;
+
+        if (have <= UINT32_MAX && (!best.eax || error * best.eax < least * eax)) {
+            least = error;
+            best.eax = eax;
+            best.ebx = ebx;
+        }
+    }
+    return best;
+}
+
 void cpuid_filter(struct cpuid *c, const struct cpuid_config *config)
 {
     struct cpuid_entry *e = cpuid_find(c, 0, 0);
@@ -154,19 +179,17 @@ void cpuid_filter(struct cpuid *c, const struct cpuid_config *config)
     e = cpuid_find(c, 0xa, 0);
     if (e)
         *e = (struct cpuid_entry){.function = 0xa};
+    remove_leaf(c, 0xb);
+    remove_leaf(c, 0x1f);
     if (config->apic)
         topology_leaf(c, 0xb, config);
-    remove_leaf(c, 0x1f);
     cache_leaf(c, 4, config);
     cache_leaf(c, 0x8000001d, config);
     if (amd)
         amd_topology(c, config);
-
-    /* The rate of the TSC, for guests that do not ask KVM: a 1 MHz crystal times tsc_khz/1000. */
     e = cpuid_find(c, 0, 0);
     if (e && e->eax >= 0x15 && config->tsc_khz && !amd) {
         remove_leaf(c, 0x15);
-        add(c, (struct cpuid_entry){
-                   .function = 0x15, .eax = 1000, .ebx = config->tsc_khz, .ecx = 1000000});
+        add(c, tsc_leaf(config->tsc_khz));
     }
 }

@@ -218,9 +218,14 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 
 void machine_reset(struct machine *m)
 {
+    enum machine_stop old = m->stop;
+
+    /* Somebody may be stopping it for good just now. */
+    if (old == STOP_RESET || old == STOP_SHUTDOWN)
+        __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
     m->engine->close(m);
     madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
-    m->stop = STOP_NONE;
     m->engine->open(m);
     bus_reset(&m->pio);
     bus_reset(&m->mmio);
@@ -259,11 +264,22 @@ enum machine_stop machine_run(struct machine *m)
     return m->stop;
 }
 
+/* May the reason for which the machine is stopping give way to another? A reset is not the end of
+ * it, but what the user wants is. */
+static bool gives_way(enum machine_stop old, enum machine_stop why)
+{
+    if (old == STOP_RESET || old == STOP_SHUTDOWN)
+        return why == STOP_TIMEOUT || why == STOP_QUIT || why == STOP_SIGNAL;
+    return old == STOP_NONE;
+}
+
 void machine_stop(struct machine *m, enum machine_stop why)
 {
-    enum machine_stop running = STOP_NONE;
+    enum machine_stop old = __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE);
 
-    __atomic_compare_exchange_n(&m->stop, &running, why, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    while (gives_way(old, why) && !__atomic_compare_exchange_n(&m->stop, &old, why, false,
+                                                               __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+        ;
     event_stop(&m->loop);
 }
 
@@ -273,8 +289,11 @@ void machine_inspect(struct machine *m)
 
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec++;
-    for (int i = 0; i < m->config.cpus; i++) {
+    for (int i = 0; i < m->config.cpus; i++)
         m->vcpu[i].inspected = false;
+    if (machine_stopping(m))
+        return;
+    for (int i = 0; i < m->config.cpus; i++) {
         __atomic_store_n(&m->vcpu[i].inspect, true, __ATOMIC_RELEASE);
         m->engine->kick(&m->vcpu[i]);
         pthread_cond_broadcast(&m->vcpu[i].wake);

@@ -54,7 +54,7 @@ struct config {
     void *debug_to;
 };
 
-/* Why the machine stopped. The first reason wins. */
+/* Why the machine stopped. The first reason wins, but that the user's wishes win over a reset. */
 enum machine_stop {
     STOP_NONE,
     STOP_EXIT,     /* every vCPU ended; machine.status is the last one's exit status */

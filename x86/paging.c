@@ -5,7 +5,8 @@
  * After: Intel SDM vol. 3A, "Paging": "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level
  * Paging".
  *
- * Left out: access rights, protection keys and reserved bits; the processor checks those.
+ * Left out: access rights, protection keys and reserved bits, as the processor checks those; pages
+ * beyond 4 GiB without PAE (PSE-36).
  */
 #include "x86/paging.h"
 

@@ -477,6 +477,26 @@ static void interrupts_without_out2(void)
     CHECK(!wire.level);
 }
 
+static void held_until_out1(void)
+{
+    setup();
+    serial8250_hold(&uart);
+    type("early");
+    out(IER, ERBFI);
+    out(MCR, DTR | RTS | OUT2);
+    CHECK(!bits(LSR, DR));
+    CHECK(!bits(LSR, DR));
+    CHECK_EQ(con.next, 0);
+    out(MCR, DTR | RTS | OUT2 | OUT1);
+    CHECK(wire.level);
+    CHECK(is(poll(99), "early"));
+    uart.dev.reset(&uart.dev);
+    type("x");
+    CHECK(is(poll(1), ""));
+    out(MCR, OUT1);
+    CHECK(is(poll(1), "x"));
+}
+
 static void polling_guest(void)
 {
     /* The smallest one: no set-up at all. */
@@ -958,6 +978,7 @@ int main(void)
         {loopback_break, "loopback returns a break"},
         {loopback_modem, "loopback returns the modem lines, with deltas"},
         {interrupts_without_out2, "interrupts do not wait for OUT2"},
+        {held_until_out1, "a held line waits for OUT1"},
         {polling_guest, "a polling guest gets its input"},
         {leaves_input_alone, "a guest that does not receive leaves input to others"},
         {rts_holds_the_line, "input waits while RTS is down"},

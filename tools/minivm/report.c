@@ -44,6 +44,8 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
         fprintf(f, "minivm: CPU %d: ", i);
         if (v->exited) {
             fprintf(f, "ended with status %d\n", v->status);
+        } else if (machine_stopping(m) && !v->inspected) {
+            fprintf(f, "is being reset\n");
         } else if (!v->inspected) {
             fprintf(f, "does not answer (is the reader of its output asleep?)\n");
         } else {

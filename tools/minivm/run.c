@@ -105,8 +105,7 @@ static void command(void *to, int key)
 
 static void stop_by_signal(struct machine *m, int sig)
 {
-    if (!machine_stopping(m))
-        m->signal = sig;
+    __atomic_store_n(&m->signal, sig, __ATOMIC_RELEASE);
     machine_stop(m, STOP_SIGNAL);
 }
 
@@ -238,9 +237,8 @@ static void finish(struct run *r)
     sigset_t set = handled_signals();
 
     /* From here on a signal ends us in its own way. */
-    if (!forced) {
+    if (!forced)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    }
     terminal_finish(&r->terminal, forced ? PATIENCE_MS : -1);
     if (r->report)
         fputs(r->report, stderr);
@@ -266,12 +264,11 @@ static int end_of_guest(const struct run *r, const char *how)
 /* Did the guest ask for a reset that is to be followed? */
 static bool reboots(struct run *r)
 {
-    enum machine_stop stop = r->machine.stop;
+    enum linux_end end = linux_verdict(&r->machine.ram, r->cmdline);
+    bool asked = r->machine.stop == STOP_RESET ||
+                 (r->machine.stop == STOP_SHUTDOWN && end == LINUX_REBOOTED);
 
-    if (stop != STOP_RESET && stop != STOP_SHUTDOWN)
-        return false;
-    return linux_verdict(&r->machine.ram, r->cmdline) == LINUX_REBOOTED && !r->options.no_reboot &&
-           !r->options.command;
+    return asked && end != LINUX_PANICKED && !r->options.no_reboot && !r->options.command;
 }
 
 static int exit_status(struct run *r)
@@ -346,6 +343,8 @@ int cmd_run(int argc, char **argv)
         clock_add(&r->machine.clock, &r->timeout, timed_out);
         clock_arm(&r->machine.clock, &r->timeout, r->options.timeout);
     }
+    if (r->options.command)
+        serial8250_hold(&r->machine.com1);
     terminal_start(&r->terminal, &r->machine.loop);
 
     while (machine_run(&r->machine), reboots(r)) {

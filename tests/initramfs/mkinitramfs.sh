@@ -1,0 +1,58 @@
+#!/bin/sh
+# tools/mkinitramfs: the same input gives the same bytes, extra files go in, root is not needed.
+. tests/lib.sh
+
+mk=$PWD/tools/mkinitramfs
+list() {
+    cpio --quiet -tv <"$1"
+}
+
+check "builds" "$mk" -o "$TMP/a.cpio"
+
+# Another directory, umask, language, time stamps, and later.
+mkdir -p "$TMP/elsewhere" "$TMP/tree/etc" "$TMP/tree/usr/sbin"
+echo tool >"$TMP/tree/usr/sbin/tool"
+echo hello >"$TMP/tree/etc/motd"
+echo data >"$TMP/file"
+check "with extra files" "$mk" -o "$TMP/b.cpio" "$TMP/tree" "$TMP/file" "$TMP/file=opt/name"
+sleep 1
+touch "$TMP/file" "$TMP/tree/etc/motd"
+chmod 600 "$TMP/file"
+chmod 700 "$TMP/tree/etc"
+(cd "$TMP/elsewhere" && umask 077 && LC_ALL=C.UTF-8 TZ=Asia/Tokyo TMPDIR=$TMP/elsewhere \
+    "$mk" -o a2.cpio && "$mk" -o b2.cpio ../tree ../file ../file=opt/name)
+check "same bytes again" cmp "$TMP/a.cpio" "$TMP/elsewhere/a2.cpio"
+check "same bytes again, with extra files" cmp "$TMP/b.cpio" "$TMP/elsewhere/b2.cpio"
+
+list "$TMP/b.cpio" >"$TMP/list"
+for name in init bin/busybox bin/minivm-exit bin/minivm-tty bin/sh bin/mount dev proc sys tmp \
+    etc/motd bin/tool file opt/name; do
+    check "holds $name" grep -q " $name\( ->.*\)*\$" "$TMP/list"
+done
+check_equal "everything is root's" "$(awk '$3 != "root" && $3 != 0 || $4 != "root" && $4 != 0' \
+    "$TMP/list")" ""
+check_equal "no file left behind" "$(ls "$TMP/elsewhere")" "a2.cpio
+b2.cpio"
+
+mkdir "$TMP/out"
+(cd "$TMP/out" && cpio --quiet -id etc/motd file opt/name <"$TMP/b.cpio" 2>/dev/null)
+check_equal "an extra file's bytes" "$(cat "$TMP/out/etc/motd" "$TMP/out/file" \
+    "$TMP/out/opt/name")" "hello
+data
+data"
+
+check_status "a missing file is an error" 1 "$mk" -o "$TMP/c.cpio" "$TMP/none"
+check_status "-o is required" 1 "$mk" "$TMP/file"
+check_equal "an error leaves no archive" "$(ls "$TMP/c.cpio" 2>/dev/null)" ""
+
+if [ "$(id -u)" != 0 ]; then
+    skip "works for a user who is not root" "all of this ran as one"
+elif ! setpriv --reuid 65534 --regid 65534 --clear-groups test -r "$mk"; then
+    skip "works for a user who is not root" "no other user can read $PWD"
+else
+    mkdir -m 777 "$TMP/user"
+    chmod 755 "$TMP"
+    check "works for a user who is not root" setpriv --reuid 65534 --regid 65534 --clear-groups \
+        "$mk" -o "$TMP/user/a.cpio"
+    check "with the same bytes" cmp "$TMP/a.cpio" "$TMP/user/a.cpio"
+fi

@@ -1,0 +1,93 @@
+# For shell tests: `. tests/lib.sh` as the first command. Tests run in the top of the checkout, with
+# stdin from /dev/null. KTAP goes to stdout; the exit status is 0, 1 when a case failed, 4 when the
+# test was skipped.
+#
+# Comments in a test's head tell tests/run about it:
+#     # timeout: SECONDS     instead of 300
+#     # needs: kvm           a KVM that runs Linux: `minivm check` must find all well
+#
+# shellcheck shell=sh
+set -u
+LC_ALL=C
+export LC_ALL
+test_count=0 test_failed=0
+TMP=$(mktemp -d /tmp/minivm-test.XXXXXX)
+echo "KTAP version 1"
+
+pass() {
+    test_count=$((test_count + 1))
+    echo "ok $test_count - $1"
+}
+
+# fail NAME [WHY]
+fail() {
+    test_count=$((test_count + 1))
+    test_failed=$((test_failed + 1))
+    [ $# -lt 2 ] || echo "$2" | sed 's/^/# /'
+    echo "not ok $test_count - $1"
+}
+
+# skip NAME REASON
+skip() {
+    test_count=$((test_count + 1))
+    echo "ok $test_count - $1 # SKIP $2"
+}
+
+# check NAME COMMAND...: passes when COMMAND succeeds, else shows what it printed.
+check() {
+    check_name=$1
+    shift
+    if check_output=$("$@" 2>&1); then
+        pass "$check_name"
+    else
+        fail "$check_name" "failed with $?: $*
+$check_output"
+    fi
+}
+
+# check_status NAME STATUS COMMAND...: passes when COMMAND exits with STATUS.
+check_status() {
+    check_name=$1 check_wanted=$2
+    shift 2
+    check_got=0
+    check_output=$("$@" 2>&1) || check_got=$?
+    if [ $check_got = "$check_wanted" ]; then
+        pass "$check_name"
+    else
+        fail "$check_name" "status $check_got, not $check_wanted: $*
+$check_output"
+    fi
+}
+
+# check_equal NAME GOT WANTED
+check_equal() {
+    if [ "$2" = "$3" ]; then
+        pass "$1"
+    else
+        fail "$1" "got:
+$2
+wanted:
+$3"
+    fi
+}
+
+# skip_all REASON: this machine cannot run the test.
+skip_all() {
+    echo "1..0 # SKIP $1"
+    trap - EXIT
+    rm -rf "$TMP"
+    exit 4
+}
+
+# At the end of the script, wherever that is.
+test_end() {
+    test_status=$?
+    trap '' INT TERM
+    [ $test_status = 0 ] || fail "the script runs to its end" "it ended with $test_status"
+    echo "1..$test_count"
+    rm -rf "$TMP"
+    [ $test_failed = 0 ] || exit 1
+}
+trap test_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Unit tests of the event loop.
+ */
+#define _GNU_SOURCE
+#include "hw/die.h"
+#include "hw/event.h"
+#include "tests/unit/test.h"
+#include "tests/unit/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#define MANY 40 /* more than the loop asks the kernel for at once */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct event_loop loop;
+
+/* A watch that counts, and what it does beside that. */
+static struct client {
+    struct watch w;
+    int calls;
+    int limit;            /* stop the loop at so many calls */
+    bool drain;           /* read what there is */
+    struct watch *remove; /* forget this one */
+    int other_end;
+} client[MANY];
+
+static void ready(struct watch *w)
+{
+    struct client *c = container_of(w, struct client, w);
+    char buf[64];
+
+    CHECK_EQ(pthread_mutex_trylock(&lock), EBUSY);
+    c->calls++;
+    if (c->drain)
+        CHECK(read(w->fd, buf, sizeof(buf)) >= 0);
+    if (c->remove)
+        event_remove(&loop, c->remove);
+    if (c->calls == c->limit)
+        event_stop(&loop);
+}
+
+static void setup(void)
+{
+    event_init(&loop, &lock);
+    memset(client, 0, sizeof(client));
+    for (int i = 0; i < MANY; i++) {
+        client[i].w = (struct watch){.fd = -1, .ready = ready};
+        client[i].other_end = -1;
+    }
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < MANY; i++) {
+        if (client[i].w.fd >= 0)
+            close(client[i].w.fd);
+        if (client[i].other_end >= 0)
+            close(client[i].other_end);
+    }
+    event_free(&loop);
+}
+
+static struct client *add(int i, int fd)
+{
+    client[i].w.fd = fd;
+    event_add(&loop, &client[i].w);
+    return &client[i];
+}
+
+static struct client *add_pipe(int i)
+{
+    int p[2] = {-1, -1};
+
+    CHECK(!pipe2(p, O_CLOEXEC));
+    client[i].other_end = p[1];
+    client[i].drain = true;
+    return add(i, p[0]);
+}
+
+static void feed(struct client *c)
+{
+    CHECK_EQ(write(c->other_end, "x", 1), 1);
+}
+
+/* Let the loop go round a few times. */
+static void spin(void)
+{
+    struct client *c = &client[MANY - 1];
+
+    if (c->w.fd < 0)
+        add(MANY - 1, open("/dev/null", O_RDONLY));
+    event_enable(&loop, &c->w, true);
+    c->calls = 0;
+    c->limit = 10;
+    event_run(&loop);
+    event_enable(&loop, &c->w, false);
+}
+
+static void test_pipe(void)
+{
+    setup();
+    struct client *c = add_pipe(0);
+
+    c->limit = 1;
+    feed(c);
+    event_run(&loop);
+    CHECK_EQ(c->calls, 1);
+    CHECK_EQ(pthread_mutex_trylock(&lock), 0);
+    pthread_mutex_unlock(&lock);
+    spin();
+    CHECK_EQ(c->calls, 1);
+    teardown();
+}
+
+static void test_many(void)
+{
+    setup();
+    for (int i = 0; i < MANY - 1; i++)
+        feed(add_pipe(i));
+    spin();
+    for (int i = 0; i < MANY - 1; i++)
+        CHECK_EQ(client[i].calls, 1);
+    teardown();
+}
+
+/* What epoll refuses is served from the start, and again in a second run, without anything else
+ * that would wake the loop. */
+static void test_always(void)
+{
+    FILE *file = tmpfile();
+    int fds[] = {open("/dev/null", O_RDONLY), file ? dup(fileno(file)) : -1};
+
+    if (file)
+        fclose(file);
+    for (int i = 0; i < 2; i++) {
+        setup();
+        struct client *c = add(0, fds[i]);
+
+        CHECK(c->w.always);
+        c->limit = 3;
+        event_run(&loop);
+        CHECK_EQ(c->calls, 3);
+        c->limit = 5;
+        event_run(&loop);
+        CHECK_EQ(c->calls, 5);
+        teardown();
+    }
+}
+
+/* A watch that is always ready leaves the others their turn. */
+static void test_always_and_pipe(void)
+{
+    setup();
+    struct client *null = add(0, open("/dev/null", O_RDONLY)), *c = add_pipe(1);
+
+    feed(c);
+    c->limit = 1;
+    event_run(&loop);
+    CHECK_EQ(c->calls, 1);
+    CHECK(null->calls >= 1);
+    teardown();
+}
+
+static void test_remove(void)
+{
+    setup();
+    struct client *null = add(0, open("/dev/null", O_RDONLY)), *c = add_pipe(1);
+
+    event_remove(&loop, &c->w);
+    event_remove(&loop, &c->w);
+    event_remove(&loop, &client[2].w);
+    feed(c);
+    null->remove = &null->w;
+    spin();
+    CHECK_EQ(null->calls, 1);
+    CHECK_EQ(c->calls, 0);
+    teardown();
+}
+
+/* Both are ready at once; the first to be served removes the other. */
+static void test_remove_other(void)
+{
+    setup();
+    struct client *a = add_pipe(0), *b = add_pipe(1);
+
+    a->remove = &b->w;
+    b->remove = &a->w;
+    feed(a);
+    feed(b);
+    spin();
+    CHECK_EQ(a->calls + b->calls, 1);
+
+    struct client *c = add(2, open("/dev/null", O_RDONLY)), *d = add(3, dup(c->w.fd));
+
+    c->remove = &d->w;
+    d->remove = &c->w;
+    c->limit = d->limit = 4;
+    event_run(&loop);
+    CHECK_EQ(c->calls + d->calls, 4);
+    teardown();
+}
+
+static void test_enable(void)
+{
+    struct epoll_event e[4];
+
+    setup();
+    struct client *null = add(0, open("/dev/null", O_RDONLY)), *c = add_pipe(1);
+
+    event_enable(&loop, &null->w, false);
+    event_enable(&loop, &c->w, false);
+    event_enable(&loop, &c->w, false);
+    feed(c);
+    spin();
+    CHECK_EQ(null->calls + c->calls, 0);
+
+    /* Nor does the end of the other side keep the loop busy meanwhile. */
+    close(c->other_end);
+    c->other_end = -1;
+    spin();
+    for (int n = epoll_wait(loop.epoll, e, 4, 0); n > 0; n--)
+        CHECK(e[n - 1].data.ptr != &c->w);
+
+    event_enable(&loop, &null->w, true);
+    event_enable(&loop, &c->w, true);
+    event_enable(&loop, &c->w, true);
+    spin();
+    CHECK(null->calls > 0);
+    CHECK(c->calls > 0);
+    teardown();
+}
+
+/* The end of input is an event, too. */
+static void test_hang_up(void)
+{
+    setup();
+    struct client *c = add_pipe(0);
+
+    close(c->other_end);
+    c->other_end = -1;
+    c->remove = &c->w;
+    c->limit = 1;
+    event_run(&loop);
+    CHECK_EQ(c->calls, 1);
+    spin();
+    CHECK_EQ(c->calls, 1);
+    teardown();
+}
+
+static pid_t main_thread;
+
+static void wait_for_loop(void)
+{
+    while (!test_asleep(main_thread))
+        sched_yield();
+}
+
+static void *stop_later(void *unused)
+{
+    wait_for_loop();
+    event_stop(&loop);
+    return unused;
+}
+
+static void *enable_later(void *watch)
+{
+    wait_for_loop();
+    pthread_mutex_lock(&lock);
+    event_enable(&loop, watch, true);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+static void *add_later(void *watch)
+{
+    wait_for_loop();
+    pthread_mutex_lock(&lock);
+    event_add(&loop, watch);
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* Run the loop, which has nothing to do, while another thread does something about that. */
+static void run_against(void *(*f)(void *), void *arg)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, f, arg)) {
+        CHECK(!"pthread_create");
+        return;
+    }
+    event_run(&loop);
+    pthread_join(thread, NULL);
+}
+
+static void test_stop(void)
+{
+    setup();
+    add_pipe(0);
+    run_against(stop_later, NULL);
+    run_against(stop_later, NULL);
+    CHECK_EQ(client[0].calls, 0);
+    teardown();
+}
+
+/* Each of them must wake a loop that sleeps. */
+static void test_wake(void)
+{
+    setup();
+    struct client *null = add(0, open("/dev/null", O_RDONLY)), *c = add_pipe(1), *late = &client[2];
+
+    event_enable(&loop, &null->w, false);
+    null->limit = 1;
+    run_against(enable_later, &null->w);
+    CHECK_EQ(null->calls, 1);
+    event_enable(&loop, &null->w, false);
+
+    event_enable(&loop, &c->w, false);
+    feed(c);
+    c->limit = 1;
+    run_against(enable_later, &c->w);
+    CHECK_EQ(c->calls, 1);
+
+    late->w.fd = open("/dev/null", O_RDONLY);
+    late->limit = 1;
+    run_against(add_later, &late->w);
+    CHECK_EQ(late->calls, 1);
+    teardown();
+}
+
+/* A stop before the start counts, once. */
+static void test_stop_before(void)
+{
+    setup();
+    struct client *c = add_pipe(0);
+
+    feed(c);
+    event_stop(&loop);
+    event_stop(&loop);
+    event_run(&loop);
+    CHECK_EQ(c->calls, 0);
+    c->limit = 1;
+    event_run(&loop);
+    CHECK_EQ(c->calls, 1);
+    teardown();
+}
+
+/* A descriptor that nobody can watch is an error, and not a watch that never fires. */
+static void test_bad_descriptor(void)
+{
+    int status = 0;
+
+    setup();
+    fflush(stdout);
+    pid_t child = fork();
+
+    if (child == 0) {
+        close(STDERR_FILENO);
+        add(0, -1);
+        _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    CHECK_EQ(WEXITSTATUS(status), EXIT_USAGE);
+    teardown();
+}
+
+int main(void)
+{
+    main_thread = gettid();
+    alarm(TEST_LIMIT_S);
+    return test_main((struct test[]){
+        {test_pipe, "a callback for input, with the lock held"},
+        {test_many, "many descriptors at once"},
+        {test_always, "files and /dev/null are always ready"},
+        {test_always_and_pipe, "what is always ready starves nobody"},
+        {test_remove, "removed watches are left alone"},
+        {test_remove_other, "a callback may remove a watch that is ready"},
+        {test_enable, "disabled watches wait, and cost nothing"},
+        {test_hang_up, "the end of input is told"},
+        {test_stop, "another thread stops the loop"},
+        {test_wake, "another thread's changes wake the loop"},
+        {test_stop_before, "a stop before the start counts"},
+        {test_bad_descriptor, "what cannot be watched is an error"},
+        {0},
+    });
+}
