@@ -106,15 +106,36 @@ void linux_mark(const struct ram *ram)
     *reset_flag(ram) = NOT_YET;
 }
 
+/* Does a reboot= on the command line leave warm reboots to panics? Its value is a list, in which
+ * words that begin with w make every reboot warm, and panic_ with another letter makes panics what
+ * it stands for. */
+static bool spares_panics(const char *value)
+{
+    for (;;) {
+        if (*value == 'w' || (!strncmp(value, "panic_", 6) && value[6] != 'w'))
+            return false;
+        value += strcspn(value, ", ");
+        if (*value++ != ',')
+            return true;
+    }
+}
+
 enum linux_end linux_verdict(const struct ram *ram, const char *cmdline)
 {
     uint16_t flag = *reset_flag(ram);
 
     if (flag == NOT_YET)
         return LINUX_CRASHED;
-    /* A user who says reboot= may have made every reboot a warm one. */
-    const char *last = strstr(cmdline, PANIC_IS_WARM);
-    bool ours = last && !strstr(last + 1, "reboot=");
+    if (flag != WARM)
+        return LINUX_REBOOTED;
 
-    return flag == WARM && ours ? LINUX_PANICKED : LINUX_REBOOTED;
+    /* The user's reboot=, which comes after ours, may have given warm reboots another meaning. */
+    const char *word = strstr(cmdline, PANIC_IS_WARM);
+    bool ours = word;
+
+    while (ours && (word = strstr(word, " reboot="))) {
+        word += strlen(" reboot=");
+        ours = spares_panics(word);
+    }
+    return ours ? LINUX_PANICKED : LINUX_REBOOTED;
 }

@@ -48,12 +48,20 @@ void terminal_cook(void)
     }
 }
 
-void terminal_raw(void)
+/* May we read from this terminal? One that does not control us has no foreground to be in. */
+static bool in_foreground(int fd)
+{
+    pid_t owner = tcgetpgrp(fd);
+
+    return owner < 0 || owner == getpgrp();
+}
+
+static void raw_mode(void)
 {
     struct termios raw = user.cooked;
 
     /* In the background the terminal is somebody else's. */
-    if (!user.saved || tcgetpgrp(user.fd) != getpgrp())
+    if (!user.saved || !in_foreground(user.fd))
         return;
     cfmakeraw(&raw);
     user.raw = 1;
@@ -78,7 +86,14 @@ static void take_over(int fd)
         signal(fatal_signals[i], crashed);
     /* Restoring from the background must not stop us. */
     signal(SIGTTOU, SIG_IGN);
-    terminal_raw();
+    raw_mode();
+}
+
+void terminal_resume(struct terminal *t)
+{
+    raw_mode();
+    if (t->is_tty && !t->eof && t->count <= TERMINAL_INPUT / 2)
+        event_enable(t->loop, &t->in, true);
 }
 
 static void enqueue(struct terminal *t, int byte)
@@ -116,6 +131,12 @@ static void input_ready(struct watch *w)
     uint8_t buf[TERMINAL_INPUT];
     size_t room = TERMINAL_INPUT - t->count;
 
+    /* In the background a read would stop us, with the machine locked; terminal_resume() goes on.
+     */
+    if (t->is_tty && !in_foreground(w->fd)) {
+        event_enable(t->loop, w, false);
+        return;
+    }
     /* Another process may have been faster, and this is no place to wait. */
     if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
         return;
@@ -145,9 +166,15 @@ static int get(struct console *c)
     int byte = t->queue[t->head];
 
     t->head = (t->head + 1) % TERMINAL_INPUT;
-    if (t->count-- == TERMINAL_INPUT && !t->eof)
+    if (--t->count == TERMINAL_INPUT / 2 && !t->eof)
         event_enable(t->loop, &t->in, true);
     return byte;
+}
+
+/* Output lock held, but wait_for_reader() looks without it. */
+static void set_unwritten(struct terminal *t, size_t n)
+{
+    __atomic_store_n(&t->unwritten, n, __ATOMIC_RELAXED);
 }
 
 /* Output lock held. */
@@ -178,7 +205,7 @@ static void put(struct console *c, const void *buf, size_t n)
         bool first = t->nout == 0, enough = t->nout < GATHER && t->nout + n >= GATHER;
 
         t->nout += n;
-        t->unwritten += n;
+        set_unwritten(t, t->unwritten + n);
         if (first || enough)
             pthread_cond_signal(&t->more);
     }
@@ -224,7 +251,7 @@ static bool write_all(struct terminal *t, const uint8_t *buf, size_t n)
         buf += done;
         n -= done;
         pthread_mutex_lock(&t->lock);
-        t->unwritten -= done;
+        set_unwritten(t, t->unwritten - done);
         pthread_cond_broadcast(&t->less);
         pthread_mutex_unlock(&t->lock);
     }
@@ -276,14 +303,14 @@ static void *writer(void *arg)
         spare = buf;
         spare_capacity = capacity;
         if (!alive) {
-            bool gone = errno == EPIPE;
+            int error = errno;
 
             t->dead = true;
-            t->nout = t->unwritten = 0;
+            t->nout = 0;
+            set_unwritten(t, 0);
             pthread_cond_broadcast(&t->less);
             pthread_mutex_unlock(&t->lock);
-            if (gone)
-                t->closed(t->to);
+            t->closed(t->to, error);
             pthread_mutex_lock(&t->lock);
         }
     }
@@ -295,7 +322,7 @@ static void *writer(void *arg)
 }
 
 void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
-                   void (*closed)(void *to), void *to)
+                   void (*closed)(void *to, int error), void *to)
 {
     pthread_condattr_t attr;
 

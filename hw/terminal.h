@@ -42,18 +42,18 @@ struct terminal {
     size_t nout, capacity;
     size_t unwritten; /* nout, and what the writer has in hand */
     bool flush, released, dead;
-    void (*closed)(void *to); /* nobody reads our output any more */
+    void (*closed)(void *to, int error); /* our output cannot be written any more */
     uint8_t tail[TERMINAL_TAIL];
     uint64_t total; /* bytes of output since the start */
 };
 
 /*
  * Make a console of two descriptors. command is called in the main thread, machine locked, for the
- * key after a Ctrl-A; closed is called in any thread without lock when the reader of out_fd has
- * gone.
+ * key after a Ctrl-A; closed is called in any thread without lock, once, with the
+ * errno of a write that failed: EPIPE when the reader of out_fd has gone.
  */
 void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
-                   void (*closed)(void *to), void *to);
+                   void (*closed)(void *to, int error), void *to);
 
 /* Start serving it by a loop that is not running yet. Puts a terminal in raw mode, to be restored
  * at exit and on fatal signals. Dies when the host is out of threads. */
@@ -70,9 +70,10 @@ void terminal_finish(struct terminal *t, int timeout_ms);
  * size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);
 
-/* Give the user's shell its terminal back, and take it again. Harmless without a terminal;
- * terminal_cook() is async-signal-safe. */
+/* Give the user's shell its terminal back. Harmless without one, async-signal-safe. */
 void terminal_cook(void);
-void terminal_raw(void);
+
+/* Take the terminal again, after minivm was stopped: raw, if it is ours now. Machine locked. */
+void terminal_resume(struct terminal *t);
 
 #endif

@@ -196,6 +196,9 @@ static void kvm_open(struct machine *m)
     if (missing)
         die("/dev/kvm: this host's KVM lacks %s; use a newer kernel", missing);
     sigaction(KICK_SIGNAL, &sa, NULL);
+    sigemptyset(&sa.sa_mask);
+    sigaddset(&sa.sa_mask, KICK_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &sa.sa_mask, NULL); /* our parent may have blocked it */
 
     do {
         vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
@@ -435,6 +438,7 @@ static void kvm_set(struct vcpu *v, const struct cpu_state *s)
     sr.efer = s->efer;
     if (ioctl(k->fd, KVM_SET_SREGS, &sr) < 0 || ioctl(k->fd, KVM_SET_REGS, &r) < 0)
         die("KVM does not take the start state of CPU %d (%s): %m", v->index, cpu_mode(s));
+    memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
 }
 
 static bool kvm_halted(struct vcpu *v)
@@ -575,12 +579,8 @@ static enum vcpu_stop system_event(struct vcpu *v)
 /* KVM_RUN returned an error. */
 static enum vcpu_stop run_error(struct vcpu *v, int error)
 {
-    struct cpu_state s;
-
-    if (error == EFAULT) {
-        kvm_get(v, &s);
+    if (error == EFAULT)
         return fail(v, "KVM cannot reach the guest's memory (is the host out of memory?)");
-    }
     return fail(v, "KVM_RUN: %s", strerror(error));
 }
 
@@ -599,10 +599,8 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
     for (;;) {
         /* A kick after this line makes KVM_RUN return at once; one before it shows below. */
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-        if (wanted(v)) {
-            complete(k);
+        if (wanted(v))
             return VCPU_KICKED;
-        }
         offer_interrupt(v);
 
         int result = ioctl(k->fd, KVM_RUN, 0);

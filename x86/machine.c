@@ -159,6 +159,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     struct irq off = {stop_line, m, STOP_POWEROFF};
     struct irq intr = {vcpu_intr, &m->vcpu[0], 0};
     struct ioapic_out messages = {ioapic_send, ioapic_route, m};
+    pthread_condattr_t attr;
     struct hypercall_caller caller = {caller_index, caller_regs, caller_console, caller_exit, m};
 
     assert(c->cpus >= 1 && c->cpus <= PC_MAX_CPUS);
@@ -204,13 +205,15 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&m->rtc, ram_low(&m->ram), ram_high(&m->ram));
 
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     for (int i = 0; i < c->cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
         v->machine = m;
         v->index = i;
         v->console = console;
-        pthread_cond_init(&v->wake, NULL);
+        pthread_cond_init(&v->wake, &attr);
     }
     m->engine->open(m);
     make_vcpus(m);
@@ -255,6 +258,7 @@ enum machine_stop machine_run(struct machine *m)
     pthread_mutex_lock(&m->lock);
     for (int i = 0; i < m->config.cpus; i++) {
         m->engine->kick(&m->vcpu[i]);
+        m->vcpu[i].started = false; /* it may end any time now */
         pthread_cond_broadcast(&m->vcpu[i].wake);
         console_release(m->vcpu[i].console, true);
     }
@@ -287,7 +291,7 @@ void machine_inspect(struct machine *m)
 {
     struct timespec deadline;
 
-    clock_gettime(CLOCK_REALTIME, &deadline);
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec++;
     for (int i = 0; i < m->config.cpus; i++)
         m->vcpu[i].inspected = false;

@@ -127,7 +127,7 @@ static inline bool machine_stopping(struct machine *m)
     return __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) != STOP_NONE;
 }
 
-/* Bring v->state up to date for every vCPU, waiting up to a second for each. v->inspected tells
+/* Bring v->state up to date for every vCPU, waiting up to a second. v->inspected tells
  * whether it came. In the main thread, machine locked. */
 void machine_inspect(struct machine *m);
 

@@ -126,5 +126,4 @@ void vcpu_start(struct vcpu *v)
 void vcpu_join(struct vcpu *v)
 {
     pthread_join(v->thread, NULL);
-    v->started = false;
 }

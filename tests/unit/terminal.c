@@ -8,6 +8,8 @@
 #include "tests/unit/test.h"
 #include "tests/unit/thread.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -37,8 +39,9 @@ static void command(void *to, int key)
         keys[nkeys++] = key;
 }
 
-static void closed(void *to)
+static void closed(void *to, int error)
 {
+    CHECK_EQ(error, EPIPE);
     CHECK(to == keys);
     __atomic_add_fetch(&closings, 1, __ATOMIC_RELAXED);
 }
@@ -167,19 +170,18 @@ static bool ten_rounds(void)
     return ++rounds % 10 == 0;
 }
 
-/* Everything must come, in order. */
+/* Everything must come, in order, also to a guest that takes it bit by bit. */
 static void read_pattern(void)
 {
     size_t n = 0;
 
     while (n < LOTS) {
-        int byte;
-
         run_until(has_input);
+        run_until(ten_rounds);
         if (!terminal.count)
             break;
-        while ((byte = console_get(console)) != CONSOLE_EMPTY)
-            CHECK_EQ(byte, pattern(n++));
+        for (int i = 0; i < 1000 && terminal.count; i++)
+            CHECK_EQ(console_get(console), pattern(n++));
     }
     CHECK_EQ(n, LOTS);
 }
@@ -208,6 +210,7 @@ static void test_back_pressure(void)
     run_until(is_full);
     run_until(ten_rounds);
     CHECK_EQ(terminal.count, TERMINAL_INPUT);
+    CHECK(!terminal.in.on);
     CHECK(!ioctl(terminal.in.fd, FIONREAD, &left));
     CHECK_EQ(left, LOTS - TERMINAL_INPUT);
     read_pattern();
@@ -230,6 +233,7 @@ static void test_file(void)
     run_until(is_full);
     run_until(ten_rounds);
     CHECK_EQ(terminal.count, TERMINAL_INPUT);
+    CHECK(!terminal.in.on);
     read_pattern();
     run_until(at_eof);
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
@@ -247,11 +251,28 @@ static void test_eof(void)
     CHECK_EQ(console_get(console), 'z');
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
     CHECK_EQ(closings, 0);
+
+    /* Nor does room in a full queue make it look there again. */
+    for (int i = 0; i < TERMINAL_INPUT; i++)
+        terminal_type(&terminal, 'y');
+    CHECK_EQ(console_get(console), 'y');
+    CHECK(!terminal.in.on);
     teardown();
 
     setup(null_device(), null_device());
     run_until(at_eof);
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
+/* What cannot be read has ended. */
+static void test_unreadable(void)
+{
+    setup(open("/dev/null", O_WRONLY | O_CLOEXEC), null_device());
+    run_until(at_eof);
+    teardown();
+    setup(open("/", O_RDONLY | O_CLOEXEC), null_device());
+    run_until(at_eof);
     teardown();
 }
 
@@ -331,6 +352,34 @@ static void put_output(size_t from, size_t n)
     }
 }
 
+/* Wait until the terminal's own thread has nothing to do. */
+static void wait_for_writer(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *d;
+
+    while (dir && (d = readdir(dir))) {
+        pid_t tid = atoi(d->d_name);
+
+        while (tid && tid != getpid() && !test_asleep(tid))
+            sched_yield();
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/* Every byte sets off by itself. */
+static void test_prompt(void)
+{
+    setup_output();
+    for (size_t i = 0; i < 5; i++) {
+        wait_for_writer();
+        put_output(i, 1);
+        check_output(i, 1);
+    }
+    teardown();
+}
+
 static void *finish(void *unused)
 {
     terminal_finish(&terminal, -1);
@@ -338,12 +387,13 @@ static void *finish(void *unused)
 }
 
 /* put() takes everything although nobody reads, and finish() waits until it has been read. */
-static void test_output(void)
+static void check_all_output(int flags)
 {
     pthread_t thread;
     uint8_t byte;
 
     setup_output();
+    fcntl(terminal.out_fd, F_SETFL, flags);
     put_output(0, OUTPUT);
     check_output(0, OUTPUT / 2);
     pthread_create(&thread, NULL, finish, NULL);
@@ -356,6 +406,12 @@ static void test_output(void)
     close(looker.fd);
     close(terminal.in.fd);
     close_end(&out);
+}
+
+static void test_output(void)
+{
+    check_all_output(0);
+    check_all_output(O_NONBLOCK);
 }
 
 /* A thread that waits as a vCPU does. */
@@ -437,7 +493,7 @@ static void test_closed_reader(void)
     setup_output();
     put_output(0, 2 * LITTLE);
     CHECK(vcpu_waits());
-    CHECK_EQ(closings, 0);
+    CHECK_EQ(__atomic_load_n(&closings, __ATOMIC_RELAXED), 0);
     close_end(&out);
     pthread_join(vcpu.thread, NULL);
     put_output(0, 2 * LITTLE);
@@ -521,9 +577,10 @@ static void test_last_line(void)
     /* Only so much is remembered, written at once or bit by bit. */
     memset(lots, 'x', sizeof(lots));
     put_text("\nlost");
+    memcpy(lots + sizeof(lots) - 5, "\nlast", 5);
     console_put(console, lots, sizeof(lots));
-    put_text("\nlast\n");
     check_last_line("last");
+    memset(lots, 'x', sizeof(lots));
     for (size_t i = 0; i < sizeof(lots); i++)
         console_put(console, lots, 1);
     put_text("y");
@@ -590,7 +647,7 @@ static void raw_and_back(int master, int slave)
     terminal_cook();
     CHECK(is_cooked(slave));
     terminal_cook();
-    terminal_raw();
+    terminal_resume(&terminal);
     CHECK(is_raw(slave));
     teardown();
     tcgetattr(slave, &after);
@@ -708,10 +765,10 @@ static void background(int master, int slave)
     CHECK(!tcsetpgrp(slave, other));
     setup(dup(slave), null_device());
     CHECK(is_cooked(slave));
-    terminal_raw();
+    terminal_resume(&terminal);
     CHECK(is_cooked(slave));
     CHECK(!tcsetpgrp(slave, getpgrp()));
-    terminal_raw();
+    terminal_resume(&terminal);
     CHECK(is_raw(slave));
 
     /* To restore it from the background must work without being stopped. */
@@ -735,9 +792,11 @@ int main(void)
         {test_back_pressure, "a guest that does not read holds the sender back; nothing is lost"},
         {test_file, "a file as input is read as the guest asks for it"},
         {test_eof, "the end of input is not the end of the guest"},
+        {test_unreadable, "what cannot be read has ended"},
         {test_no_escape, "Ctrl-A is a byte like others in a pipe"},
         {test_type, "bytes and breaks that were not typed"},
         {test_stolen, "input that another process took is not waited for"},
+        {test_prompt, "a single byte of output leaves without waiting for more"},
         {test_output, "output leaves whole and in order"},
         {test_slow_reader, "a slow reader holds the guest back"},
         {test_little, "little output holds nobody back"},

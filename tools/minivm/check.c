@@ -9,6 +9,7 @@
 #include "x86/machine.h"
 #include "x86/probe.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ int cmd_check(int argc, char **argv)
 {
     struct check *c = calloc(1, sizeof(*c));
 
+    assert(c);
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet"))
             c->quiet = true;

@@ -39,7 +39,8 @@ struct run {
     char *cmdline;
     struct timer timeout;
     struct watch signals;
-    char *report; /* what to say on stderr once the terminal is the user's again */
+    int output_error; /* errno of a write to stdout, but EPIPE */
+    char *report;     /* what to say on stderr once the terminal is the user's again */
     size_t report_size;
 };
 
@@ -109,11 +110,14 @@ static void stop_by_signal(struct machine *m, int sig)
     machine_stop(m, STOP_SIGNAL);
 }
 
-/* Nobody reads the console any more: end as any program of a pipeline does. */
-static void closed(void *to)
+/* The console's output cannot be written any more: end, where nobody reads it as any program of a
+ * pipeline does. */
+static void closed(void *to, int error)
 {
     struct run *r = to;
 
+    if (error != EPIPE)
+        r->output_error = error;
     stop_by_signal(&r->machine, SIGPIPE);
 }
 
@@ -127,10 +131,10 @@ static void signalled(struct watch *w)
         case SIGTSTP:
             terminal_cook();
             raise(SIGSTOP);
-            terminal_raw();
+            terminal_resume(&r->terminal);
             break;
         case SIGCONT:
-            terminal_raw();
+            terminal_resume(&r->terminal);
             break;
         default:
             stop_by_signal(&r->machine, info.ssi_signo);
@@ -237,10 +241,12 @@ static void finish(struct run *r)
     sigset_t set = handled_signals();
 
     /* From here on a signal ends us in its own way. */
-    if (!forced)
+    if (!forced) {
+        terminal_cook();
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    }
     terminal_finish(&r->terminal, forced ? PATIENCE_MS : -1);
-    if (r->report)
+    if (r->report && r->machine.stop == STOP_TIMEOUT)
         fputs(r->report, stderr);
     if (r->options.stat)
         print_stat(&r->machine);
@@ -276,6 +282,8 @@ static int exit_status(struct run *r)
     struct machine *m = &r->machine;
     sigset_t set;
 
+    if (r->output_error)
+        die("stdout: %s", strerror(r->output_error));
     switch (m->stop) {
     case STOP_EXIT:
         return m->status;
