@@ -1,0 +1,130 @@
+#!/bin/sh
+# A guest on a terminal, typed at in tmux and read from its screen: keys, the escape to minivm, job
+# control in the guest and of minivm itself, and the terminal's modes, which come back every time.
+# needs: kvm
+# timeout: 600
+. tests/lib.sh
+
+command -v tmux >/dev/null || skip_all "needs tmux"
+run="./minivm run -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio"
+
+# 9p cannot hold tmux's socket.
+socket=$(mktemp -d /run/minivm-tmux.XXXXXX) || skip_all "needs a /run that can be written"
+tmux() {
+    command tmux -S "$socket/tmux" -f /dev/null "$@"
+}
+stop() {
+    tmux kill-server 2>/dev/null
+    rm -rf "$socket"
+}
+trap 'stop; test_end' EXIT
+
+tmux new-session -d -x 100 -y 30 -s t "env PS1='outer> ' ENV= sh"
+tty=$(tmux display-message -p -t t '#{pane_tty}')
+
+screen() {
+    tmux capture-pane -p -S -200 -t t
+}
+
+# sees NAME WORDS: until they are on the screen, for half a minute.
+sees() {
+    tries=0
+    until screen | grep -qE -- "$2"; do
+        tries=$((tries + 1))
+        if [ $tries = 150 ]; then
+            fail "$1" "no '$2' on the screen:
+$(screen | grep -v '^$' | tail -n 25)"
+            return
+        fi
+        sleep 0.2
+    done
+    pass "$1"
+}
+
+keys() {
+    tmux send-keys -t t "$@"
+}
+
+clear_screen() {
+    tmux send-keys -R -t t
+    tmux clear-history -t t
+}
+
+modes() {
+    stty -F "$tty" -a | grep -oE -- '-?(icanon|echo|isig|opost)\b' | sort | tr '\n' ' '
+}
+
+pid_of_minivm() {
+    pgrep -t "${tty#/dev/}" -x minivm
+}
+
+cooked=$(modes)
+keys "$run; echo status \$?" Enter
+sees "a prompt" '^minivm:/#'
+check_equal "the line is raw" "$(modes)" "-echo -icanon -isig -opost "
+keys 'uname -s' Enter
+sees "what is typed runs" '^Linux'
+keys 'stty size; echo $TERM' Enter
+sees "the guest knows the terminal's size" '^30 100'
+sees "and its kind" '^(screen|tmux)'
+clear_screen
+keys 'sleep 1000' Enter
+sleep 1
+keys C-c
+keys 'echo after $?' Enter
+sees "Ctrl-C is the guest's" 'after 130'
+keys 'sleep 1000' Enter
+sleep 1
+keys C-z
+keys 'jobs' Enter
+sees "Ctrl-Z too: there is job control" 'Stopped +sleep 1000'
+clear_screen
+keys C-a h
+sees "Ctrl-A h helps" 'Ctrl-A x +quit'
+keys C-a d
+sees "Ctrl-A d says where the guest is" 'CPU 0: 64-bit mode, RIP 0x[0-9a-f]+, halted, interrupts on'
+clear_screen
+keys Enter 'cat -v' Enter
+sleep 1
+keys C-a C-a Enter
+sees "Ctrl-A Ctrl-A sends one" '^\^A$'
+keys C-d
+clear_screen
+keys C-a b
+keys h
+keys Enter 'dmesg | grep -o sysrq.*HELP' Enter
+sees "Ctrl-A b sends a break, to SysRq" '^sysrq: HELP'
+clear_screen
+tmux resize-window -t t -x 60 -y 20
+keys 'echo resized' Enter
+sees "a resize does no harm" '^resized'
+
+# The outer shell's job control.
+clear_screen
+kill -TSTP "$(pid_of_minivm)"
+sees "stopped from outside" 'Stopped'
+check_equal "the shell has its terminal back" "$(modes)" "$cooked"
+keys 'fg; echo status $?' Enter
+sleep 1
+keys 'echo again' Enter
+sees "and in the foreground again it goes on" '^again'
+check_equal "raw" "$(modes)" "-echo -icanon -isig -opost "
+keys C-a x
+sees "Ctrl-A x quits with status 0" 'status 0'
+check_equal "and gives the terminal back" "$(modes)" "$cooked"
+
+for signal in TERM HUP INT SEGV ABRT; do
+    clear_screen
+    keys "$run" Enter
+    sees "another guest" '^minivm:/#'
+    kill -$signal "$(pid_of_minivm)"
+    keys Enter
+    sees "SIG$signal ends it" '^outer>'
+    check_equal "and gives the terminal back" "$(modes)" "$cooked"
+done
+
+clear_screen
+keys "$run -- sh -c 'tty; exit 6'; echo status \$?" Enter
+sees "a command on a terminal has one" '^/dev/ttyS0'
+sees "and its status arrives" 'status 6'
+check_equal "and the terminal is given back" "$(modes)" "$cooked"
