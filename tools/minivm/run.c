@@ -246,6 +246,8 @@ static void finish(struct run *r)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
     terminal_finish(&r->terminal, forced ? PATIENCE_MS : -1);
+    if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO))
+        fputc('\n', stderr); /* the guest left the cursor anywhere */
     if (r->report && r->machine.stop == STOP_TIMEOUT)
         fputs(r->report, stderr);
     if (r->options.stat)

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The board with the KVM engine and guests of a few real-mode instructions, which every KVM runs.
+ * Skipped where there is none.
+ */
+#include "tests/unit/test.h"
+#include "x86/kvm.h"
+#include "x86/machine.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    BASE = 0x10000, /* where the first guest is, and */
+    NEXT = 0x10000, /* how far from it the next */
+    LIMIT_S = 60,
+};
+
+/* A guest: what stands between two labels, run at offset 0 of its segment. It exits by `exit`. */
+#define GUEST(name, code)                                                                          \
+    extern const uint8_t name[], name##_end[];                                                     \
+    __asm__(".pushsection .rodata\n.code16\n.intel_syntax noprefix\n" #name ":\n" code "\n" #name  \
+            "_end:\n.att_syntax\n.code64\n.popsection")
+
+/* Ends the guest with the status in AH. */
+#define EXIT "mov al, 0\nmov dx, 0x500\nout dx, ax\nhlt\n"
+
+/* Lets vector v of the PIC, which serves IRQ v - 0x20, come to the label handler; masks all but
+ * mask's zero bits. */
+#define SERVE(name, v, mask)                                                                       \
+    "xor ax, ax\nmov ds, ax\nmov word ptr [" #v " * 4], offset " #name "_handler - " #name "\n"    \
+    "mov [" #v " * 4 + 2], cs\n"                                                                   \
+    "mov al, 0x11\nout 0x20, al\nmov al, 0x20\nout 0x21, al\nmov al, 4\nout 0x21, al\n"            \
+    "mov al, 1\nout 0x21, al\nmov al, " #mask "\nout 0x21, al\n"
+
+GUEST(halt, "hlt");
+GUEST(exit_7, "mov ah, 7\n" EXIT);
+GUEST(sleep_for_ever, "sti\n1: hlt\njmp 1b");
+GUEST(spin, "jmp spin");
+GUEST(timer, SERVE(timer, 0x20, 0xfe) "mov al, 0x30\nout 0x43, al\nmov al, 0xff\nout 0x40, al\n"
+                                      "mov al, 0x10\nout 0x40, al\nsti\n1: hlt\njmp 1b\n"
+                                      "timer_handler: mov ah, 32\n" EXIT);
+GUEST(busy, SERVE(busy, 0x20, 0xfe) "mov al, 0x30\nout 0x43, al\nmov al, 0xff\nout 0x40, al\n"
+                                    "mov al, 0x10\nout 0x40, al\nsti\n1: jmp 1b\n"
+                                    "busy_handler: mov ah, 33\n" EXIT);
+GUEST(typist,
+      SERVE(typist, 0x24, 0xef) "mov dx, 0x3f9\nmov al, 1\nout dx, al\nsti\n"
+                                "1: hlt\njmp 1b\n"
+                                "typist_handler: mov dx, 0x3f8\nin al, dx\nmov ah, al\n" EXIT);
+GUEST(reset, "mov al, 0xfe\nout 0x64, al\n1: jmp 1b");
+GUEST(speak, "mov si, offset 1f - speak\nmov cx, 5\nmov dx, 0x3f8\nrep outsb\nhlt\n"
+             "1: .ascii \"hello\"");
+
+static struct machine *m;
+static struct test_console console;
+static struct timer limit;
+
+static void time_is_up(struct timer *t)
+{
+    (void)t;
+    machine_inspect(m);
+    machine_stop(m, STOP_TIMEOUT);
+}
+
+static void load(int cpu, const uint8_t *code, const uint8_t *end)
+{
+    struct cpu_state s;
+    uint32_t base = BASE + cpu * NEXT;
+
+    memcpy(ram_at(&m->ram, base, end - code), code, end - code);
+    cpu_real_mode(&s, base);
+    m->engine->set(&m->vcpu[cpu], &s);
+}
+
+static void build(int cpus)
+{
+    struct config config = {.engine = &kvm_engine, .ram = 1 << 20, .cpus = cpus};
+
+    m = calloc(1, sizeof(*m));
+    test_console_init(&console);
+    machine_build(m, &config, &console.console);
+    clock_add(&m->clock, &limit, time_is_up);
+    clock_arm(&m->clock, &limit, LIMIT_S * NS_PER_SECOND);
+}
+
+static void teardown(void)
+{
+    machine_free(m);
+    free(m);
+}
+
+/* Run one guest on one CPU. */
+#define RUN(name) (build(1), load(0, name, name##_end), machine_run(m))
+
+static void test_halt(void)
+{
+    CHECK_EQ(RUN(halt), STOP_EXIT);
+    CHECK_EQ(m->status, 0);
+    teardown();
+}
+
+static void test_exit(void)
+{
+    CHECK_EQ(RUN(exit_7), STOP_EXIT);
+    CHECK_EQ(m->status, 7);
+    teardown();
+}
+
+static void test_output(void)
+{
+    CHECK_EQ(RUN(speak), STOP_EXIT);
+    CHECK(!strcmp(console.out, "hello"));
+    teardown();
+}
+
+/* The PIC wakes a CPU that waits in HLT, and interrupts one that does not. */
+static void test_interrupts(void)
+{
+    CHECK_EQ(RUN(timer), STOP_EXIT);
+    CHECK_EQ(m->status, 32);
+    teardown();
+    CHECK_EQ(RUN(busy), STOP_EXIT);
+    CHECK_EQ(m->status, 33);
+    teardown();
+
+    build(1);
+    load(0, typist, typist_end);
+    test_console_type(&console, 'A');
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 'A');
+    teardown();
+}
+
+static void test_several(void)
+{
+    build(4);
+    for (int i = 0; i < 4; i++)
+        load(i, i == 2 ? exit_7 : halt, i == 2 ? exit_7_end : halt_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    for (int i = 0; i < 4; i++) {
+        CHECK(m->vcpu[i].exited);
+        CHECK_EQ(m->vcpu[i].status, i == 2 ? 7 : 0);
+    }
+    teardown();
+}
+
+/* Stopped by the time limit, whatever it is doing, and inspected before. */
+static void test_inspect(void)
+{
+    for (int i = 0; i < 2; i++) {
+        build(1);
+        load(0, i ? spin : sleep_for_ever, i ? spin_end : sleep_for_ever_end);
+        clock_arm(&m->clock, &limit, 0);
+        CHECK_EQ(machine_run(m), STOP_TIMEOUT);
+        CHECK(m->vcpu[0].inspected);
+        CHECK_EQ(m->vcpu[0].state.cs.base, BASE);
+        if (i)
+            CHECK(!m->vcpu[0].waiting);
+        teardown();
+    }
+}
+
+/* After a reset another guest runs in the same machine, in clean RAM. */
+static void test_reset(void)
+{
+    CHECK_EQ(RUN(reset), STOP_RESET);
+    machine_reset(m);
+    CHECK_EQ(*(uint8_t *)ram_at(&m->ram, BASE, 1), 0);
+    load(0, timer, timer_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 32);
+    teardown();
+}
+
+/* The first reason for a stop stands, but the user's wish is above a reset. */
+static void test_reasons(void)
+{
+    build(1);
+    machine_stop(m, STOP_RESET);
+    machine_stop(m, STOP_POWEROFF);
+    CHECK_EQ(m->stop, STOP_RESET);
+    machine_stop(m, STOP_QUIT);
+    CHECK_EQ(m->stop, STOP_QUIT);
+    machine_stop(m, STOP_TIMEOUT);
+    CHECK_EQ(m->stop, STOP_QUIT);
+    load(0, spin, spin_end);
+    CHECK_EQ(machine_run(m), STOP_QUIT);
+    teardown();
+}
+
+int main(void)
+{
+    char problem[512];
+    int kvm = kvm_device(problem, sizeof(problem));
+
+    if (kvm < 0) {
+        printf("1..0 # SKIP %s\n", problem);
+        return 4;
+    }
+    close(kvm);
+    return test_main((struct test[]){
+        {test_halt, "HLT with interrupts off ends a CPU"},
+        {test_exit, "EXIT ends it with a status"},
+        {test_output, "string output arrives"},
+        {test_interrupts, "the PIC wakes and interrupts"},
+        {test_several, "the machine ends with the last of several guests"},
+        {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
+        {test_reset, "after a reset all is new"},
+        {test_reasons, "the first reason for a stop stands"},
+        {0},
+    });
+}
