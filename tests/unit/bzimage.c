@@ -5,32 +5,16 @@
 #define _GNU_SOURCE
 #include "boot/bzimage.h"
 #include "boot/e820.h"
-#include "hw/die.h"
+#include "tests/unit/die.h"
 #include "tests/unit/test.h"
 #include "x86/paging.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define MIB UINT64_C(0x100000)
 #define GIB UINT64_C(0x40000000)
-
-/* In place of the library's: remember the text, go on with the test. */
-static jmp_buf died;
-static char last_words[512];
-
-void die(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(last_words, sizeof(last_words), fmt, ap);
-    va_end(ap);
-    longjmp(died, 1);
-}
 
 /* Offsets in the header, by boot.rst. */
 enum {

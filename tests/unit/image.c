@@ -4,30 +4,14 @@
  */
 #define _GNU_SOURCE
 #include "boot/image.h"
-#include "hw/die.h"
+#include "tests/unit/die.h"
 #include "tests/unit/test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
-
-/* In place of the library's: remember the text, go on with the test. */
-static jmp_buf died;
-static char last_words[512];
-
-void die(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(last_words, sizeof(last_words), fmt, ap);
-    va_end(ap);
-    longjmp(died, 1);
-}
 
 static bool open_dies(const char *name, bool unpack, const char *text)
 {

@@ -4,34 +4,8 @@
 
 #include "boot/acpi.h"
 #include "hw/pc.h"
+#include "tests/unit/tables.h"
 #include "tests/unit/test.h"
-
-static struct ram ram;
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    const uint8_t *b = ram_at(&ram, gpa, (uint64_t)size);
-    uint64_t val = 0;
-
-    CHECK(b);
-    for (int i = 0; b && i < size; i++)
-        val |= (uint64_t)b[i] << 8 * i;
-    return val;
-}
-
-static uint8_t sum(uint64_t gpa, uint64_t len)
-{
-    uint8_t s = 0;
-
-    for (uint64_t i = 0; i < len; i++)
-        s += (uint8_t)get(gpa + i, 1);
-    return s;
-}
-
-static bool is(uint64_t gpa, const char *text)
-{
-    return memcmp(ram_at(&ram, gpa, strlen(text)), text, strlen(text)) == 0;
-}
 
 static uint64_t find_pointer(void)
 {
