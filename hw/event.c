@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 16
+    BATCH = 16,
+    STACK = 256 * 1024,
 };
 
 static void woken(struct watch *w)
@@ -133,4 +134,17 @@ void event_stop(struct event_loop *l)
 {
     __atomic_store_n(&l->stopped, true, __ATOMIC_RELEASE);
     wake(l);
+}
+
+int event_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)
+{
+    pthread_attr_t attr;
+
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+
+    int error = pthread_create(thread, &attr, run, arg);
+
+    pthread_attr_destroy(&attr);
+    return error;
 }

@@ -43,6 +43,10 @@ void event_enable(struct event_loop *l, struct watch *w, bool on);
 /* Run callbacks until event_stop(). In the main thread, lock not held. */
 void event_run(struct event_loop *l);
 
+/* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.
+ * Returns an errno, 0 for success. */
+int event_thread(pthread_t *thread, void *(*run)(void *arg), void *arg);
+
 /* Make event_run() return. Any thread, any lock state, also from a signal handler; a stop before
  * the start counts. */
 void event_stop(struct event_loop *l);

@@ -352,7 +352,7 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     if (t->is_tty)
         take_over(t->in.fd);
     event_add(loop, &t->in);
-    error = pthread_create(&t->writer, NULL, writer, t);
+    error = event_thread(&t->writer, writer, t);
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
 }

@@ -116,7 +116,7 @@ static void *vcpu_main(void *arg)
 
 void vcpu_start(struct vcpu *v)
 {
-    int error = pthread_create(&v->thread, NULL, vcpu_main, v);
+    int error = event_thread(&v->thread, vcpu_main, v);
 
     v->started = !error;
     if (error)
