@@ -83,7 +83,7 @@ check:
 	@tools/need test
 	tools/layers
 	tools/tour --check
-	clang-format --dry-run -Werror $$(find hw x86 boot tools tests guest os-1k -name '*.[ch]')
+	clang-format --dry-run -Werror $$(find $(wildcard hw x86 boot tools tests guest os-1k) -name '*.[ch]')
 
 bench: all $K/$(FLAVOUR)/package
 	@tools/need bench
