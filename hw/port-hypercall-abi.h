@@ -13,7 +13,7 @@
 #define HYPERCALL_PORT 0x500
 
 /* Functions, in AL. */
-#define HYPERCALL_EXIT    0 /* stop this vCPU with status BL; by out dx, ax with status AH */
+#define HYPERCALL_EXIT    0 /* end with status BL; by out dx, ax with status AH */
 #define HYPERCALL_PUTCHAR 1 /* write the byte BL */
 #define HYPERCALL_GETCHAR 2 /* the next in al, dx gives an input byte, or HYPERCALL_NO_INPUT */
 #define HYPERCALL_PUTNUM  3 /* write BX as unsigned decimal */
@@ -21,5 +21,8 @@
 #define HYPERCALL_WRITE   5 /* write ECX bytes at guest-physical ESI, if all of them are RAM */
 
 #define HYPERCALL_NO_INPUT 0xff
+
+/* More bytes than this in one WRITE are cut off. */
+#define HYPERCALL_WRITE_MAX 0x100000
 
 #endif

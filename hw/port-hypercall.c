@@ -58,8 +58,9 @@ static void put_memory(struct port_hypercall *h, uint32_t gpa, uint32_t len)
 {
     const void *buf = ram_at(h->ram, gpa, len);
 
+    /* A console takes whatever it is given, so this is where a guest's greed must end. */
     if (buf)
-        put(h, buf, len);
+        put(h, buf, len < HYPERCALL_WRITE_MAX ? len : HYPERCALL_WRITE_MAX);
 }
 
 static uint64_t port_hypercall_read(struct device *d, uint64_t off, int size)

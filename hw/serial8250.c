@@ -9,8 +9,8 @@
  * FIFO is not empty, which is when nothing more is on its way; the frame - both ends always agree
  * on speed, word length and parity, so that a guest that never sets them is understood and PE never
  * happens; the break that LCR sends, as nobody listens, except in loopback; the DMA pins, which no
- * PC connects; the gate that a PC puts behind OUT2, as many a small kernel, tried out only where
- * there is none, never opens it.
+ * PC connects; the PC's gate between the interrupt and OUT2: small kernels are often written on
+ * machine monitors that lack it, and never open it.
  *
  * Input. The console is a sender with endless patience, and bytes stay on the line until the guest
  * is there to read them. A driver that opens a port resets the FIFO and reads RBR to be rid of old
@@ -84,7 +84,6 @@ enum {
     LSR_TEMT = 0x40,
     LSR_FIFO_ERROR = 0x80,
 
-    MSR_TERI = 0x04,
     MSR_CTS = 0x10,
     MSR_DSR = 0x20,
     MSR_RI = 0x40,

@@ -38,7 +38,8 @@ static struct {
     struct termios cooked;
 } user;
 
-static const int fatal_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+static const int fatal_signals[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGSYS, SIGTRAP,
+                                    SIGXCPU, SIGALRM, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO};
 
 void terminal_cook(void)
 {
@@ -349,6 +350,7 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
 
     t->loop = loop;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* both are errors of write() instead */
     if (t->is_tty)
         take_over(t->in.fd);
     event_add(loop, &t->in);

@@ -18,7 +18,7 @@
 
 enum {
     TERMINAL_INPUT = 4096, /* bytes that wait for the guest before stdin is left alone */
-    TERMINAL_TAIL = 1024,  /* bytes of output remembered for a report */
+    TERMINAL_TAIL = 1024,   /* bytes of output remembered for a report */
 };
 
 struct terminal {
@@ -27,7 +27,7 @@ struct terminal {
 
     /* Input: machine lock. */
     struct watch in;
-    int queue[TERMINAL_INPUT];
+    uint16_t queue[TERMINAL_INPUT];
     unsigned head, count;
     bool is_tty, escaped, eof;
     void (*command)(void *to, int key);

@@ -36,10 +36,8 @@ enum {
     RFLAGS_VM = 1 << 17,
 
     CR0_PE = 1 << 0,
-    CR0_MP = 1 << 1,
     CR0_ET = 1 << 4,
     CR0_NE = 1 << 5,
-    CR0_WP = 1 << 16,
     CR4_PAE = 1 << 5,
     EFER_LME = 1 << 8,
     EFER_LMA = 1 << 10,
@@ -52,7 +50,6 @@ enum {
     SEGMENT_DATA = 0x3,
     SEGMENT_CODE = 0xb,
     SEGMENT_LDT = 0x2,
-    SEGMENT_TSS16 = 0x3,
     SEGMENT_TSS = 0xb,
 };
 

@@ -153,8 +153,8 @@ static void make_vcpus(struct machine *m)
 
 void machine_build(struct machine *m, const struct config *c, struct console *console)
 {
-    struct irq a20 = {
-        0}; /* always on: a wrap at 1 MiB is nothing that a guest of today relies on */
+    /* A20 is always on: a wrap at 1 MiB is nothing that a guest of today relies on. */
+    struct irq a20 = {0};
     struct irq reset = {stop_line, m, STOP_RESET};
     struct irq off = {stop_line, m, STOP_POWEROFF};
     struct irq intr = {vcpu_intr, &m->vcpu[0], 0};

@@ -57,7 +57,7 @@ struct config {
 /* Why the machine stopped. The first reason wins, but that the user's wishes win over a reset. */
 enum machine_stop {
     STOP_NONE,
-    STOP_EXIT,     /* every vCPU ended; machine.status is the last one's exit status */
+    STOP_EXIT,     /* the guest, or the last of several, ended with machine.status */
     STOP_POWEROFF, /* the guest switched the machine off */
     STOP_RESET,    /* the guest asked for a reset */
     STOP_SHUTDOWN, /* triple fault on machine.culprit */

@@ -54,8 +54,10 @@ modes() {
     stty -F "$tty" -a | grep -oE -- '-?(icanon|echo|isig|opost)\b' | sort | tr '\n' ' '
 }
 
+# The shell in the pane has no other child.
+pane=$(tmux display-message -p -t t '#{pane_pid}')
 pid_of_minivm() {
-    pgrep -t "${tty#/dev/}" -x minivm
+    cat "/proc/$pane/task/$pane/children"
 }
 
 cooked=$(modes)
@@ -101,7 +103,7 @@ sees "a resize does no harm" '^resized'
 
 # The outer shell's job control.
 clear_screen
-kill -TSTP "$(pid_of_minivm)"
+kill -TSTP $(pid_of_minivm)
 sees "stopped from outside" 'Stopped'
 check_equal "the shell has its terminal back" "$(modes)" "$cooked"
 keys 'fg; echo status $?' Enter
@@ -117,7 +119,7 @@ for signal in TERM HUP INT SEGV ABRT; do
     clear_screen
     keys "$run" Enter
     sees "another guest" '^minivm:/#'
-    kill -$signal "$(pid_of_minivm)"
+    kill -$signal $(pid_of_minivm)
     keys Enter
     sees "SIG$signal ends it" '^outer>'
     check_equal "and gives the terminal back" "$(modes)" "$cooked"

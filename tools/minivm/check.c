@@ -22,6 +22,7 @@ enum {
 
 struct check {
     bool quiet, failed;
+    bool mode_failed; /* the device is there, but a guest did not run */
     struct machine machine;
     struct timer limit;
 };
@@ -146,14 +147,17 @@ int cmd_check(int argc, char **argv)
         check_modes(c);
         if (!c->failed)
             check_speed(c);
+        c->mode_failed = c->failed;
     }
     bool failed = c->failed;
 
-    if (!c->quiet)
-        puts(failed ? "Linux guests do not run here. Use a host whose processor offers VMX or SVM "
-                      "(a virtual machine: one\nwith nesting), or put 'tools/kvmhost' before the "
-                      "command: slower, but complete."
-                    : "Everything that minivm boots runs here.");
+    if (!c->quiet && !failed)
+        puts("Everything that minivm boots runs here.");
+    else if (!c->quiet && c->mode_failed)
+        puts(
+            "Linux guests do not run here. Use a host whose processor offers VMX or SVM (a virtual "
+            "machine: one\nwith nesting), or put 'tools/kvmhost' before the command: slower, but "
+            "complete.");
     free(c);
     return failed;
 }

@@ -12,8 +12,9 @@ static const char overview[] =
     "minivm - a small virtual machine monitor\n"
     "\n"
     "  minivm run --kernel FILE --initrd FILE [OPTION]... [-- COMMAND [ARG]...]\n"
-    "  minivm check [--quiet]     what this host's KVM can do, tried for real\n"
-    "  minivm help [run]          the options of run, keys and exit statuses\n"
+    "  minivm check [--quiet]     what this host's KVM can do, tried for real; status 1 when\n"
+    "                             Linux does not run here\n"
+    "  minivm help run            its options, keys and exit statuses (also: run --help)\n"
     "  minivm version\n";
 
 static const char run_help[] =
@@ -30,8 +31,10 @@ static const char run_help[] =
     "      --entry 32|64     the kernel's entry point (default: 64 if it has one)\n"
     "      --timeout SECONDS stop after that time, and say where the guest was\n"
     "      --no-reboot       a guest that reboots ends\n"
-    "      --symbols FILE    the kernel's System.map, to name addresses in reports\n"
-    "      --stat            at the end, print each CPU's exits by reason on stderr\n"
+    "      --symbols FILE    the kernel's System.map, or a copy of the guest's /proc/kallsyms,\n"
+    "                        to name addresses in reports\n"
+    "      --stat            at the end, print each CPU's exits by reason on stderr, since\n"
+    "                        the guest's last boot\n"
     "      --debugcon        print what the guest writes to port 0xe9 on stderr\n"
     "  -- COMMAND [ARG]...   run COMMAND in the guest in place of a shell\n"
     "\n"
@@ -43,7 +46,7 @@ static const char run_help[] =
     "Exit status: the guest's own, when it gave one (its shell's or COMMAND's);\n"
     "  0    the guest switched itself off, or the user quit by Ctrl-A x\n"
     "  124  --timeout ran out\n"
-    "  125  minivm could not start: bad option, bad file, no KVM\n"
+    "  125  minivm could not start (bad option, bad file, no KVM), or not write its output\n"
     "  126  the guest crashed, or ended before COMMAND did\n"
     "  128+N  signal N ended minivm (130 also: Ctrl-A x before COMMAND ended)\n";
 

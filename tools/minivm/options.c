@@ -30,6 +30,9 @@ struct option {
     size_t offset;
 };
 
+/* --entry was not given. */
+#define ANY_ENTRY (-1)
+
 static const struct option table[] = {
     {"kernel", 'k', STRING, offsetof(struct options, kernel)},
     {"initrd", 'i', STRING, offsetof(struct options, initrd)},
@@ -106,7 +109,7 @@ static int64_t parse_seconds(const char *name, const char *s)
 
     if (end == s || *end || !(n > 0) || n > 1e9)
         die("--%s %s: not a time in seconds", name, s);
-    return n * 1e9;
+    return n * 1e9 < 1 ? 1 : (int64_t)(n * 1e9);
 }
 
 static void store(struct options *o, const struct option *opt, const char *val)
@@ -169,13 +172,13 @@ static void validate(const struct options *o)
     if (!o->kernel)
         die("nothing to run; say --kernel FILE ('minivm help run')");
     if (o->mem < 1 << 20)
-        die("--mem: too little; a guest needs 1M at least, Linux some 64M");
+        die("--mem: too little; a guest needs 1M at least, and says so when it needs more");
     if (o->mem > host)
         die("--mem %lluM: more than this host's %lluM", (unsigned long long)(o->mem >> 20),
             (unsigned long long)(host >> 20));
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
-    if (o->entry && o->entry != 32 && o->entry != 64)
+    if (o->entry != ANY_ENTRY && o->entry != 32 && o->entry != 64)
         die("--entry %d: 32 or 64", o->entry);
     if (o->command && !o->initrd)
         die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
@@ -184,7 +187,7 @@ static void validate(const struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.cmdline = "", .mem = UINT64_C(512) << 20, .cpus = 1};
+    *o = (struct options){.cmdline = "", .mem = UINT64_C(512) << 20, .cpus = 1, .entry = ANY_ENTRY};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])
@@ -192,10 +195,16 @@ void options_parse(struct options *o, int argc, char **argv)
             o->command = argv + i + 1;
             break;
         }
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            exit(cmd_help(2, (char *[]){"help", "run"}));
+        if (!*argv[i])
+            die("an empty argument; 'minivm help run' lists the options");
         if (argv[i][0] != '-' || !argv[i][1])
             die("%s: say --kernel %s ('minivm help run')", argv[i], argv[i]);
         i = parse_option(o, argc, argv, i);
     }
     validate(o);
+    if (o->entry == ANY_ENTRY)
+        o->entry = 0;
     o->mem &= ~UINT64_C(0xfff);
 }

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,18 @@ static void print_stat(struct machine *m)
     }
 }
 
+/* How long a reader of the guest's last words may sleep, in ms: what --timeout leaves, or for ever.
+ */
+static int time_left(struct run *r)
+{
+    int64_t left = r->options.timeout - (int64_t)clock_now(&r->machine.clock);
+
+    if (!r->options.timeout)
+        return -1;
+    left /= 1000000;
+    return left < PATIENCE_MS ? PATIENCE_MS : left > INT_MAX ? INT_MAX : (int)left;
+}
+
 /* Give the terminal back and say what is to be said. */
 static void finish(struct run *r)
 {
@@ -245,7 +258,7 @@ static void finish(struct run *r)
         terminal_cook();
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
-    terminal_finish(&r->terminal, forced ? PATIENCE_MS : -1);
+    terminal_finish(&r->terminal, forced ? PATIENCE_MS : time_left(r));
     if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO))
         fputc('\n', stderr); /* the guest left the cursor anywhere */
     if (r->report && r->machine.stop == STOP_TIMEOUT)
@@ -284,8 +297,10 @@ static int exit_status(struct run *r)
     struct machine *m = &r->machine;
     sigset_t set;
 
-    if (r->output_error)
-        die("stdout: %s", strerror(r->output_error));
+    if (r->output_error) {
+        fprintf(stderr, "minivm: stdout: %s\n", strerror(r->output_error));
+        return EXIT_USAGE;
+    }
     switch (m->stop) {
     case STOP_EXIT:
         return m->status;

@@ -59,7 +59,9 @@ void symbols_read(struct symbols *s, const char *path)
             s->symbol[s->n++] = (struct symbol){addr, end + 3};
     }
     if (!s->n)
-        die("--symbols %s: no symbols in it; name a System.map", path);
+        die("--symbols %s: no symbols in it (Debian's System.map is a stub); name a copy of "
+            "the guest's /proc/kallsyms",
+            path);
     qsort(s->symbol, s->n, sizeof(*s->symbol), by_address);
 }
 
