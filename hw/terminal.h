@@ -18,7 +18,7 @@
 
 enum {
     TERMINAL_INPUT = 4096, /* bytes that wait for the guest before stdin is left alone */
-    TERMINAL_TAIL = 1024,   /* bytes of output remembered for a report */
+    TERMINAL_TAIL = 1024,  /* bytes of output remembered for a report */
 };
 
 struct terminal {
