@@ -24,6 +24,10 @@ TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
 
+# A line for each step; make V=1 shows the whole commands.
+quiet = $(if $(V),,@)
+say = @printf '  %-5s %s\n'
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -31,10 +35,12 @@ all: minivm build/initramfs.cpio
 
 # Linked statically it starts in half the time.
 minivm: $(TOOL_SRC:%.c=build/%.o) build/libminivm.a
-	$(CC) $(CFLAGS) -static -o $@ $^ $(LIBS)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -static -o $@ $^ $(LIBS)
 
 build/asan/minivm: $(TOOL_SRC:%.c=$B/%.o) $B/libminivm.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 $B/libminivm.a: $(LIB_SRC:%.c=$B/%.o)
 	@rm -f $@
@@ -42,11 +48,13 @@ $B/libminivm.a: $(LIB_SRC:%.c=$B/%.o)
 
 $B/%.o: %.c | build/ready
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(say) CC $<
+	$(quiet)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # What the build needs is installed first; what only some targets need, by them.
 build/ready: tools/need
@@ -55,13 +63,15 @@ build/ready: tools/need
 
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -Wl,-n,--build-id=none -s -I. -o $@ $<
+	$(say) AS $<
+	$(quiet)$(CC) -nostdlib -static -Wl,-n,--build-id=none -s -I. -o $@ $<
 
 build/initramfs.cpio: tools/mkinitramfs initramfs/init $(wildcard initramfs/etc/*) $(GUEST_TOOLS)
-	tools/mkinitramfs -o $@
+	$(say) CPIO $@
+	$(quiet)tools/mkinitramfs -o $@
 
 $K/%/package: | build/ready
-	tools/fetch-kernels $*
+	@tools/fetch-kernels $*
 
 unit: $(UNIT)
 

@@ -30,7 +30,7 @@ for letter in c k a; do
     run $letter --no-reboot
     check_equal "reset ($letter) with --no-reboot is status 0" "$status$(cat "$TMP/err")" 0
     # It resets for ever, which the time limit shows.
-    run $letter --timeout 1
+    run $letter --timeout 3
     check_equal "reset ($letter) starts the guest again" "$status" 124
 done
 run d
@@ -49,17 +49,17 @@ says "with the place" "64-bit mode, RIP 0xd0000000"
 says "with the registers" "^rax 00000000d0000000"
 says "with the code" "^code at RIP"
 
-run h --timeout 1
+run h --timeout 3
 check_equal "--timeout ends a guest that hangs" "$status" 124
-says "which is said" "time is up after 1 s"
+says "which is said" "time is up after 3 s"
 says "with where it was" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, halted, interrupts off"
 says "and that it said nothing" "console has printed nothing"
-run l --timeout 1
+run l --timeout 3
 says "a loop is running" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, running, interrupts off"
-run o --timeout 1
+run o --timeout 3
 says "the last line of the console is quoted" "last line: the last line"
 check_equal "and was printed" "$(cat "$TMP/out")" "the last line"
-run h --timeout 1 --entry 32
+run h --timeout 3 --entry 32
 says "the 32-bit entry is 32-bit" "CPU 0: 32-bit protected mode, RIP 0x10000"
 
 # Signals end minivm as they end any program, without a word.

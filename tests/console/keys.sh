@@ -2,7 +2,7 @@
 # A guest on a terminal, typed at in tmux and read from its screen: keys, the escape to minivm, job
 # control in the guest and of minivm itself, and the terminal's modes, which come back every time.
 # needs: kvm
-# timeout: 600
+# timeout: 900
 . tests/lib.sh
 
 command -v tmux >/dev/null || skip_all "needs tmux"
@@ -26,12 +26,12 @@ screen() {
     tmux capture-pane -p -S -200 -t t
 }
 
-# sees NAME WORDS: until they are on the screen, for half a minute.
+# sees NAME WORDS: until they are on the screen, for two minutes.
 sees() {
     tries=0
     until screen | grep -qE -- "$2"; do
         tries=$((tries + 1))
-        if [ $tries = 150 ]; then
+        if [ $tries = 600 ]; then
             fail "$1" "no '$2' on the screen:
 $(screen | grep -v '^$' | tail -n 25)"
             return
@@ -70,13 +70,14 @@ keys 'stty size; echo $TERM' Enter
 sees "the guest knows the terminal's size" '^30 100'
 sees "and its kind" '^(screen|tmux)'
 clear_screen
-keys 'sleep 1000' Enter
-sleep 1
+keys 'echo begins; sleep 1000' Enter
+sees "a program runs" '^begins'
 keys C-c
 keys 'echo after $?' Enter
 sees "Ctrl-C is the guest's" 'after 130'
-keys 'sleep 1000' Enter
-sleep 1
+clear_screen
+keys 'echo begins; sleep 1000' Enter
+sees "another runs" '^begins'
 keys C-z
 keys 'jobs' Enter
 sees "Ctrl-Z too: there is job control" 'Stopped +sleep 1000'
@@ -86,8 +87,8 @@ sees "Ctrl-A h helps" 'Ctrl-A x +quit'
 keys C-a d
 sees "Ctrl-A d says where the guest is" 'CPU 0: 64-bit mode, RIP 0x[0-9a-f]+, halted, interrupts on'
 clear_screen
-keys Enter 'cat -v' Enter
-sleep 1
+keys Enter 'echo begins; cat -v' Enter
+sees "another runs" '^begins'
 keys C-a C-a Enter
 sees "Ctrl-A Ctrl-A sends one" '^\^A$'
 keys C-d
