@@ -10,7 +10,6 @@
 #define BUS_SLOTS 32
 
 struct bus {
-    const char *name;
     int n;
     struct bus_slot {
         uint64_t base, len;

@@ -437,7 +437,8 @@ static void kvm_set(struct vcpu *v, const struct cpu_state *s)
     sr.cr4 = s->cr4;
     sr.efer = s->efer;
     if (ioctl(k->fd, KVM_SET_SREGS, &sr) < 0 || ioctl(k->fd, KVM_SET_REGS, &r) < 0)
-        die("KVM does not take the start state of CPU %d (%s): %m", v->index, cpu_mode(s));
+        die("KVM does not take the start state of CPU %d (%s): %m; 'minivm check' says more",
+            v->index, cpu_mode(s));
     memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
 }
 

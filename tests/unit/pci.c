@@ -20,7 +20,7 @@ static struct bus bus;
 static void setup(void)
 {
     memset(wires, 0, sizeof(wires));
-    bus = (struct bus){.name = "pio"};
+    bus = (struct bus){0};
     reset_port_init(&reset, test_wire(wires, 0), test_wire(wires, 1));
     pci_init(&pci, &reset.control);
     bus_attach(&bus, CF8, PCI_LEN, &pci.dev);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -50,14 +52,18 @@ static void time_is_up(struct timer *t)
     machine_stop(&container_of(t, struct check, limit)->machine, STOP_TIMEOUT);
 }
 
-/* Run one tiny guest in a machine of its own; how it went, in words, or NULL when it went well.
- * *ns is how long it ran. */
-static const char *try_mode(struct check *c, enum probe_mode mode, bool apic, uint64_t *ns)
+/* How a tiny guest fared. */
+struct outcome {
+    const char *problem; /* in words; NULL when all went well */
+    uint64_t ns;         /* how long it ran */
+};
+
+static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic)
 {
     struct machine *m = &c->machine;
     struct console console = {.put = no_put, .get = no_get};
     struct config config = {.engine = &kvm_engine, .ram = 2 << 20, .cpus = 1, .apic = apic};
-    const char *problem = NULL;
+    struct outcome o = {0};
     struct cpu_state s;
 
     machine_build(m, &config, &console);
@@ -65,53 +71,77 @@ static const char *try_mode(struct check *c, enum probe_mode mode, bool apic, ui
     clock_arm(&m->clock, &c->limit, LIMIT_S * NS_PER_SECOND);
     probe_load(&m->ram, mode, &s);
     m->engine->set(&m->vcpu[0], &s);
-    *ns = clock_now(&m->clock);
+    o.ns = clock_now(&m->clock);
     switch (machine_run(m)) {
     case STOP_EXIT:
         if (m->status != PROBE_STATUS)
-            problem = "it computed a wrong result";
+            o.problem = "it computed a wrong result";
         break;
     case STOP_SHUTDOWN:
-        problem = "triple fault";
+        o.problem = "triple fault";
         break;
     case STOP_TIMEOUT:
-        problem = "it never ended";
+        o.problem = "it never ended";
         break;
     default:
-        problem = "KVM gave up";
+        o.problem = "KVM gave up";
         break;
     }
-    *ns = clock_now(&m->clock) - *ns;
+    o.ns = clock_now(&m->clock) - o.ns;
     machine_free(m);
-    return problem;
+    return o;
+}
+
+/* Run one tiny guest in a machine of its own, and that in a process of its own: a KVM that refuses
+ * something ends the process. */
+static struct outcome try_mode(struct check *c, enum probe_mode mode, bool apic)
+{
+    struct outcome *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (shared == MAP_FAILED)
+        die("check: out of memory");
+    *shared = (struct outcome){.problem = "KVM refuses it"};
+    fflush(stdout);
+    pid_t child = fork();
+
+    if (child < 0)
+        die("check: cannot start a process: %m");
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(EXIT_USAGE);
+        *shared = run_guest(c, mode, apic);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    struct outcome o = *shared;
+
+    munmap(shared, sizeof(*shared));
+    return o;
 }
 
 static void check_modes(struct check *c)
 {
-    uint64_t ns;
+    struct outcome o;
 
     for (enum probe_mode mode = PROBE_REAL; mode < PROBE_SPEED; mode++) {
-        const char *problem = try_mode(c, mode, false, &ns);
-
-        row(c, !problem, probe_name(mode), problem ? problem : "");
+        o = try_mode(c, mode, false);
+        row(c, !o.problem, probe_name(mode), o.problem ? o.problem : "");
     }
-
-    const char *problem = try_mode(c, PROBE_LONG, true, &ns);
-
-    row(c, !problem, "local APIC in the kernel (split irqchip)", problem ? problem : "");
+    o = try_mode(c, PROBE_LONG, true);
+    row(c, !o.problem, "local APIC in the kernel (split irqchip)", o.problem ? o.problem : "");
 }
 
 static void check_speed(struct check *c)
 {
     char detail[128];
-    uint64_t ns;
-    const char *problem = try_mode(c, PROBE_SPEED, false, &ns);
-    uint64_t mips = problem ? 0 : PROBE_INSTRUCTIONS * UINT64_C(1000) / (ns ? ns : 1);
+    struct outcome o = try_mode(c, PROBE_SPEED, false);
+    uint64_t mips = o.problem ? 0 : PROBE_INSTRUCTIONS * UINT64_C(1000) / (o.ns ? o.ns : 1);
 
     snprintf(detail, sizeof(detail), "%llu million instructions a second%s",
              (unsigned long long)mips,
              mips < MIN_MIPS ? "; they are interpreted, not executed" : "");
-    row(c, mips >= MIN_MIPS, "speed", problem ? problem : detail);
+    row(c, mips >= MIN_MIPS, "speed", o.problem ? o.problem : detail);
 }
 
 static void check_device(struct check *c)
