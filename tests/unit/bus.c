@@ -58,7 +58,7 @@ static struct probe a, b;
 
 static void setup(int max_a, int max_b)
 {
-    bus = (struct bus){.name = "test"};
+    bus = (struct bus){0};
     probe_init(&a, max_a);
     probe_init(&b, max_b);
 }
