@@ -55,7 +55,7 @@ static void set_up(void)
 {
     memset(routes, 0, sizeof(routes));
     sent = routed = 0;
-    bus = (struct bus){.name = "mmio"};
+    bus = (struct bus){0};
     ioapic_init(&io, 5, (struct ioapic_out){send, route, &io});
     bus_attach(&bus, BASE, 0x1000, &io.dev);
 }
