@@ -14,6 +14,7 @@
  * objects (the MADT has the CPUs; the objects serve hotplug and C states).
  */
 #include "boot/acpi.h"
+#include "boot/checksum.h"
 
 #include "hw/acpi-pm.h"
 #include "hw/pc.h"
@@ -276,17 +277,6 @@ static uint32_t put(struct place *at, const void *table, size_t len)
     memcpy(ram_at(at->ram, gpa, len), table, len);
     at->gpa = gpa + len;
     return (uint32_t)gpa;
-}
-
-/* What makes the bytes sum up to 0, where the checksum is still 0. */
-static uint8_t checksum(const void *table, size_t len)
-{
-    const uint8_t *b = table;
-    uint8_t sum = 0;
-
-    for (size_t i = 0; i < len; i++)
-        sum += b[i];
-    return -sum;
 }
 
 /* Fill in the header that a table of len bytes begins with, checksum last, and put the table. */

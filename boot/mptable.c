@@ -6,6 +6,7 @@
  * Left out: the PCI bus and its interrupts: a guest that has PCI has ACPI, or asks the devices.
  */
 #include "boot/mptable.h"
+#include "boot/checksum.h"
 
 #include "hw/pc.h"
 
@@ -116,16 +117,6 @@ enum {
     XAPIC_VERSION = 0x14,
     FAMILY_6 = 6 << 8,
 };
-
-static uint8_t checksum(const void *table, size_t len)
-{
-    const uint8_t *b = table;
-    uint8_t sum = 0;
-
-    for (size_t i = 0; i < len; i++)
-        sum += b[i];
-    return -sum;
-}
 
 /* The table while it grows, in RAM. */
 struct table {

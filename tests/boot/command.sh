@@ -63,6 +63,10 @@ check "which is said" grep -q "rebooted before 'reboot' ended" "$TMP/err"
 run sh -c 'echo c >/proc/sysrq-trigger'
 check_equal "so is a kernel panic" "$status" 126
 check "which is said" grep -q "kernel panicked" "$TMP/err"
+options='-p rdinit=/bin/false'
+run true
+check_equal "so is an init that ends" "$status" 126
+check "which is said" grep -q "kernel panicked" "$TMP/err"
 options='-c 2'
 run sh -c 'echo c >/proc/sysrq-trigger'
 check_equal "so is a panic with 2 CPUs" "$status" 126

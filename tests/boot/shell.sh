@@ -57,6 +57,9 @@ check_equal "input from a file" "$status" 6
 check_equal "a reader that goes away" "$(cat "$TMP/status")" 141
 $minivm -- seq 1 3000 | { sleep 12; cat >"$TMP/out"; }
 check_equal "a reader that is slow" "$(md5sum <"$TMP/out")" "$(seq 1 3000 | md5sum)"
+$minivm -- echo lost >/dev/full 2>"$TMP/err"
+check_equal "a full disk is an error" "$?$(cat "$TMP/err")" \
+    "125minivm: stdout: No space left on device"
 $minivm -- sh -c 'exit 9' >&-
 check_equal "no stdout at all" $? 9
 

@@ -41,8 +41,7 @@ struct run {
     struct timer timeout;
     struct watch signals;
     int output_error; /* errno of a write to stdout, but EPIPE */
-    char *report;     /* what to say on stderr once the terminal is the user's again */
-    size_t report_size;
+    char *where;      /* the guest was, when its time was up */
 };
 
 static const struct symbols *symbols(const struct run *r)
@@ -50,31 +49,35 @@ static const struct symbols *symbols(const struct run *r)
     return r->options.symbols ? &r->symbols : NULL;
 }
 
-/* Say where the guest is: at once, or when it's over. */
-static void where(struct run *r, bool at_once)
+/* Where the guest is, in words; the caller frees them. Machine locked. */
+static char *where(struct run *r)
 {
-    FILE *f = open_memstream(&r->report, &r->report_size);
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
 
     assert(f);
     machine_inspect(&r->machine);
-    if (!at_once)
-        fprintf(f, "minivm: time is up after %g s (--timeout)\n", r->options.timeout / 1e9);
     report_where(&r->machine, &r->terminal, symbols(r), f);
     fclose(f);
-    if (!at_once)
-        return;
-    /* The line is raw: a newline alone does not return the carriage. */
-    for (const char *p = r->report; *p; p++)
+    return text;
+}
+
+/* The line is raw now: a newline alone does not return the carriage. */
+static void print_where(struct run *r)
+{
+    char *text = where(r);
+
+    for (const char *p = text; *p; p++)
         fprintf(stderr, *p == '\n' ? "\r\n" : "%c", *p);
-    free(r->report);
-    r->report = NULL;
+    free(text);
 }
 
 static void timed_out(struct timer *t)
 {
     struct run *r = container_of(t, struct run, timeout);
 
-    where(r, false);
+    r->where = where(r);
     machine_stop(&r->machine, STOP_TIMEOUT);
 }
 
@@ -91,7 +94,7 @@ static void command(void *to, int key)
         terminal_type(&r->terminal, CONSOLE_BREAK);
         break;
     case 'd':
-        where(r, true);
+        print_where(r);
         break;
     case 'h':
     case '?':
@@ -261,16 +264,11 @@ static void finish(struct run *r)
     terminal_finish(&r->terminal, forced ? PATIENCE_MS : time_left(r));
     if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO))
         fputc('\n', stderr); /* the guest left the cursor anywhere */
-    if (r->report && r->machine.stop == STOP_TIMEOUT)
-        fputs(r->report, stderr);
+    if (r->machine.stop == STOP_TIMEOUT)
+        fprintf(stderr, "minivm: time is up after %g s (--timeout)\n%s", r->options.timeout / 1e9,
+                r->where);
     if (r->options.stat)
         print_stat(&r->machine);
-}
-
-static int crashed(const char *what)
-{
-    fprintf(stderr, "minivm: %s\n", what);
-    return EXIT_CRASH;
 }
 
 /* The guest ended without a status of its own. */
@@ -313,8 +311,10 @@ static int exit_status(struct run *r)
         }
         /* fall through */
     case STOP_RESET:
-        if (linux_verdict(&m->ram, r->cmdline) == LINUX_PANICKED)
-            return crashed("the guest's kernel panicked");
+        if (linux_verdict(&m->ram, r->cmdline) == LINUX_PANICKED) {
+            fputs("minivm: the guest's kernel panicked\n", stderr);
+            return EXIT_CRASH;
+        }
         return end_of_guest(r, "rebooted");
     case STOP_FAILED:
         report_crash(m, &r->terminal, symbols(r), stderr);
