@@ -23,6 +23,7 @@ LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
+GUESTS := $(patsubst %.S,%.bin,$(sort $(wildcard guest/*.S)))
 
 # A line for each step; make V=1 shows the whole commands.
 quiet = $(if $(V),,@)
@@ -31,7 +32,7 @@ say = @printf '  %-5s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: minivm build/initramfs.cpio
+all: minivm build/initramfs.cpio $(GUESTS)
 
 # Linked statically it starts in half the time.
 minivm: $(TOOL_SRC:%.c=build/%.o) build/libminivm.a
@@ -60,6 +61,19 @@ $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 build/ready: tools/need
 	@tools/need build
 	@mkdir -p build && touch $@
+
+# The small guests: flat binaries, 16-bit ones linked at offset 0 of their segment.
+GUEST_LD = -m elf_i386 -Ttext=0
+build/guest/hello64.o: GUEST_BITS = -m64
+guest/hello64.bin: GUEST_LD = -m elf_x86_64 -Ttext=0x100000
+
+build/guest/%.o: guest/%.S | build/ready
+	@mkdir -p $(@D)
+	$(say) AS $<
+	$(quiet)$(CC) $(or $(GUEST_BITS),-m32) -I. -MMD -MP -c -o $@ $<
+
+guest/%.bin: build/guest/%.o
+	$(quiet)ld $(GUEST_LD) -e 0 --oformat binary -o $@ $<
 
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
@@ -107,7 +121,7 @@ tour:
 	@tools/tour
 
 clean:
-	rm -rf build minivm
+	rm -rf build minivm guest/*.bin os-1k/kernel.bin
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -107,6 +108,23 @@ void image_open(struct image *img, const char *name, bool unpack)
         gunzip(img);
     if (!img->size)
         die("%s: empty", name);
+}
+
+void image_check_flat(const struct image *img)
+{
+    char magic[4] = {0}, header[4] = {0};
+
+    image_read(img, 0, magic, img->size < 4 ? img->size : 4);
+    if (img->size >= 0x206)
+        image_read(img, 0x202, header, 4);
+    if (!memcmp(magic, "\177ELF", 4))
+        die("%s: an ELF file, where a flat binary is needed; 'objcopy -O binary %s %s.bin' makes "
+            "one",
+            img->name, img->name, img->name);
+    if (!memcmp(header, "HdrS", 4))
+        die("%s: a Linux kernel; say --kernel %s", img->name, img->name);
+    if (!memcmp(magic, "#!", 2))
+        die("%s: a script, where a flat binary is needed", img->name);
 }
 
 void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len)

@@ -22,6 +22,10 @@ struct image {
  */
 void image_open(struct image *img, const char *name, bool unpack);
 
+/* A flat binary has nothing to be known by. Dies when the file begins as something else does: an
+ * ELF file, a Linux kernel, a script. */
+void image_check_flat(const struct image *img);
+
 /* Read len bytes from offset off. Dies when the file does not have them, or reading fails. */
 void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len);
 

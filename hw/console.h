@@ -24,7 +24,11 @@ struct console {
     /* The next input byte, CONSOLE_BREAK or CONSOLE_EMPTY. */
     int (*get)(struct console *c);
 
-    /* The chip's: called when there is input to get. May be NULL. */
+    /* Has the input ended: is there nothing to get, now or ever? The sender has hung up. May be
+     * NULL: it never does. */
+    bool (*ended)(struct console *c);
+
+    /* The chip's: called when there is input to get, and when the input ends. May be NULL. */
     void (*arrived)(void *to);
     void *to;
 
@@ -45,6 +49,11 @@ static inline void console_put(struct console *c, const void *buf, size_t n)
 static inline int console_get(struct console *c)
 {
     return c->get(c);
+}
+
+static inline bool console_ended(struct console *c)
+{
+    return c->ended && c->ended(c);
 }
 
 static inline void console_wait(struct console *c)

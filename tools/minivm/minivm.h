@@ -5,6 +5,8 @@
 #ifndef TOOLS_MINIVM_MINIVM_H
 #define TOOLS_MINIVM_MINIVM_H
 
+#include "boot/realmode.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,7 +21,10 @@ int cmd_version(int argc, char **argv);
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *initrd, *cmdline, *symbols;
-    uint64_t mem; /* bytes */
+    const char *pmode, *longmode; /* a flat 32-bit kernel, a flat 64-bit program */
+    const char *guest[REALMODE_MAX]; /* 16-bit programs */
+    int guests;
+    uint64_t mem; /* bytes, 0 for what suits the guest */
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */

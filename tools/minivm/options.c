@@ -35,6 +35,8 @@ struct option {
 
 static const struct option table[] = {
     {"kernel", 'k', STRING, offsetof(struct options, kernel)},
+    {"pmode", 0, STRING, offsetof(struct options, pmode)},
+    {"long", 0, STRING, offsetof(struct options, longmode)},
     {"initrd", 'i', STRING, offsetof(struct options, initrd)},
     {"cmdline", 'p', STRING, offsetof(struct options, cmdline)},
     {"params", 0, STRING, offsetof(struct options, cmdline)},
@@ -165,12 +167,27 @@ static int parse_option(struct options *o, int argc, char **argv, int i)
     return i;
 }
 
+/* A 16-bit program; a name may lack its .bin. */
+static void add_guest(struct options *o, const char *name)
+{
+    char *longer;
+
+    if (o->guests == REALMODE_MAX)
+        die("%s: one program too many; %d run at once at most", name, REALMODE_MAX);
+    if (access(name, F_OK) < 0 && asprintf(&longer, "%s.bin", name) > 0 &&
+        access(longer, F_OK) == 0)
+        name = longer;
+    o->guest[o->guests++] = name;
+}
+
 static void validate(const struct options *o)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 
-    if (!o->kernel)
-        die("nothing to run; say --kernel FILE ('minivm help run')");
+    if (!o->kernel + !o->pmode + !o->longmode + !o->guests != 3)
+        die(o->kernel || o->pmode || o->longmode || o->guests
+                ? "--kernel, --pmode, --long and 16-bit programs exclude each other"
+                : "nothing to run; name a program, or say --kernel FILE ('minivm help run')");
     if (o->mem < 1 << 20)
         die("--mem: too little; a guest needs 1M at least, and says so when it needs more");
     if (o->mem > host)
@@ -199,9 +216,10 @@ void options_parse(struct options *o, int argc, char **argv)
             exit(cmd_help(2, (char *[]){"help", "run"}));
         if (!*argv[i])
             die("an empty argument; 'minivm help run' lists the options");
-        if (argv[i][0] != '-' || !argv[i][1])
-            die("%s: say --kernel %s ('minivm help run')", argv[i], argv[i]);
-        i = parse_option(o, argc, argv, i);
+        if (argv[i][0] == '-' && argv[i][1])
+            i = parse_option(o, argc, argv, i);
+        else
+            add_guest(o, argv[i]);
     }
     validate(o);
     if (o->entry == ANY_ENTRY)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 16-bit programs: flat binaries, each with a CPU and memory of its own in the first MiB.
+ *
+ *     guests   guest n is loaded at   and owns
+ *     1..4     n * 0x40000            256 KiB
+ *     5..16    n * 0x10000            64 KiB
+ *
+ * It starts in real mode at its first byte: CS = DS = ES = SS = its memory's segment, IP = 0,
+ * SP = 0xfffe, interrupts off, no interrupt table (IDTR limit 0). HLT with interrupts off ends it.
+ */
+#ifndef BOOT_REALMODE_H
+#define BOOT_REALMODE_H
+
+#include "boot/image.h"
+#include "hw/ram.h"
+#include "x86/cpu.h"
+
+#define REALMODE_MAX 16       /* guests */
+#define REALMODE_RAM 0x100000 /* what any number of them needs */
+
+/* Bytes that each of count guests owns. */
+uint32_t realmode_window(int count);
+
+/* Load guest index of count, and set s to its start. Dies when it does not fit. */
+void realmode_load(const struct image *img, int index, int count, const struct ram *ram,
+                   struct cpu_state *s);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One terminal for several guests: each has a console of its own, whose output goes to a common
+ * place that tells them apart (hw/lines, hw/panes), and what is typed goes to the guest in focus.
+ *
+ * The focus starts with guest 0 and leaves a guest that has ended for the next one that has not;
+ * bytes that wait for the guest in focus then wait for that one.
+ *
+ * Everything here is called with the machine locked, unless it says otherwise.
+ */
+#ifndef HW_MUX_H
+#define HW_MUX_H
+
+#include "hw/console.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define MUX_MAX 16 /* guests */
+
+/* The place where the output of several guests goes. */
+struct mux_output {
+    /* Guest n wrote something. Any thread. */
+    void (*put)(struct mux_output *o, int n, const void *buf, size_t len);
+
+    /* Guest n has ended; how says it in a few words ("status 0", "crashed"). Any thread. */
+    void (*ended)(struct mux_output *o, int n, const char *how);
+
+    /* Guest n has the focus now. Any thread. May be NULL. */
+    void (*focus)(struct mux_output *o, int n);
+
+    /* As console.wait: let a fast guest wait for a slow reader. Machine not locked. May be NULL. */
+    void (*wait)(struct mux_output *o);
+};
+
+struct mux {
+    struct console *terminal; /* where input comes from */
+    struct mux_output *output;
+    int n, focus;
+    struct mux_guest {
+        struct console console;
+        struct mux *mux;
+        bool ended;
+    } guest[MUX_MAX];
+};
+
+/* Make n consoles, 1 to MUX_MAX. terminal gives the input, and is told of release(). */
+void mux_init(struct mux *x, struct console *terminal, struct mux_output *output, int n);
+
+/* The console of guest n. */
+struct console *mux_console(struct mux *x, int n);
+
+/* Guest n ended, how in a few words. Its console may be written to no more. */
+void mux_ended(struct mux *x, int n, const char *how);
+
+/* Give the focus to the next guest that has not ended; stays where it is when there is none. */
+void mux_next(struct mux *x);
+
+#endif
