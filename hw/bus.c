@@ -77,3 +77,10 @@ void bus_reset(struct bus *b)
             d->reset(d);
     }
 }
+
+const struct device *bus_device(const struct bus *b, uint64_t addr)
+{
+    const struct bus_slot *s = find(b, addr);
+
+    return s ? s->dev : NULL;
+}

@@ -28,6 +28,9 @@ void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 uint64_t bus_read(struct bus *b, uint64_t addr, int size);
 void bus_write(struct bus *b, uint64_t addr, int size, uint64_t val);
 
+/* Who answers at addr, or NULL. */
+const struct device *bus_device(const struct bus *b, uint64_t addr);
+
 /* Pull the reset line: every device on the bus once. */
 void bus_reset(struct bus *b);
 

@@ -12,6 +12,7 @@
 #include "hw/port-hypercall-abi.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 
 static void put(struct port_hypercall *h, const void *buf, size_t n)
@@ -125,4 +126,34 @@ void port_hypercall_init(struct port_hypercall *h, const struct ram *ram,
         .ram = ram,
         .caller = caller,
     };
+}
+
+void port_hypercall_describe(uint8_t function, const struct hypercall_regs *r, char *text,
+                             size_t size)
+{
+    int byte = r->ebx & 0xff;
+
+    switch (function) {
+    case HYPERCALL_EXIT:
+        snprintf(text, size, "EXIT %d", byte);
+        break;
+    case HYPERCALL_PUTCHAR:
+        snprintf(text, size, isprint(byte) ? "PUTCHAR '%c'" : "PUTCHAR %#x", byte);
+        break;
+    case HYPERCALL_GETCHAR:
+        snprintf(text, size, "GETCHAR");
+        break;
+    case HYPERCALL_PUTNUM:
+        snprintf(text, size, "PUTNUM %u", r->ebx & 0xffff);
+        break;
+    case HYPERCALL_NEWLINE:
+        snprintf(text, size, "NEWLINE");
+        break;
+    case HYPERCALL_WRITE:
+        snprintf(text, size, "WRITE %u bytes at %#x", r->ecx, r->esi);
+        break;
+    default:
+        snprintf(text, size, "%#x, unknown", function);
+        break;
+    }
 }

@@ -40,4 +40,8 @@ struct port_hypercall {
 void port_hypercall_init(struct port_hypercall *h, const struct ram *ram,
                          struct hypercall_caller caller);
 
+/* A call in words, for a trace: "PUTNUM 42". text has size bytes, of which 64 are always enough. */
+void port_hypercall_describe(uint8_t function, const struct hypercall_regs *r, char *text,
+                             size_t size);
+
 #endif

@@ -16,6 +16,7 @@
 #include "x86/kvm.h"
 #include "x86/machine.h"
 #include "x86/paging.h"
+#include "x86/trace.h"
 #include "x86/vcpu.h"
 
 #include <assert.h>
@@ -28,6 +29,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -63,6 +65,7 @@ struct kvm_vcpu {
     int fd;
     struct kvm_run *run;
     bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
+    uint64_t ns;     /* processor time spent in KVM_RUN, if anybody wants to know */
     uint64_t exits[EXIT_REASONS + 1];
 };
 
@@ -89,6 +92,11 @@ static const char *const exit_names[EXIT_REASONS] = {
     [KVM_EXIT_X86_WRMSR] = "wrmsr",
     [KVM_EXIT_X86_BUS_LOCK] = "bus-lock",
 };
+
+static const char *exit_name(uint32_t reason)
+{
+    return reason < EXIT_REASONS && exit_names[reason] ? exit_names[reason] : "other";
+}
 
 int kvm_device(char *problem, size_t size)
 {
@@ -440,6 +448,7 @@ static void kvm_set(struct vcpu *v, const struct cpu_state *s)
         die("KVM does not take the start state of CPU %d (%s): %m; 'minivm check' says more",
             v->index, cpu_mode(s));
     memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
+    k->ns = 0;
 }
 
 static bool kvm_halted(struct vcpu *v)
@@ -480,12 +489,36 @@ static void offer_interrupt(struct vcpu *v)
     run->request_interrupt_window = __atomic_load_n(&v->intr, __ATOMIC_ACQUIRE);
 }
 
+static uint64_t thread_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+/* KVM_RUN; -1 with errno set. */
+static int enter_guest(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+
+    if (!v->machine->config.stat)
+        return ioctl(k->fd, KVM_RUN, 0);
+
+    uint64_t begin = thread_time();
+    int result = ioctl(k->fd, KVM_RUN, 0), error = errno;
+
+    k->ns += thread_time() - begin;
+    errno = error;
+    return result;
+}
+
 /* IN, OUT and their string forms: count items, one after another, at the same port. */
 static void handle_io(struct vcpu *v)
 {
     struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
-    struct bus *b = &v->machine->pio;
+    struct bus *b = &v->board->pio;
     int size = run->io.size;
 
     for (uint32_t i = 0; i < run->io.count; i++, data += size) {
@@ -498,6 +531,7 @@ static void handle_io(struct vcpu *v)
             val = machine_read(v, b, run->io.port, size);
             memcpy(data, &val, size);
         }
+        trace_io(v, run->io.direction == KVM_EXIT_IO_OUT, run->io.port, size, val);
     }
 }
 
@@ -505,7 +539,7 @@ static void handle_io(struct vcpu *v)
 static void handle_mmio(struct vcpu *v)
 {
     struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
-    struct bus *b = &v->machine->mmio;
+    struct bus *b = &v->board->mmio;
     int len = run->mmio.len, step = len == 2 || len == 4 || len == 8 ? len : 1;
 
     for (int i = 0; i + step <= len; i += step) {
@@ -518,6 +552,7 @@ static void handle_mmio(struct vcpu *v)
             val = machine_read(v, b, run->mmio.phys_addr + i, step);
             memcpy(run->mmio.data + i, &val, step);
         }
+        trace_mmio(v, run->mmio.is_write, run->mmio.phys_addr + i, step, val);
     }
 }
 
@@ -604,7 +639,7 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
             return VCPU_KICKED;
         offer_interrupt(v);
 
-        int result = ioctl(k->fd, KVM_RUN, 0);
+        int result = enter_guest(v);
 
         k->incomplete = false;
         if (result < 0) {
@@ -613,6 +648,8 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
             return run_error(v, errno);
         }
         k->exits[run->exit_reason < EXIT_REASONS ? run->exit_reason : EXIT_REASONS]++;
+        if (run->exit_reason != KVM_EXIT_IO && run->exit_reason != KVM_EXIT_MMIO)
+            trace_exit(v, exit_name(run->exit_reason));
         switch (run->exit_reason) {
         case KVM_EXIT_IO:
             handle_io(v);
@@ -642,13 +679,9 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         case KVM_EXIT_UNKNOWN:
             return fail(v, "an exit of the processor that KVM does not know, reason %#llx",
                         (unsigned long long)run->hw.hardware_exit_reason);
-        default: {
-            const char *name =
-                run->exit_reason < EXIT_REASONS ? exit_names[run->exit_reason] : NULL;
-
+        default:
             return fail(v, "KVM exit %u (%s), which minivm never asked for", run->exit_reason,
-                        name ? name : "unknown");
-        }
+                        exit_name(run->exit_reason));
         }
     }
 }
@@ -696,11 +729,12 @@ static void kvm_print_stat(struct vcpu *v, FILE *f)
 
     for (int i = 0; i <= EXIT_REASONS; i++)
         total += k->exits[i];
-    fprintf(f, "%llu exits", (unsigned long long)total);
+    fprintf(f, "%llu exit%s", (unsigned long long)total, total == 1 ? "" : "s");
     for (int i = 0; i <= EXIT_REASONS; i++)
         if (k->exits[i])
-            fprintf(f, " %s=%llu", i < EXIT_REASONS && exit_names[i] ? exit_names[i] : "other",
-                    (unsigned long long)k->exits[i]);
+            fprintf(f, " %s=%llu", exit_name(i), (unsigned long long)k->exits[i]);
+    if (v->machine->config.stat)
+        fprintf(f, ", %.3f ms in the guest", k->ns / 1e6);
 }
 
 const struct engine kvm_engine = {

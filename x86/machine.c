@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The board: a parts list, the wires between the parts, and where the bus decodes them.
- *
- * Left out: DMA, floppy, IDE, VGA, the second serial port and the parallel port. Nothing that
- * minivm boots needs them, and what is absent costs no probing.
+ * The machine: RAM, boards, CPUs, the clock, and the lock that they share.
  */
 #define _GNU_SOURCE
 #include "x86/machine.h"
 #include "hw/die.h"
-#include "hw/port-hypercall-abi.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
@@ -66,67 +63,6 @@ static void alarm_rang(struct watch *w)
     rearm(&m->clock);
 }
 
-/* An ISA interrupt line ends at both interrupt controllers. */
-static void isa_irq(void *to, int n, bool level)
-{
-    struct machine *m = to;
-
-    irq_set(&m->isa[n].pic, level);
-    irq_set(&m->isa[n].ioapic, level);
-}
-
-static struct irq isa_line(struct machine *m, int n)
-{
-    m->isa[n].pic = pic_pin(&m->pic, n);
-    m->isa[n].ioapic = ioapic_pin(&m->ioapic, n == 0 ? PC_PIT_PIN : n);
-    return (struct irq){isa_irq, m, n};
-}
-
-/* A wire that stops the machine for the reason that stands at its pin. */
-static void stop_line(void *to, int pin, bool level)
-{
-    if (level)
-        machine_stop(to, pin);
-}
-
-static void ioapic_send(void *to, uint64_t addr, uint32_t data)
-{
-    struct machine *m = to;
-
-    m->engine->message(m, addr, data);
-}
-
-static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool level)
-{
-    struct machine *m = to;
-
-    m->engine->route(m, pin, addr, data, level);
-}
-
-static unsigned caller_index(void *of)
-{
-    return ((struct machine *)of)->current->index;
-}
-
-static void caller_regs(void *of, struct hypercall_regs *r)
-{
-    struct machine *m = of;
-    struct cpu_state s;
-
-    m->engine->get(m->current, &s);
-    *r = (struct hypercall_regs){.ebx = s.gpr[RBX], .ecx = s.gpr[RCX], .esi = s.gpr[RSI]};
-}
-
-static struct console *caller_console(void *of)
-{
-    return ((struct machine *)of)->current->console;
-}
-
-static void caller_exit(void *of, int status)
-{
-    vcpu_exit(((struct machine *)of)->current, status);
-}
-
 static void start_clock(struct machine *m)
 {
     m->clock = (struct clock){.now = now, .calendar = calendar, .rearm = rearm};
@@ -147,20 +83,23 @@ static void make_vcpus(struct machine *m)
         struct vcpu *v = &m->vcpu[i];
 
         v->exited = v->intr = false;
+        v->crash = VCPU_KICKED;
         m->engine->vcpu_init(v);
     }
 }
 
-void machine_build(struct machine *m, const struct config *c, struct console *console)
+static void make_boards(struct machine *m)
 {
-    /* A20 is always on: a wrap at 1 MiB is nothing that a guest of today relies on. */
-    struct irq a20 = {0};
-    struct irq reset = {stop_line, m, STOP_RESET};
-    struct irq off = {stop_line, m, STOP_POWEROFF};
-    struct irq intr = {vcpu_intr, &m->vcpu[0], 0};
-    struct ioapic_out messages = {ioapic_send, ioapic_route, m};
+    m->boards = m->config.apic ? 1 : m->config.cpus;
+    m->board = calloc(m->boards, sizeof(*m->board));
+    assert(m->board);
+    for (int i = 0; i < m->boards; i++)
+        board_build(&m->board[i], m, &m->vcpu[i], m->vcpu[i].console);
+}
+
+void machine_build(struct machine *m, const struct config *c, struct console *const *consoles)
+{
     pthread_condattr_t attr;
-    struct hypercall_caller caller = {caller_index, caller_regs, caller_console, caller_exit, m};
 
     assert(c->cpus >= 1 && c->cpus <= PC_MAX_CPUS);
     memset(m, 0, sizeof(*m));
@@ -171,40 +110,6 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     start_clock(m);
     ram_init(&m->ram, c->ram);
 
-    /* Chips, and the wires that leave them. */
-    pic_init(&m->pic, intr);
-    ioapic_init(&m->ioapic, PC_IOAPIC_ID & 0xf, messages);
-    pit_init(&m->pit, &m->clock, isa_line(m, 0));
-    i8042_init(&m->i8042, isa_line(m, 1), isa_line(m, 12), a20, reset);
-    serial8250_init(&m->com1, console, isa_line(m, PC_COM1_IRQ));
-    rtc_init(&m->rtc, &m->clock, isa_line(m, PC_RTC_IRQ));
-    acpi_pm_init(&m->acpi_pm, &m->clock, isa_line(m, PC_SCI_IRQ), off);
-    reset_port_init(&m->reset_port, a20, reset);
-    pci_init(&m->pci, &m->reset_port.control);
-    port_hypercall_init(&m->hypercall, &m->ram, caller);
-    debug_port_init(&m->debug_port, c->debug, c->debug_to);
-
-    /* Where the board decodes them. */
-    bus_attach(&m->pio, 0x020, 2, &m->pic.master.dev);
-    bus_attach(&m->pio, 0x040, 4, &m->pit.dev);
-    bus_attach(&m->pio, 0x060, 1, &m->i8042.data);
-    bus_attach(&m->pio, 0x061, 1, &m->pit.port61);
-    bus_attach(&m->pio, 0x064, 1, &m->i8042.command);
-    bus_attach(&m->pio, PC_RTC, 2, &m->rtc.dev);
-    bus_attach(&m->pio, 0x092, 1, &m->reset_port.port_a);
-    bus_attach(&m->pio, 0x0a0, 2, &m->pic.slave.dev);
-    bus_attach(&m->pio, 0x0e9, 1, &m->debug_port.dev);
-    bus_attach(&m->pio, PC_COM1, 8, &m->com1.dev);
-    bus_attach(&m->pio, 0x4d0, 2, &m->pic.elcr);
-    bus_attach(&m->pio, HYPERCALL_PORT, 2, &m->hypercall.dev);
-    bus_attach(&m->pio, PC_ACPI_PM, ACPI_PM_LEN, &m->acpi_pm.dev);
-    bus_attach(&m->pio, 0xcf8, PCI_LEN, &m->pci.dev);
-    if (c->apic)
-        bus_attach(&m->mmio, PC_IOAPIC_BASE, 0x1000, &m->ioapic.dev);
-
-    /* What firmware leaves in CMOS. */
-    rtc_set_memory(&m->rtc, ram_low(&m->ram), ram_high(&m->ram));
-
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     for (int i = 0; i < c->cpus; i++) {
@@ -212,9 +117,12 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 
         v->machine = m;
         v->index = i;
-        v->console = console;
+        v->console = consoles[c->apic ? 0 : i];
         pthread_cond_init(&v->wake, &attr);
     }
+    make_boards(m);
+    for (int i = 0; i < c->cpus; i++)
+        m->vcpu[i].board = &m->board[c->apic ? 0 : i];
     m->engine->open(m);
     make_vcpus(m);
 }
@@ -230,8 +138,8 @@ void machine_reset(struct machine *m)
     m->engine->close(m);
     madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
     m->engine->open(m);
-    bus_reset(&m->pio);
-    bus_reset(&m->mmio);
+    for (int i = 0; i < m->boards; i++)
+        board_reset(&m->board[i]);
     make_vcpus(m);
 }
 
@@ -241,6 +149,7 @@ void machine_free(struct machine *m)
     ram_free(&m->ram);
     event_free(&m->loop);
     close(m->alarm.fd);
+    free(m->board);
 }
 
 enum machine_stop machine_run(struct machine *m)
@@ -345,7 +254,7 @@ int machine_ack(struct vcpu *v)
     pthread_mutex_lock(&m->lock);
     m->current = v;
     if (v->intr)
-        vector = pic_ack(&m->pic);
+        vector = pic_ack(&v->board->pic);
     m->current = NULL;
     pthread_mutex_unlock(&m->lock);
     return vector;
@@ -354,6 +263,6 @@ int machine_ack(struct vcpu *v)
 void machine_eoi(struct machine *m, int vector)
 {
     pthread_mutex_lock(&m->lock);
-    ioapic_eoi(&m->ioapic, vector);
+    ioapic_eoi(&m->board[0].ioapic, vector);
     pthread_mutex_unlock(&m->lock);
 }

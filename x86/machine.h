@@ -1,49 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The board: a PC with the chips that kernels expect, and nothing else.
+ * The machine: RAM, CPUs, and the boards with their chips.
  *
- *  memory
- *    0000_0000  RAM
- *    000a_0000    no VGA: RAM nobody is told of
- *    000e_0000    tables that firmware would leave: ACPI, MP
- *    0010_0000    RAM up to --mem, at most to the hole
- *    c000_0000  the hole: nobody
- *    fec0_0000    IOAPIC
- *    fee0_0000    local APICs (the engine's)
- *  1_0000_0000  the rest of RAM
- *
- *  ports                                   interrupts (IRQ = PIC pin = IOAPIC pin, but 0 -> 2)
- *    0020 00a0 04d0  pic                     0  pit counter 0
- *    0040 0061       pit                     1  i8042
- *    0060 0064       i8042                   4  serial8250, COM1
- *    0070            rtc                     8  rtc
- *    0092            reset-port              9  acpi-pm (SCI)
- *    00e9            debug-port             12  i8042, aux
- *    03f8            serial8250, COM1
- *    0500            port-hypercall
- *    0600            acpi-pm
- *    0cf8            pci, in it 0cf9: reset-port
+ * With local APICs there is one board, whose CPUs run one guest. Without, each CPU runs a guest of
+ * its own, and has a board of its own: the guests share nothing but RAM, in which each has its
+ * place.
  */
 #ifndef X86_MACHINE_H
 #define X86_MACHINE_H
 
-#include "hw/acpi-pm.h"
-#include "hw/bus.h"
 #include "hw/clock.h"
-#include "hw/debug-port.h"
 #include "hw/event.h"
-#include "hw/i8042.h"
-#include "hw/ioapic.h"
 #include "hw/pc.h"
-#include "hw/pic.h"
-#include "hw/pci.h"
-#include "hw/pit.h"
-#include "hw/port-hypercall.h"
 #include "hw/ram.h"
-#include "hw/reset-port.h"
-#include "hw/rtc.h"
-#include "hw/serial8250.h"
+#include "x86/board.h"
 #include "x86/vcpu.h"
+
+#include <stdio.h>
 
 struct config {
     const struct engine *engine;
@@ -52,6 +25,11 @@ struct config {
     bool apic;    /* with local APICs and an IOAPIC; without, HLT comes back from the engine */
     void (*debug)(void *to, uint8_t byte); /* port 0xe9; NULL for nobody */
     void *debug_to;
+    void (*ended)(void *to,
+                  struct vcpu *v); /* v->exited became true; machine locked, in v's thread */
+    void *ended_to;
+    FILE *trace; /* where each exit to minivm is told in a line of text; NULL for nowhere */
+    bool stat;   /* measure the time in the guest, too */
 };
 
 /* Why the machine stopped. The first reason wins, but that the user's wishes win over a reset. */
@@ -60,8 +38,8 @@ enum machine_stop {
     STOP_EXIT,     /* the guest, or the last of several, ended with machine.status */
     STOP_POWEROFF, /* the guest switched the machine off */
     STOP_RESET,    /* the guest asked for a reset */
-    STOP_SHUTDOWN, /* triple fault on machine.culprit */
-    STOP_FAILED,   /* the engine failed on machine.culprit, which says why */
+    STOP_SHUTDOWN, /* triple fault on machine.culprit, one of the CPUs of one guest */
+    STOP_FAILED,   /* the engine failed on machine.culprit, likewise */
     STOP_TIMEOUT,  /* the user's time limit */
     STOP_QUIT,     /* the user wants out */
     STOP_SIGNAL,   /* a signal to minivm: machine.signal */
@@ -72,7 +50,8 @@ struct machine {
     const struct engine *engine;
     void *vm; /* the engine's part */
     struct ram ram;
-    struct bus pio, mmio;
+    struct board *board;
+    int boards;
 
     pthread_mutex_t lock; /* the board: all chips, wires and buses */
     struct event_loop loop;
@@ -80,21 +59,6 @@ struct machine {
     struct watch alarm;   /* the timerfd behind the clock */
     uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
     struct vcpu *current; /* who makes the bus access being handled */
-
-    struct isa_line {
-        struct irq pic, ioapic;
-    } isa[16];
-    struct pic pic;
-    struct ioapic ioapic;
-    struct pit pit;
-    struct rtc rtc;
-    struct i8042 i8042;
-    struct serial8250 com1;
-    struct acpi_pm acpi_pm;
-    struct reset_port reset_port;
-    struct pci pci;
-    struct port_hypercall hypercall;
-    struct debug_port debug_port;
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
@@ -105,10 +69,11 @@ struct machine {
 };
 
 /*
- * Build a machine as it is after power-on, with console at COM1 and behind the hypercall port. Dies
- * with the cause when the host cannot hold it. The struct must stay where it is.
+ * Build a machine as it is after power-on. consoles has one console for each board: for the only
+ * one with local APICs, else for each CPU. Dies with the cause when the host cannot hold it. The
+ * struct must stay where it is.
  */
-void machine_build(struct machine *m, const struct config *c, struct console *console);
+void machine_build(struct machine *m, const struct config *c, struct console *const *consoles);
 
 /* Press the reset button: RAM is cleared, chips and vCPUs are as after power-on. No vCPU runs. */
 void machine_reset(struct machine *m);
@@ -135,7 +100,7 @@ void machine_inspect(struct machine *m);
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val);
 
-/* The interrupt acknowledge cycle of vCPU 0: a vector, or -1 when INTR has fallen. Not locked. */
+/* The interrupt acknowledge cycle: a vector, or -1 when INTR has fallen. Not locked. */
 int machine_ack(struct vcpu *v);
 
 /* A level-triggered interrupt of the IOAPIC ended. Not locked. */

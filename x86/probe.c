@@ -132,8 +132,12 @@ void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s
 bool probe_run(struct machine *m, enum probe_mode mode)
 {
     struct vcpu *v = &m->vcpu[0];
+    struct config config = m->config;
     struct cpu_state s;
 
+    /* Nobody is to hear of it. */
+    m->config.ended = NULL;
+    m->config.trace = NULL;
     probe_load(&m->ram, mode, &s);
     m->engine->set(v, &s);
     bool ok = m->engine->run(v) == VCPU_KICKED && v->exited && v->status == PROBE_STATUS;
@@ -143,5 +147,6 @@ bool probe_run(struct machine *m, enum probe_mode mode)
         m->running++;
     v->exited = false;
     m->stop = STOP_NONE;
+    m->config = config;
     return ok;
 }

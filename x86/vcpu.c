@@ -32,6 +32,8 @@ void vcpu_exit(struct vcpu *v, int status)
     v->exited = true;
     v->status = status;
     m->running--;
+    if (m->config.ended)
+        m->config.ended(m->config.ended_to, v);
     /* CPUs with local APICs belong to one guest; without, each has its own. */
     if (m->config.apic || m->running == 0) {
         m->status = status;
@@ -78,15 +80,21 @@ static void look_around(struct vcpu *v)
     pthread_mutex_unlock(&m->lock);
 }
 
-static void crash(struct vcpu *v, enum machine_stop why)
+/* The end of the guest, but not of the others that may run beside it. */
+static void crash(struct vcpu *v, enum vcpu_stop how)
 {
     struct machine *m = v->machine;
 
     pthread_mutex_lock(&m->lock);
     m->engine->get(v, &v->state);
-    if (!machine_stopping(m))
-        m->culprit = v;
-    machine_stop(m, why);
+    v->crash = how;
+    if (!m->config.apic) {
+        vcpu_exit(v, EXIT_CRASH);
+    } else {
+        if (!machine_stopping(m))
+            m->culprit = v;
+        machine_stop(m, how == VCPU_SHUTDOWN ? STOP_SHUTDOWN : STOP_FAILED);
+    }
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -96,7 +104,9 @@ static void *vcpu_main(void *arg)
     struct machine *m = v->machine;
 
     while (!machine_stopping(m) && !v->exited) {
-        switch (m->engine->run(v)) {
+        enum vcpu_stop stop = m->engine->run(v);
+
+        switch (stop) {
         case VCPU_KICKED:
             look_around(v);
             break;
@@ -104,10 +114,8 @@ static void *vcpu_main(void *arg)
             wait_for_interrupt(v);
             break;
         case VCPU_SHUTDOWN:
-            crash(v, STOP_SHUTDOWN);
-            break;
         case VCPU_FAILED:
-            crash(v, STOP_FAILED);
+            crash(v, stop);
             break;
         }
     }

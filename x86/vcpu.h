@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct board;
 struct machine;
 struct vcpu;
 
@@ -31,13 +32,15 @@ struct vcpu {
     int index; /* also its APIC id */
     pthread_t thread;
     bool started; /* there is a thread to signal */
+    struct board *board;
     struct console *console;
 
     /* Machine lock. */
-    bool intr;               /* the INTR pin, driven by the PIC */
+    bool intr;               /* the INTR pin, driven by the board's PIC */
     pthread_cond_t wake;     /* INTR rose, or the vCPU was kicked, while it waited for that */
     bool exited;             /* it called EXIT, or halted for ever */
     int status;              /* its exit status then */
+    enum vcpu_stop crash;    /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
     bool inspect, inspected; /* somebody asked for state; it is there */
     struct cpu_state state;  /* as of the last inspection */
     bool waiting;            /* and whether it was halted then */
@@ -81,7 +84,8 @@ struct engine {
      * the end of the interrupt to the machine. Machine lock held, any thread. */
     void (*route)(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level);
 
-    /* Print what the vCPU cost: exits by reason, one line. After it ended. */
+    /* Print what the vCPU cost, without a newline: exits by reason, and the time in the guest where
+     * config.stat asked for it. After it ended. */
     void (*print_stat)(struct vcpu *v, FILE *f);
 };
 

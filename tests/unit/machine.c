@@ -78,7 +78,11 @@ static void build(int cpus)
 
     m = calloc(1, sizeof(*m));
     test_console_init(&console);
-    machine_build(m, &config, &console.console);
+    struct console *consoles[PC_MAX_CPUS];
+
+    for (int i = 0; i < cpus; i++)
+        consoles[i] = &console.console;
+    machine_build(m, &config, consoles);
     clock_add(&m->clock, &limit, time_is_up);
     clock_arm(&m->clock, &limit, LIMIT_S * NS_PER_SECOND);
 }

@@ -66,27 +66,23 @@ static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic
     struct outcome o = {0};
     struct cpu_state s;
 
-    machine_build(m, &config, &console);
+    machine_build(m, &config, (struct console *[]){&console});
     clock_add(&m->clock, &c->limit, time_is_up);
     clock_arm(&m->clock, &c->limit, LIMIT_S * NS_PER_SECOND);
     probe_load(&m->ram, mode, &s);
     m->engine->set(&m->vcpu[0], &s);
     o.ns = clock_now(&m->clock);
-    switch (machine_run(m)) {
-    case STOP_EXIT:
-        if (m->status != PROBE_STATUS)
-            o.problem = "it computed a wrong result";
-        break;
-    case STOP_SHUTDOWN:
-        o.problem = "triple fault";
-        break;
-    case STOP_TIMEOUT:
+    enum machine_stop stop = machine_run(m);
+    const struct vcpu *v = &m->vcpu[0];
+
+    if (stop == STOP_TIMEOUT)
         o.problem = "it never ended";
-        break;
-    default:
+    else if (stop == STOP_SHUTDOWN || v->crash == VCPU_SHUTDOWN)
+        o.problem = "triple fault";
+    else if (stop != STOP_EXIT || v->crash == VCPU_FAILED)
         o.problem = "KVM gave up";
-        break;
-    }
+    else if (m->status != PROBE_STATUS)
+        o.problem = "it computed a wrong result";
     o.ns = clock_now(&m->clock) - o.ns;
     machine_free(m);
     return o;

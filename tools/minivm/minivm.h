@@ -21,14 +21,14 @@ int cmd_version(int argc, char **argv);
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *initrd, *cmdline, *symbols;
-    const char *pmode, *longmode; /* a flat 32-bit kernel, a flat 64-bit program */
+    const char *pmode, *longmode;    /* a 32-bit kernel, a 64-bit program: flat binaries */
     const char *guest[REALMODE_MAX]; /* 16-bit programs */
-    int guests;
-    uint64_t mem; /* bytes, 0 for what suits the guest */
+    int guests;                      /* how many of them; one of these four ways is given */
+    uint64_t mem;                    /* bytes, 0 for what suits the guest */
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */
-    bool no_reboot, stat, debugcon;
+    bool no_reboot, stat, debugcon, verbose, split;
     char **command; /* what follows --, or NULL */
 };
 

@@ -48,6 +48,8 @@ static const struct option table[] = {
     {"no-reboot", 0, FLAG, offsetof(struct options, no_reboot)},
     {"stat", 0, FLAG, offsetof(struct options, stat)},
     {"debugcon", 0, FLAG, offsetof(struct options, debugcon)},
+    {"verbose", 0, FLAG, offsetof(struct options, verbose)},
+    {"split", 0, FLAG, offsetof(struct options, split)},
     {"disk", 'd', ABSENT, 0},
 };
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -167,17 +169,23 @@ static int parse_option(struct options *o, int argc, char **argv, int i)
     return i;
 }
 
-/* A 16-bit program; a name may lack its .bin. */
 static void add_guest(struct options *o, const char *name)
 {
-    char *longer;
-
     if (o->guests == REALMODE_MAX)
-        die("%s: one program too many; %d run at once at most", name, REALMODE_MAX);
-    if (access(name, F_OK) < 0 && asprintf(&longer, "%s.bin", name) > 0 &&
-        access(longer, F_OK) == 0)
-        name = longer;
+        die("%s: one program too many; at most %d run at once", name, REALMODE_MAX);
     o->guest[o->guests++] = name;
+}
+
+/* A guest that is no Linux. */
+static void validate_small(const struct options *o)
+{
+    if (o->cpus > 1)
+        die(o->guests ? "--cpus: each 16-bit program has one CPU; name several programs"
+                      : "--cpus: only Linux starts more than one CPU");
+    if (o->initrd || *o->cmdline || o->command || o->entry != ANY_ENTRY)
+        die("--initrd, --cmdline, --entry and -- COMMAND are for Linux: say --kernel FILE");
+    if (o->split && o->guests < 2)
+        die("--split is for several programs");
 }
 
 static void validate(const struct options *o)
@@ -188,15 +196,19 @@ static void validate(const struct options *o)
         die(o->kernel || o->pmode || o->longmode || o->guests
                 ? "--kernel, --pmode, --long and 16-bit programs exclude each other"
                 : "nothing to run; name a program, or say --kernel FILE ('minivm help run')");
-    if (o->mem < 1 << 20)
+    if (o->mem && o->mem < 1 << 20)
         die("--mem: too little; a guest needs 1M at least, and says so when it needs more");
     if (o->mem > host)
         die("--mem %lluM: more than this host's %lluM", (unsigned long long)(o->mem >> 20),
             (unsigned long long)(host >> 20));
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
+    if (!o->kernel)
+        validate_small(o);
     if (o->entry != ANY_ENTRY && o->entry != 32 && o->entry != 64)
         die("--entry %d: 32 or 64", o->entry);
+    if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+        die("--split needs a terminal; without one each line begins with its guest's name");
     if (o->command && !o->initrd)
         die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
             o->command[0]);
@@ -204,7 +216,7 @@ static void validate(const struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.cmdline = "", .mem = UINT64_C(512) << 20, .cpus = 1, .entry = ANY_ENTRY};
+    *o = (struct options){.cmdline = "", .cpus = 1, .entry = ANY_ENTRY};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])

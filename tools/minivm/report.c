@@ -25,7 +25,7 @@ static void print_place(const struct vcpu *v, const struct symbols *symbols, FIL
             *name ? " (" : "", name, *name ? ")" : "");
 }
 
-static void print_last_line(struct terminal *t, FILE *f)
+void report_last_line(struct terminal *t, FILE *f)
 {
     char line[TERMINAL_TAIL];
 
@@ -54,7 +54,7 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
                     v->state.rflags & RFLAGS_IF ? "on" : "off");
         }
     }
-    print_last_line(t, f);
+    report_last_line(t, f);
 }
 
 static void print_code(const struct vcpu *v, FILE *f)
@@ -74,24 +74,20 @@ static bool is_reset_state(const struct cpu_state *s)
     return s->rip == 0xfff0 && s->cs.base == 0xffff0000;
 }
 
-void report_crash(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f)
+void report_crash(const struct vcpu *v, const char *name, const struct symbols *symbols, FILE *f)
 {
-    const struct vcpu *v = m->culprit;
+    bool shutdown = v->crash == VCPU_SHUTDOWN;
 
-    fprintf(f, "minivm: the guest crashed: CPU %d: ", v->index);
-    if (m->stop == STOP_SHUTDOWN)
-        fprintf(f, "triple fault: an exception while delivering a double fault");
-    else
-        fprintf(f, "%s", v->failure);
-    if (m->stop == STOP_SHUTDOWN && is_reset_state(&v->state)) {
-        fprintf(f, "\nminivm: where it was is lost: this processor forgets its state at a triple "
+    fprintf(f, "minivm: %s crashed: CPU %d: %s\n", name, v->index,
+            shutdown ? "triple fault: an exception while delivering a double fault" : v->failure);
+    if (shutdown && is_reset_state(&v->state)) {
+        fprintf(f, "minivm: where it was is lost: this processor forgets its state at a triple "
                    "fault\n");
     } else {
-        fprintf(f, "\nminivm: in ");
+        fprintf(f, "minivm: in ");
         print_place(v, symbols, f);
         fprintf(f, "\n");
         cpu_print(&v->state, f);
         print_code(v, f);
     }
-    print_last_line(t, f);
 }

@@ -15,7 +15,11 @@
  * symbols may be NULL. */
 void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
 
-/* What became of m->culprit, with its registers and the bytes at RIP. */
-void report_crash(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
+/* The last line on the console, for a report on the only guest. */
+void report_last_line(struct terminal *t, FILE *f);
+
+/* What became of a vCPU that crashed (v->crash), with its registers and the bytes at RIP. name is
+ * that of the guest. */
+void report_crash(const struct vcpu *v, const char *name, const struct symbols *symbols, FILE *f);
 
 #endif

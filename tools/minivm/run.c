@@ -3,17 +3,14 @@
  * minivm run: build a machine, boot a guest in it, and pass on what it says.
  */
 #define _GNU_SOURCE
-#include "boot/acpi.h"
-#include "boot/bzimage.h"
 #include "boot/linux.h"
-#include "boot/mptable.h"
 #include "hw/die.h"
 #include "hw/terminal.h"
+#include "tools/minivm/load.h"
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/report.h"
 #include "tools/minivm/symbols.h"
 #include "x86/machine.h"
-#include "x86/probe.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -34,10 +31,7 @@ struct run {
     struct machine machine;
     struct terminal terminal;
     struct symbols symbols;
-    struct image initrd;
-    struct cpio extra;
-    struct bzimage kernel;
-    char *cmdline;
+    struct load load;
     struct timer timeout;
     struct watch signals;
     int output_error; /* errno of a write to stdout, but EPIPE */
@@ -193,46 +187,17 @@ static void ensure_standard_fds(void)
     close(fd);
 }
 
-static void open_files(struct run *r)
-{
-    const struct options *o = &r->options;
-
-    image_open(&r->kernel.kernel, o->kernel, true);
-    if (o->initrd) {
-        image_open(&r->initrd, o->initrd, false);
-        r->kernel.initrd = &r->initrd;
-    }
-    if (o->command) {
-        linux_command(&r->extra, o->command, !isatty(STDOUT_FILENO));
-        r->kernel.extra = r->extra.buf;
-        r->kernel.extra_size = r->extra.size;
-    }
-    r->cmdline = linux_cmdline(o->cmdline, isatty(STDIN_FILENO));
-    r->kernel.cmdline = r->cmdline;
-    r->kernel.entry = o->entry;
-    if (o->symbols)
-        symbols_read(&r->symbols, o->symbols);
-}
-
-/* What firmware and a boot loader would have done. */
-static void load(struct run *r)
-{
-    struct machine *m = &r->machine;
-    struct acpi_config acpi = {.cpus = m->config.cpus};
-    struct cpu_state s;
-
-    r->kernel.rsdp = acpi_build(&m->ram, &acpi);
-    mptable_build(&m->ram, m->config.cpus);
-    linux_mark(&m->ram);
-    bzimage_load(&r->kernel, &m->ram, &s);
-    m->engine->set(&m->vcpu[0], &s);
-}
-
 static void print_stat(struct machine *m)
 {
     for (int i = 0; i < m->config.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+
         fprintf(stderr, "CPU %d: ", i);
         m->engine->print_stat(&m->vcpu[i], stderr);
+        if (v->crash != VCPU_KICKED)
+            fputs(", crashed", stderr);
+        else if (v->exited)
+            fprintf(stderr, ", status %d", v->status);
         fputc('\n', stderr);
     }
 }
@@ -280,14 +245,55 @@ static int end_of_guest(const struct run *r, const char *how)
     return EXIT_CRASH;
 }
 
+/* How Linux meant its reset or triple fault. */
+static enum linux_end verdict(const struct run *r)
+{
+    if (!r->options.kernel)
+        return r->machine.stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
+    return linux_verdict(&r->machine.ram, r->load.cmdline);
+}
+
 /* Did the guest ask for a reset that is to be followed? */
 static bool reboots(struct run *r)
 {
-    enum linux_end end = linux_verdict(&r->machine.ram, r->cmdline);
+    enum linux_end end = verdict(r);
     bool asked = r->machine.stop == STOP_RESET ||
                  (r->machine.stop == STOP_SHUTDOWN && end == LINUX_REBOOTED);
 
     return asked && end != LINUX_PANICKED && !r->options.no_reboot && !r->options.command;
+}
+
+static const char *name(const struct run *r, int i)
+{
+    return r->options.guests ? r->options.guest[i] : "the guest";
+}
+
+static int crashed(struct run *r)
+{
+    report_crash(r->machine.culprit, name(r, 0), symbols(r), stderr);
+    report_last_line(&r->terminal, stderr);
+    return EXIT_CRASH;
+}
+
+/* The guests' status: that of the first one that is not 0, but a crash is above all. */
+static int guests_status(struct run *r)
+{
+    struct machine *m = &r->machine;
+    int status = 0, crashes = 0;
+
+    if (m->config.apic)
+        return m->status;
+    for (int i = 0; i < m->config.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+
+        if (v->crash != VCPU_KICKED) {
+            report_crash(v, name(r, i), symbols(r), stderr);
+            crashes++;
+        }
+        if (!status)
+            status = v->status;
+    }
+    return crashes ? EXIT_CRASH : status;
 }
 
 static int exit_status(struct run *r)
@@ -301,24 +307,21 @@ static int exit_status(struct run *r)
     }
     switch (m->stop) {
     case STOP_EXIT:
-        return m->status;
+        return guests_status(r);
     case STOP_POWEROFF:
         return end_of_guest(r, "switched off");
     case STOP_SHUTDOWN:
-        if (linux_verdict(&m->ram, r->cmdline) == LINUX_CRASHED) {
-            report_crash(m, &r->terminal, symbols(r), stderr);
-            return EXIT_CRASH;
-        }
+        if (verdict(r) == LINUX_CRASHED)
+            return crashed(r);
         /* fall through */
     case STOP_RESET:
-        if (linux_verdict(&m->ram, r->cmdline) == LINUX_PANICKED) {
+        if (verdict(r) == LINUX_PANICKED) {
             fputs("minivm: the guest's kernel panicked\n", stderr);
             return EXIT_CRASH;
         }
         return end_of_guest(r, "rebooted");
     case STOP_FAILED:
-        report_crash(m, &r->terminal, symbols(r), stderr);
-        return EXIT_CRASH;
+        return crashed(r);
     case STOP_TIMEOUT:
         return EXIT_TIMEOUT;
     case STOP_QUIT:
@@ -337,44 +340,67 @@ static int exit_status(struct run *r)
     return EXIT_CRASH;
 }
 
+/* Where --verbose tells of exits: a line at a time, of whichever CPU. */
+static FILE *open_trace(void)
+{
+    int fd = dup(STDERR_FILENO);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (!f)
+        die("cannot write to stderr: %m");
+    setvbuf(f, NULL, _IOLBF, BUFSIZ);
+    return f;
+}
+
+static void build(struct run *r)
+{
+    const struct options *o = &r->options;
+    struct console *consoles[PC_MAX_CPUS];
+    struct config config = {
+        .engine = &kvm_engine,
+        .debug = o->debugcon ? debug_byte : NULL,
+        .debug_to = stderr,
+        .trace = o->verbose ? open_trace() : NULL,
+        .stat = o->stat,
+    };
+
+    load_config(&r->load, &config);
+    terminal_init(&r->terminal, STDIN_FILENO, STDOUT_FILENO, command, closed, r);
+    for (int i = 0; i < config.cpus; i++)
+        consoles[i] = &r->terminal.console;
+    machine_build(&r->machine, &config, consoles);
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run *r = calloc(1, sizeof(*r));
+    const struct options *o = &r->options;
 
     assert(r);
     ensure_standard_fds();
     options_parse(&r->options, argc, argv);
-    open_files(r);
+    load_open(&r->load, o);
+    if (o->symbols)
+        symbols_read(&r->symbols, o->symbols);
+    build(r);
 
-    struct config config = {
-        .engine = &kvm_engine,
-        .ram = r->options.mem,
-        .cpus = r->options.cpus,
-        .apic = true,
-        .debug = r->options.debugcon ? debug_byte : NULL,
-        .debug_to = stderr,
-    };
+    const char *incapable = load_probe(&r->load, &r->machine);
 
-    terminal_init(&r->terminal, STDIN_FILENO, STDOUT_FILENO, command, closed, r);
-    machine_build(&r->machine, &config, &r->terminal.console);
-    bool capable = probe_run(&r->machine, PROBE_PAGED32);
-
-    load(r);
-    if (!capable)
-        die("this host's /dev/kvm cannot run ordinary guests (32-bit paging fails); 'minivm check' "
-            "says more");
+    load_guests(&r->load, &r->machine);
+    if (incapable)
+        die("%s", incapable);
     watch_signals(r);
-    if (r->options.timeout) {
+    if (o->timeout) {
         clock_add(&r->machine.clock, &r->timeout, timed_out);
-        clock_arm(&r->machine.clock, &r->timeout, r->options.timeout);
+        clock_arm(&r->machine.clock, &r->timeout, o->timeout);
     }
-    if (r->options.command)
-        serial8250_hold(&r->machine.com1);
+    if (o->command)
+        serial8250_hold(&r->machine.board[0].com1);
     terminal_start(&r->terminal, &r->machine.loop);
 
     while (machine_run(&r->machine), reboots(r)) {
         machine_reset(&r->machine);
-        load(r);
+        load_guests(&r->load, &r->machine);
     }
     finish(r);
     return exit_status(r);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The board: a parts list, the wires between the parts, and where the bus decodes them.
+ *
+ * Left out: DMA, floppy, IDE, VGA, the second serial port and the parallel port. Nothing that
+ * minivm boots needs them, and what is absent costs no probing.
+ */
+#include "x86/board.h"
+#include "hw/port-hypercall-abi.h"
+#include "x86/machine.h"
+
+/* An ISA interrupt line ends at both interrupt controllers. */
+static void isa_irq(void *to, int n, bool level)
+{
+    struct board *b = to;
+
+    irq_set(&b->isa[n].pic, level);
+    irq_set(&b->isa[n].ioapic, level);
+}
+
+static struct irq isa_line(struct board *b, int n)
+{
+    b->isa[n].pic = pic_pin(&b->pic, n);
+    b->isa[n].ioapic = ioapic_pin(&b->ioapic, n == 0 ? PC_PIT_PIN : n);
+    return (struct irq){isa_irq, b, n};
+}
+
+/* A wire that stops the machine for the reason that stands at its pin; where each CPU has a board,
+ * only the guest that pulled it. */
+static void stop_line(void *to, int pin, bool level)
+{
+    struct board *b = to;
+    struct machine *m = b->machine;
+
+    if (level && m->boards > 1)
+        vcpu_exit(m->current, 0);
+    else if (level)
+        machine_stop(m, pin);
+}
+
+static void ioapic_send(void *to, uint64_t addr, uint32_t data)
+{
+    struct machine *m = to;
+
+    m->engine->message(m, addr, data);
+}
+
+static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool level)
+{
+    struct machine *m = to;
+
+    m->engine->route(m, pin, addr, data, level);
+}
+
+static unsigned caller_index(void *of)
+{
+    return ((struct machine *)of)->current->index;
+}
+
+static void caller_regs(void *of, struct hypercall_regs *r)
+{
+    struct machine *m = of;
+    struct cpu_state s;
+
+    m->engine->get(m->current, &s);
+    *r = (struct hypercall_regs){.ebx = s.gpr[RBX], .ecx = s.gpr[RCX], .esi = s.gpr[RSI]};
+}
+
+static struct console *caller_console(void *of)
+{
+    return ((struct machine *)of)->current->console;
+}
+
+static void caller_exit(void *of, int status)
+{
+    vcpu_exit(((struct machine *)of)->current, status);
+}
+
+void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
+{
+    const struct config *c = &m->config;
+    /* A20 is always on: a wrap at 1 MiB is nothing that a guest of today relies on. */
+    struct irq a20 = {0};
+    struct irq reset = {stop_line, b, STOP_RESET};
+    struct irq off = {stop_line, b, STOP_POWEROFF};
+    struct irq intr = {vcpu_intr, v, 0};
+    struct ioapic_out messages = {ioapic_send, ioapic_route, m};
+    struct hypercall_caller caller = {caller_index, caller_regs, caller_console, caller_exit, m};
+
+    b->machine = m;
+
+    /* Chips, and the wires that leave them. */
+    pic_init(&b->pic, intr);
+    ioapic_init(&b->ioapic, PC_IOAPIC_ID & 0xf, messages);
+    pit_init(&b->pit, &m->clock, isa_line(b, 0));
+    i8042_init(&b->i8042, isa_line(b, 1), isa_line(b, 12), a20, reset);
+    serial8250_init(&b->com1, console, isa_line(b, PC_COM1_IRQ));
+    rtc_init(&b->rtc, &m->clock, isa_line(b, PC_RTC_IRQ));
+    acpi_pm_init(&b->acpi_pm, &m->clock, isa_line(b, PC_SCI_IRQ), off);
+    reset_port_init(&b->reset_port, a20, reset);
+    pci_init(&b->pci, &b->reset_port.control);
+    port_hypercall_init(&b->hypercall, &m->ram, caller);
+    debug_port_init(&b->debug_port, c->debug, c->debug_to);
+
+    /* Where the board decodes them. */
+    bus_attach(&b->pio, 0x020, 2, &b->pic.master.dev);
+    bus_attach(&b->pio, 0x040, 4, &b->pit.dev);
+    bus_attach(&b->pio, 0x060, 1, &b->i8042.data);
+    bus_attach(&b->pio, 0x061, 1, &b->pit.port61);
+    bus_attach(&b->pio, 0x064, 1, &b->i8042.command);
+    bus_attach(&b->pio, PC_RTC, 2, &b->rtc.dev);
+    bus_attach(&b->pio, 0x092, 1, &b->reset_port.port_a);
+    bus_attach(&b->pio, 0x0a0, 2, &b->pic.slave.dev);
+    bus_attach(&b->pio, 0x0e9, 1, &b->debug_port.dev);
+    bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
+    bus_attach(&b->pio, 0x4d0, 2, &b->pic.elcr);
+    bus_attach(&b->pio, HYPERCALL_PORT, 2, &b->hypercall.dev);
+    bus_attach(&b->pio, PC_ACPI_PM, ACPI_PM_LEN, &b->acpi_pm.dev);
+    bus_attach(&b->pio, 0xcf8, PCI_LEN, &b->pci.dev);
+    if (c->apic)
+        bus_attach(&b->mmio, PC_IOAPIC_BASE, 0x1000, &b->ioapic.dev);
+
+    /* What firmware leaves in CMOS. */
+    rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
+}
+
+void board_reset(struct board *b)
+{
+    bus_reset(&b->pio);
+    bus_reset(&b->mmio);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The board: a PC with the chips that kernels expect, and nothing else.
+ *
+ *  memory
+ *    0000_0000  RAM
+ *    000a_0000    no VGA: RAM nobody is told of
+ *    000e_0000    tables that firmware would leave: ACPI, MP
+ *    0010_0000    RAM up to --mem, at most to the hole
+ *    c000_0000  the hole: nobody
+ *    fec0_0000    IOAPIC
+ *    fee0_0000    local APICs (the engine's)
+ *  1_0000_0000  the rest of RAM
+ *
+ *  ports                                   interrupts (IRQ = PIC pin = IOAPIC pin, but 0 -> 2)
+ *    0020 00a0 04d0  pic                     0  pit counter 0
+ *    0040 0061       pit                     1  i8042
+ *    0060 0064       i8042                   4  serial8250, COM1
+ *    0070            rtc                     8  rtc
+ *    0092            reset-port              9  acpi-pm (SCI)
+ *    00e9            debug-port             12  i8042, aux
+ *    03f8            serial8250, COM1
+ *    0500            port-hypercall
+ *    0600            acpi-pm
+ *    0cf8            pci, in it 0cf9: reset-port
+ */
+#ifndef X86_BOARD_H
+#define X86_BOARD_H
+
+#include "hw/acpi-pm.h"
+#include "hw/bus.h"
+#include "hw/debug-port.h"
+#include "hw/i8042.h"
+#include "hw/ioapic.h"
+#include "hw/pc.h"
+#include "hw/pci.h"
+#include "hw/pic.h"
+#include "hw/pit.h"
+#include "hw/port-hypercall.h"
+#include "hw/reset-port.h"
+#include "hw/rtc.h"
+#include "hw/serial8250.h"
+
+struct machine;
+struct vcpu;
+
+struct board {
+    struct machine *machine;
+    struct bus pio, mmio;
+
+    struct isa_line {
+        struct irq pic, ioapic;
+    } isa[16];
+    struct pic pic;
+    struct ioapic ioapic;
+    struct pit pit;
+    struct rtc rtc;
+    struct i8042 i8042;
+    struct serial8250 com1;
+    struct acpi_pm acpi_pm;
+    struct reset_port reset_port;
+    struct pci pci;
+    struct port_hypercall hypercall;
+    struct debug_port debug_port;
+};
+
+/* Put a board together in machine m, with a console at COM1 and behind the hypercall port, whose
+ * PIC interrupts v. The struct must stay where it is. */
+void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console);
+
+/* Pull the reset line of all chips. Machine locked, or nothing runs. */
+void board_reset(struct board *b);
+
+#endif
