@@ -15,12 +15,11 @@
 /* No deadline. */
 #define CLOCK_NEVER UINT64_MAX
 
-#define CLOCK_TIMERS 8
-
 /* A deadline of a chip, embedded in it. fire is called, once, when the clock has reached it. */
 struct timer {
     uint64_t deadline; /* ns on the clock; CLOCK_NEVER when not armed */
     void (*fire)(struct timer *t);
+    struct timer *next;
 };
 
 struct clock {
@@ -33,8 +32,7 @@ struct clock {
     /* Called whenever the earliest deadline may have changed. May be NULL. */
     void (*rearm)(struct clock *c);
 
-    struct timer *timers[CLOCK_TIMERS];
-    int ntimers;
+    struct timer *timers;
 };
 
 static inline uint64_t clock_now(struct clock *c)
@@ -47,7 +45,7 @@ static inline int64_t clock_calendar(struct clock *c, uint32_t *ns)
     return c->calendar(c, ns);
 }
 
-/* Give the clock a timer to watch, not armed. At most CLOCK_TIMERS per machine. */
+/* Give the clock a timer to watch from now on, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));
 
 /* Arm a timer for a deadline in ns on the clock (one in the past falls due at once), or disarm it

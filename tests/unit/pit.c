@@ -813,7 +813,7 @@ static void lazy_is_exact(void)
             CHECK_EQ(a->odd, b->odd);
         }
         CHECK_EQ(w[0].level, w[1].level);
-        CHECK_EQ(c[0].clock.timers[0]->deadline, c[1].clock.timers[0]->deadline);
+        CHECK_EQ(c[0].clock.timers->deadline, c[1].clock.timers->deadline);
         if (test_failures)
             return;
     }
