@@ -5,9 +5,9 @@
 #define _GNU_SOURCE
 #include "boot/linux.h"
 #include "hw/die.h"
-#include "hw/terminal.h"
 #include "tools/minivm/load.h"
 #include "tools/minivm/minivm.h"
+#include "tools/minivm/outlet.h"
 #include "tools/minivm/report.h"
 #include "tools/minivm/symbols.h"
 #include "x86/machine.h"
@@ -29,7 +29,7 @@
 struct run {
     struct options options;
     struct machine machine;
-    struct terminal terminal;
+    struct outlet outlet;
     struct symbols symbols;
     struct load load;
     struct timer timeout;
@@ -52,19 +52,32 @@ static char *where(struct run *r)
 
     assert(f);
     machine_inspect(&r->machine);
-    report_where(&r->machine, &r->terminal, symbols(r), f);
+    report_where(&r->machine, &r->outlet.terminal, symbols(r), f);
     fclose(f);
     return text;
 }
 
-/* The line is raw now: a newline alone does not return the carriage. */
-static void print_where(struct run *r)
+static void say_where(struct run *r)
 {
     char *text = where(r);
 
-    for (const char *p = text; *p; p++)
-        fprintf(stderr, *p == '\n' ? "\r\n" : "%c", *p);
+    outlet_say(&r->outlet, text);
     free(text);
+}
+
+static void say_help(struct run *r)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text),
+             "\nCtrl-A x  quit\n"
+             "%s"
+             "Ctrl-A d  where is the guest?\n"
+             "Ctrl-A b  send a break\n"
+             "Ctrl-A h  this help\n"
+             "Ctrl-A Ctrl-A  send Ctrl-A\n",
+             outlet_help(&r->outlet));
+    outlet_say(&r->outlet, text);
 }
 
 static void timed_out(struct timer *t)
@@ -73,6 +86,7 @@ static void timed_out(struct timer *t)
 
     r->where = where(r);
     machine_stop(&r->machine, STOP_TIMEOUT);
+    outlet_dismiss(&r->outlet);
 }
 
 /* The key after Ctrl-A. */
@@ -80,32 +94,31 @@ static void command(void *to, int key)
 {
     struct run *r = to;
 
+    if (outlet_key(&r->outlet, key))
+        return;
     switch (key) {
     case 'x':
         machine_stop(&r->machine, STOP_QUIT);
+        outlet_dismiss(&r->outlet);
         break;
     case 'b':
-        terminal_type(&r->terminal, CONSOLE_BREAK);
+        terminal_type(&r->outlet.terminal, CONSOLE_BREAK);
         break;
     case 'd':
-        print_where(r);
+        say_where(r);
         break;
     case 'h':
     case '?':
-        fputs("\r\nCtrl-A x  quit\r\n"
-              "Ctrl-A d  where is the guest?\r\n"
-              "Ctrl-A b  send a break\r\n"
-              "Ctrl-A h  this help\r\n"
-              "Ctrl-A Ctrl-A  send Ctrl-A\r\n",
-              stderr);
+        say_help(r);
         break;
     }
 }
 
-static void stop_by_signal(struct machine *m, int sig)
+static void stop_by_signal(struct run *r, int sig)
 {
-    __atomic_store_n(&m->signal, sig, __ATOMIC_RELEASE);
-    machine_stop(m, STOP_SIGNAL);
+    __atomic_store_n(&r->machine.signal, sig, __ATOMIC_RELEASE);
+    machine_stop(&r->machine, STOP_SIGNAL);
+    outlet_dismiss(&r->outlet);
 }
 
 /* The console's output cannot be written any more: end, where nobody reads it as any program of a
@@ -116,7 +129,7 @@ static void closed(void *to, int error)
 
     if (error != EPIPE)
         r->output_error = error;
-    stop_by_signal(&r->machine, SIGPIPE);
+    stop_by_signal(r, SIGPIPE);
 }
 
 static void signalled(struct watch *w)
@@ -129,13 +142,16 @@ static void signalled(struct watch *w)
         case SIGTSTP:
             terminal_cook();
             raise(SIGSTOP);
-            terminal_resume(&r->terminal);
+            outlet_resume(&r->outlet);
             break;
         case SIGCONT:
-            terminal_resume(&r->terminal);
+            outlet_resume(&r->outlet);
+            break;
+        case SIGWINCH:
+            outlet_resize(&r->outlet);
             break;
         default:
-            stop_by_signal(&r->machine, info.ssi_signo);
+            stop_by_signal(r, info.ssi_signo);
         }
     }
 }
@@ -143,7 +159,7 @@ static void signalled(struct watch *w)
 /* The signals that the main thread takes as events; ignored ones (nohup) stay ignored. */
 static sigset_t handled_signals(void)
 {
-    static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT};
+    static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH};
     sigset_t set;
 
     sigemptyset(&set);
@@ -214,6 +230,42 @@ static int time_left(struct run *r)
     return left < PATIENCE_MS ? PATIENCE_MS : left > INT_MAX ? INT_MAX : (int)left;
 }
 
+/* How Linux meant its reset or triple fault. */
+static enum linux_end verdict(const struct run *r)
+{
+    if (!r->options.kernel)
+        return r->machine.stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
+    return linux_verdict(&r->machine.ram, r->load.cmdline);
+}
+
+/* Did the vCPU's guest crash, and not reset itself by a triple fault? */
+static bool crashed(const struct run *r, const struct vcpu *v)
+{
+    const struct machine *m = &r->machine;
+
+    if (!m->config.apic)
+        return v->crash != VCPU_KICKED;
+    return v == m->culprit &&
+           (m->stop == STOP_FAILED || (m->stop == STOP_SHUTDOWN && verdict(r) == LINUX_CRASHED));
+}
+
+static void report_crashes(struct run *r)
+{
+    const struct options *o = &r->options;
+    bool any = false;
+
+    for (int i = 0; i < r->machine.config.cpus; i++) {
+        const struct vcpu *v = &r->machine.vcpu[i];
+
+        if (crashed(r, v)) {
+            report_crash(v, o->guests ? o->guest[i] : "the guest", symbols(r), stderr);
+            any = true;
+        }
+    }
+    if (any && o->guests < 2)
+        report_last_line(&r->outlet.terminal, stderr);
+}
+
 /* Give the terminal back and say what is to be said. */
 static void finish(struct run *r)
 {
@@ -223,15 +275,17 @@ static void finish(struct run *r)
 
     /* From here on a signal ends us in its own way. */
     if (!forced) {
+        outlet_linger(&r->outlet);
         terminal_cook();
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
-    terminal_finish(&r->terminal, forced ? PATIENCE_MS : time_left(r));
+    outlet_finish(&r->outlet, forced ? PATIENCE_MS : time_left(r));
     if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO))
         fputc('\n', stderr); /* the guest left the cursor anywhere */
     if (r->machine.stop == STOP_TIMEOUT)
         fprintf(stderr, "minivm: time is up after %g s (--timeout)\n%s", r->options.timeout / 1e9,
                 r->where);
+    report_crashes(r);
     if (r->options.stat)
         print_stat(&r->machine);
 }
@@ -245,14 +299,6 @@ static int end_of_guest(const struct run *r, const char *how)
     return EXIT_CRASH;
 }
 
-/* How Linux meant its reset or triple fault. */
-static enum linux_end verdict(const struct run *r)
-{
-    if (!r->options.kernel)
-        return r->machine.stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
-    return linux_verdict(&r->machine.ram, r->load.cmdline);
-}
-
 /* Did the guest ask for a reset that is to be followed? */
 static bool reboots(struct run *r)
 {
@@ -263,37 +309,20 @@ static bool reboots(struct run *r)
     return asked && end != LINUX_PANICKED && !r->options.no_reboot && !r->options.command;
 }
 
-static const char *name(const struct run *r, int i)
-{
-    return r->options.guests ? r->options.guest[i] : "the guest";
-}
-
-static int crashed(struct run *r)
-{
-    report_crash(r->machine.culprit, name(r, 0), symbols(r), stderr);
-    report_last_line(&r->terminal, stderr);
-    return EXIT_CRASH;
-}
-
 /* The guests' status: that of the first one that is not 0, but a crash is above all. */
-static int guests_status(struct run *r)
+static int guests_status(const struct machine *m)
 {
-    struct machine *m = &r->machine;
-    int status = 0, crashes = 0;
+    int status = 0;
 
     if (m->config.apic)
         return m->status;
     for (int i = 0; i < m->config.cpus; i++) {
-        const struct vcpu *v = &m->vcpu[i];
-
-        if (v->crash != VCPU_KICKED) {
-            report_crash(v, name(r, i), symbols(r), stderr);
-            crashes++;
-        }
+        if (m->vcpu[i].crash != VCPU_KICKED)
+            return EXIT_CRASH;
         if (!status)
-            status = v->status;
+            status = m->vcpu[i].status;
     }
-    return crashes ? EXIT_CRASH : status;
+    return status;
 }
 
 static int exit_status(struct run *r)
@@ -307,12 +336,12 @@ static int exit_status(struct run *r)
     }
     switch (m->stop) {
     case STOP_EXIT:
-        return guests_status(r);
+        return guests_status(m);
     case STOP_POWEROFF:
         return end_of_guest(r, "switched off");
     case STOP_SHUTDOWN:
         if (verdict(r) == LINUX_CRASHED)
-            return crashed(r);
+            return EXIT_CRASH;
         /* fall through */
     case STOP_RESET:
         if (verdict(r) == LINUX_PANICKED) {
@@ -321,7 +350,7 @@ static int exit_status(struct run *r)
         }
         return end_of_guest(r, "rebooted");
     case STOP_FAILED:
-        return crashed(r);
+        return EXIT_CRASH;
     case STOP_TIMEOUT:
         return EXIT_TIMEOUT;
     case STOP_QUIT:
@@ -362,12 +391,14 @@ static void build(struct run *r)
         .debug_to = stderr,
         .trace = o->verbose ? open_trace() : NULL,
         .stat = o->stat,
+        .ended = outlet_ended,
+        .ended_to = &r->outlet,
     };
 
     load_config(&r->load, &config);
-    terminal_init(&r->terminal, STDIN_FILENO, STDOUT_FILENO, command, closed, r);
+    outlet_init(&r->outlet, o, command, closed, r);
     for (int i = 0; i < config.cpus; i++)
-        consoles[i] = &r->terminal.console;
+        consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
 }
 
@@ -396,7 +427,7 @@ int cmd_run(int argc, char **argv)
     }
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
-    terminal_start(&r->terminal, &r->machine.loop);
+    outlet_start(&r->outlet, &r->machine);
 
     while (machine_run(&r->machine), reboots(r)) {
         machine_reset(&r->machine);

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guests' consoles, on the user's terminal or in a pipe.
+ */
+#define _GNU_SOURCE
+#include "tools/minivm/outlet.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* What a guest is called: its file's name without the folder and .bin. Kept for good. */
+static const char *short_name(const char *path)
+{
+    const char *base = strrchr(path, '/');
+    size_t len;
+
+    base = base && base[1] ? base + 1 : path;
+    len = strlen(base);
+    if (len > 4 && !strcmp(base + len - 4, ".bin"))
+        len -= 4;
+    return strndup(base, len);
+}
+
+void outlet_init(struct outlet *u, const struct options *o, void (*command)(void *to, int key),
+                 void (*closed)(void *to, int error), void *to)
+{
+    struct terminal *t = &u->terminal;
+
+    terminal_init(t, STDIN_FILENO, STDOUT_FILENO, command, closed, to);
+    /* Linux writes the carriage returns itself, and its shell outlives the end of input. */
+    t->hangs_up = !o->kernel;
+    t->onlcr = !o->kernel || o->verbose;
+    u->guests = o->guests > 1 ? o->guests : 1;
+    u->split = o->split;
+    if (u->guests == 1)
+        return;
+    for (int i = 0; i < u->guests; i++)
+        u->names[i] = short_name(o->guest[i]);
+    if (u->split)
+        panes_init(&u->panes, &t->console, u->guests, u->names);
+    mux_init(&u->mux, &t->console, u->split ? &u->panes.output : &u->lines.output, u->guests);
+}
+
+struct console *outlet_console(struct outlet *u, int n)
+{
+    return u->guests == 1 ? &u->terminal.console : mux_console(&u->mux, n);
+}
+
+static struct winsize window_size(void)
+{
+    struct winsize w = {.ws_row = 24, .ws_col = 80};
+
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &w);
+    return w;
+}
+
+void outlet_start(struct outlet *u, struct machine *m)
+{
+    u->machine = m;
+    terminal_start(&u->terminal, &m->loop);
+    if (u->split) {
+        struct winsize w = window_size();
+
+        panes_start(&u->panes, &m->clock, w.ws_row, w.ws_col);
+    } else if (u->guests > 1) {
+        lines_init(&u->lines, &u->terminal.console, isatty(STDOUT_FILENO), u->guests, u->names);
+        lines_start(&u->lines, &m->clock);
+    }
+}
+
+void outlet_ended(void *to, struct vcpu *v)
+{
+    struct outlet *u = to;
+    char how[32] = "crashed";
+
+    if (u->guests == 1)
+        return;
+    if (v->crash == VCPU_KICKED)
+        snprintf(how, sizeof(how), "status %d", v->status);
+    mux_ended(&u->mux, v->index, how);
+}
+
+bool outlet_key(struct outlet *u, int key)
+{
+    if (u->guests > 1 && key == 'n')
+        mux_next(&u->mux);
+    else if (u->split && (key == 'u' || key == 'v'))
+        panes_scroll(&u->panes, key == 'u');
+    else
+        return false;
+    return true;
+}
+
+const char *outlet_help(const struct outlet *u)
+{
+    if (u->split)
+        return "Ctrl-A n  type to the next guest\n"
+               "Ctrl-A u  look back\n"
+               "Ctrl-A v  look forward\n";
+    return u->guests > 1 ? "Ctrl-A n  type to the next guest\n" : "";
+}
+
+void outlet_say(struct outlet *u, const char *text)
+{
+    if (u->split) {
+        panes_message(&u->panes, text);
+        return;
+    }
+    /* On a raw line a newline alone does not return the carriage. */
+    for (const char *p = text; *p; p++)
+        fprintf(stderr, *p == '\n' ? "\r\n" : "%c", *p);
+}
+
+void outlet_resize(struct outlet *u)
+{
+    struct winsize w = window_size();
+
+    if (u->split)
+        panes_resize(&u->panes, w.ws_row, w.ws_col);
+}
+
+void outlet_resume(struct outlet *u)
+{
+    terminal_resume(&u->terminal);
+    outlet_resize(u);
+}
+
+void outlet_dismiss(struct outlet *u)
+{
+    __atomic_store_n(&u->dismissed, true, __ATOMIC_RELEASE);
+    event_stop(&u->machine->loop);
+}
+
+static void key_pressed(void *to)
+{
+    outlet_dismiss(to);
+}
+
+void outlet_linger(struct outlet *u)
+{
+    struct machine *m = u->machine;
+
+    if (!u->split)
+        return;
+    pthread_mutex_lock(&m->lock);
+    u->terminal.console.arrived = key_pressed;
+    u->terminal.console.to = u;
+    panes_message(&u->panes, "All guests have ended. Press a key.");
+    pthread_mutex_unlock(&m->lock);
+    while (!__atomic_load_n(&u->dismissed, __ATOMIC_ACQUIRE))
+        event_run(&m->loop);
+}
+
+void outlet_finish(struct outlet *u, int timeout_ms)
+{
+    pthread_mutex_lock(&u->machine->lock);
+    if (u->split)
+        panes_finish(&u->panes);
+    else if (u->guests > 1)
+        lines_finish(&u->lines);
+    pthread_mutex_unlock(&u->machine->lock);
+    terminal_finish(&u->terminal, timeout_ms);
+}

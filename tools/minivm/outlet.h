@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the guests' consoles reach the user: one guest has the terminal to itself; several share it a
+ * line at a time (hw/lines) or by a divided screen (hw/panes).
+ */
+#ifndef TOOLS_MINIVM_OUTLET_H
+#define TOOLS_MINIVM_OUTLET_H
+
+#include "hw/lines.h"
+#include "hw/mux.h"
+#include "hw/panes.h"
+#include "hw/terminal.h"
+#include "tools/minivm/minivm.h"
+#include "x86/machine.h"
+
+struct outlet {
+    struct terminal terminal;
+    struct machine *machine;
+    int guests; /* that share it; 1 for one guest with any number of CPUs */
+    bool split;
+    const char *names[MUX_MAX];
+    struct mux mux;
+    struct lines lines;
+    struct panes panes;
+    bool dismissed; /* the user has seen enough of the panes */
+};
+
+/* Make consoles for what the options name, on stdin and stdout; command, closed and to are the
+ * terminal's. */
+void outlet_init(struct outlet *u, const struct options *o, void (*command)(void *to, int key),
+                 void (*closed)(void *to, int error), void *to);
+
+/* The console of CPU n. */
+struct console *outlet_console(struct outlet *u, int n);
+
+/* Serve them by a machine's loop and clock. Takes the terminal. */
+void outlet_start(struct outlet *u, struct machine *m);
+
+/* config.ended: tell the user that a guest ended. */
+void outlet_ended(void *u, struct vcpu *v);
+
+/* The keys after Ctrl-A that it knows itself; false for others. Machine locked, main thread. */
+bool outlet_key(struct outlet *u, int key);
+
+/* Those keys, a line each for the help; "" when there are none. */
+const char *outlet_help(const struct outlet *u);
+
+/* Tell the user something, lines of text, wherever that can be read now. As outlet_key(). */
+void outlet_say(struct outlet *u, const char *text);
+
+/* The terminal's size changed; it is ours again. As outlet_key(). */
+void outlet_resize(struct outlet *u);
+void outlet_resume(struct outlet *u);
+
+/* Do not wait for the user any more. Any thread. */
+void outlet_dismiss(struct outlet *u);
+
+/* The guests have ended: let the user read the panes until a key is pressed. Main thread. */
+void outlet_linger(struct outlet *u);
+
+/* Write what is left and give the terminal back, as terminal_finish(). */
+void outlet_finish(struct outlet *u, int timeout_ms);
+
+#endif
