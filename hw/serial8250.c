@@ -26,6 +26,9 @@
  * The console is asked for no more than the receiver has room for, so it causes no overrun; and not
  * at all for a guest that uses only the transmitter without LSR, or only probes for the chip, so
  * that another chip may have the console's input.
+ *
+ * Hang-up. DCD falls when the console's input has ended, as a modem's carrier does, but not before
+ * the guest has read all that came before. DSR and CTS, the modem's own, stay.
  */
 #include "hw/serial8250.h"
 
@@ -84,6 +87,7 @@ enum {
     LSR_TEMT = 0x40,
     LSR_FIFO_ERROR = 0x80,
 
+    MSR_DDCD = 0x08,
     MSR_CTS = 0x10,
     MSR_DSR = 0x20,
     MSR_RI = 0x40,
@@ -196,12 +200,30 @@ static uint8_t pending(const struct serial8250 *s)
     return IIR_NONE;
 }
 
+/* Has the sender hung up, and had the guest read all that was sent? What loops back does not count
+ * any more then. */
+static bool hung_up(const struct serial8250 *s)
+{
+    return console_ended(s->console) && (s->hung_up || (!s->nrx && !s->nline));
+}
+
+/* Look at the line's carrier. In loopback nobody sees it change. */
+static void look(struct serial8250 *s)
+{
+    bool was = s->hung_up;
+
+    s->hung_up = hung_up(s);
+    if (s->hung_up != was && !(s->mcr & MCR_LOOP))
+        s->deltas |= MSR_DDCD;
+}
+
 /* Every access that may change the interrupt ends here. In loopback too: the data sheet keeps the
  * interrupts "fully operational" there. */
 static void update(struct serial8250 *s)
 {
     if (s->ier & IER_ERBFI)
         deliver(s);
+    look(s);
     irq_set(&s->irq, pending(s) != IIR_NONE);
 }
 
@@ -210,11 +232,11 @@ static void arrived(void *to)
     update(to);
 }
 
-/* The modem inputs: a terminal that is always there, or in loopback the modem outputs. */
+/* The modem inputs: a modem that is always there, or in loopback the modem outputs. */
 static uint8_t modem(const struct serial8250 *s)
 {
     if (!(s->mcr & MCR_LOOP))
-        return MSR_DCD | MSR_DSR | MSR_CTS;
+        return (s->hung_up ? 0 : MSR_DCD) | MSR_DSR | MSR_CTS;
     return (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
            (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
@@ -294,6 +316,8 @@ static uint8_t read_lsr(struct serial8250 *s)
 
 static uint8_t read_msr(struct serial8250 *s)
 {
+    look(s);
+
     uint8_t msr = modem(s) | s->deltas;
 
     s->deltas = 0;
@@ -395,6 +419,7 @@ static void serial8250_reset(struct device *d)
     reset_receiver(s);
     s->ier = s->fcr = s->lcr = s->mcr = s->deltas = 0;
     s->thre = s->overrun = s->handshakes = false;
+    s->hung_up = hung_up(s);
     update(s);
 }
 
@@ -412,6 +437,7 @@ void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq)
         .irq = irq,
         .dll = 1, /* 115200 baud, as firmware leaves it: a guest may divide by what it reads */
     };
+    s->hung_up = hung_up(s);
     c->arrived = arrived;
     c->to = s;
 }

@@ -22,6 +22,7 @@ struct serial8250 {
     bool watched;    /* the guest polls for input: serial8250.c, "Input" */
     bool handshakes; /* the guest has raised RTS, so lowering it means: wait */
     bool held;       /* the line waits until the guest raises OUT1 */
+    bool hung_up;    /* the line has lost its carrier, MSR.DCD */
 
     /* Bytes or CONSOLE_BREAK, oldest first: what the receiver holds, and what is still on the line
      * although the console has given it away. */

@@ -57,7 +57,7 @@ static bool in_foreground(int fd)
     return owner < 0 || owner == getpgrp();
 }
 
-static void raw_mode(void)
+static void raw_mode(const struct terminal *t)
 {
     struct termios raw = user.cooked;
 
@@ -65,6 +65,8 @@ static void raw_mode(void)
     if (!user.saved || !in_foreground(user.fd))
         return;
     cfmakeraw(&raw);
+    if (t->onlcr)
+        raw.c_oflag |= OPOST | ONLCR;
     user.raw = 1;
     tcsetattr(user.fd, TCSANOW, &raw);
 }
@@ -76,10 +78,10 @@ static void crashed(int sig)
     raise(sig);
 }
 
-static void take_over(int fd)
+static void take_over(const struct terminal *t)
 {
-    user.fd = fd;
-    if (tcgetattr(fd, &user.cooked) < 0)
+    user.fd = t->in.fd;
+    if (tcgetattr(user.fd, &user.cooked) < 0)
         return;
     user.saved = 1;
     atexit(terminal_cook);
@@ -87,27 +89,48 @@ static void take_over(int fd)
         signal(fatal_signals[i], crashed);
     /* Restoring from the background must not stop us. */
     signal(SIGTTOU, SIG_IGN);
-    raw_mode();
+    raw_mode(t);
 }
 
 void terminal_resume(struct terminal *t)
 {
-    raw_mode();
-    if (t->is_tty && !t->eof && t->count <= TERMINAL_INPUT / 2)
+    raw_mode(t);
+    if (t->is_tty && !t->eof)
         event_enable(t->loop, &t->in, true);
+}
+
+/* Double the room for input. */
+static void grow(struct terminal *t)
+{
+    uint16_t *queue = malloc(2 * t->size * sizeof(*queue));
+
+    assert(queue);
+    for (unsigned i = 0; i < t->count; i++)
+        queue[i] = t->queue[(t->head + i) % t->size];
+    free(t->queue);
+    t->queue = queue;
+    t->size *= 2;
+    t->head = 0;
 }
 
 static void enqueue(struct terminal *t, int byte)
 {
-    if (t->count < TERMINAL_INPUT)
-        t->queue[(t->head + t->count++) % TERMINAL_INPUT] = byte;
+    if (t->count == t->size && t->is_tty)
+        grow(t);
+    if (t->count < t->size)
+        t->queue[(t->head + t->count++) % t->size] = byte;
+}
+
+static void tell(struct terminal *t)
+{
+    if (t->console.arrived)
+        t->console.arrived(t->console.to);
 }
 
 void terminal_type(struct terminal *t, int byte)
 {
     enqueue(t, byte);
-    if (t->console.arrived)
-        t->console.arrived(t->console.to);
+    tell(t);
 }
 
 /* One byte from stdin: to the guest, or after a Ctrl-A on a terminal, to minivm. */
@@ -130,7 +153,7 @@ static void input_ready(struct watch *w)
 {
     struct terminal *t = container_of(w, struct terminal, in);
     uint8_t buf[TERMINAL_INPUT];
-    size_t room = TERMINAL_INPUT - t->count;
+    size_t room = t->is_tty ? sizeof(buf) : TERMINAL_INPUT - t->count;
 
     /* In the background a read would stop us, with the machine locked; terminal_resume() goes on.
      */
@@ -147,14 +170,15 @@ static void input_ready(struct watch *w)
     if (n == 0 || (n < 0 && room && errno != EAGAIN && errno != EINTR)) {
         t->eof = true;
         event_remove(t->loop, w);
+        tell(t);
         return;
     }
     for (ssize_t i = 0; i < n; i++)
         typed(t, buf[i]);
-    if (t->count == TERMINAL_INPUT)
+    if (t->count == TERMINAL_INPUT && !t->is_tty)
         event_enable(t->loop, w, false);
-    if (t->count && t->console.arrived)
-        t->console.arrived(t->console.to);
+    if (t->count)
+        tell(t);
 }
 
 static int get(struct console *c)
@@ -166,10 +190,17 @@ static int get(struct console *c)
 
     int byte = t->queue[t->head];
 
-    t->head = (t->head + 1) % TERMINAL_INPUT;
+    t->head = (t->head + 1) % t->size;
     if (--t->count == TERMINAL_INPUT / 2 && !t->eof)
         event_enable(t->loop, &t->in, true);
     return byte;
+}
+
+static bool ended(struct console *c)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    return t->hangs_up && t->eof && !t->count;
 }
 
 /* Output lock held, but wait_for_reader() looks without it. */
@@ -328,14 +359,24 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
     pthread_condattr_t attr;
 
     *t = (struct terminal){
-        .console = {.put = put, .get = get, .wait = wait_for_reader, .release = release},
+        .console =
+            {
+                .put = put,
+                .get = get,
+                .ended = ended,
+                .wait = wait_for_reader,
+                .release = release,
+            },
         .in = {.fd = in_fd, .ready = input_ready},
+        .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),
+        .size = TERMINAL_INPUT,
         .is_tty = isatty(in_fd),
         .command = command,
         .out_fd = out_fd,
         .closed = closed,
         .to = to,
     };
+    assert(t->queue);
     pthread_mutex_init(&t->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -352,7 +393,7 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* both are errors of write() instead */
     if (t->is_tty)
-        take_over(t->in.fd);
+        take_over(t);
     event_add(loop, &t->in);
     error = event_thread(&t->writer, writer, t);
     if (error)
@@ -366,6 +407,9 @@ void terminal_finish(struct terminal *t, int timeout_ms)
     int error = 0;
 
     event_remove(t->loop, &t->in);
+    free(t->queue);
+    t->queue = NULL;
+    t->count = 0;
     pthread_mutex_lock(&t->lock);
     t->flush = true;
     pthread_cond_signal(&t->more);

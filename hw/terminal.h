@@ -3,7 +3,9 @@
  * The host's terminal, as the console of a guest: stdin and stdout, whatever they are.
  *
  * On a terminal the line is raw and Ctrl-A is the escape to minivm; anywhere else (pipe, file,
- * /dev/null) every byte goes through as it is. The end of input is not the end of the guest.
+ * /dev/null) every byte goes through as it is. Whoever sends to a guest that does not read is held
+ * back there, but not one who types, so that Ctrl-A is always heard. The end of input is not the
+ * end of the guest; at most it hangs up.
  *
  * Output leaves by a thread of its own, a millisecond's worth at a time, so that a vCPU never
  * waits inside a chip for a slow reader.
@@ -17,7 +19,7 @@
 #include <stdint.h>
 
 enum {
-    TERMINAL_INPUT = 4096, /* bytes that wait for the guest before stdin is left alone */
+    TERMINAL_INPUT = 4096, /* bytes that wait for the guest before a pipe or file is left alone */
     TERMINAL_TAIL = 1024,  /* bytes of output remembered for a report */
 };
 
@@ -25,10 +27,14 @@ struct terminal {
     struct console console; /* what the chips get */
     struct event_loop *loop;
 
+    /* Set between terminal_init() and terminal_start(). */
+    bool hangs_up; /* the end of input hangs up: console.ended; else the guest never learns of it */
+    bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
+
     /* Input: machine lock. */
     struct watch in;
-    uint16_t queue[TERMINAL_INPUT];
-    unsigned head, count;
+    uint16_t *queue; /* a ring of size entries */
+    unsigned size, head, count;
     bool is_tty, escaped, eof;
     void (*command)(void *to, int key);
     void *to;

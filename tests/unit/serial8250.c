@@ -40,6 +40,9 @@ enum {
     BI = 0x10,
     IDLE = 0x60, /* THRE and TEMT */
     FIFO_ERROR = 0x80,
+    DDCD = 8,
+    DCD = 0x80,
+    MODEM = 0x30, /* CTS and DSR */
 };
 
 static struct serial8250 uart;
@@ -903,6 +906,155 @@ static void probed_but_not_opened(void)
     CHECK_EQ(uart.nrx, 0);
 }
 
+/* The sender's end of the line. */
+static bool gone;
+
+static bool ended(struct console *c)
+{
+    struct test_console *t = container_of(c, struct test_console, console);
+
+    return gone && t->next == t->nin;
+}
+
+static void hang_up(void)
+{
+    gone = true;
+    con.console.arrived(con.console.to);
+}
+
+static void setup_line(void)
+{
+    setup();
+    gone = false;
+    con.console.ended = ended;
+    CHECK_EQ(in(MSR), DCD | MODEM);
+}
+
+static void hang_up_polled(void)
+{
+    /* Whoever polls finds it after the last byte, told or not. */
+    for (int told = 0; told < 2; told++) {
+        setup_line();
+        type("ab");
+        gone = true;
+        if (told)
+            hang_up();
+        CHECK_EQ(in(MSR), DCD | MODEM);
+        CHECK(!bits(LSR, DR));
+        CHECK(bits(LSR, DR));
+        CHECK_EQ(in(RBR), 'a');
+        CHECK_EQ(in(MSR), DCD | MODEM);
+        CHECK(bits(LSR, DR));
+        CHECK_EQ(in(MSR), DCD | MODEM);
+        CHECK_EQ(in(RBR), 'b');
+        CHECK_EQ(in(MSR), MODEM | DDCD);
+        CHECK_EQ(in(MSR), MODEM);
+        CHECK_EQ(in(LSR), IDLE);
+        CHECK(!wire.level);
+    }
+
+    /* Without any input, and nobody told. */
+    setup_line();
+    gone = true;
+    CHECK_EQ(in(MSR), MODEM | DDCD);
+    CHECK_EQ(in(MSR), MODEM);
+
+    /* A sender who comes back. */
+    gone = false;
+    CHECK_EQ(in(MSR), DCD | MODEM | DDCD);
+    CHECK_EQ(in(MSR), DCD | MODEM);
+}
+
+static void hang_up_interrupts(void)
+{
+    setup_line();
+    out(FCR, 0x01);
+    out(IER, ERBFI | EDSSI);
+    type("0123456789abcdefgh");
+    hang_up();
+    for (int i = 0; i < 18; i++) {
+        CHECK_EQ(in(IIR), 0xc4);
+        CHECK(!bits(MSR, DDCD));
+        in(RBR);
+        CHECK(wire.level);
+    }
+    CHECK_EQ(in(IIR), 0xc0);
+    CHECK_EQ(in(IIR), 0xc0);
+    CHECK_EQ(in(MSR), MODEM | DDCD);
+    CHECK(!wire.level);
+    CHECK_EQ(in(IIR), 0xc1);
+    hang_up();
+    CHECK(!wire.level);
+
+    /* All was read before. */
+    setup_line();
+    out(IER, EDSSI);
+    hang_up();
+    CHECK(wire.level);
+    CHECK_EQ(in(IIR), 0x00);
+    CHECK_EQ(in(MSR), MODEM | DDCD);
+    CHECK(!wire.level);
+
+    /* The guest asks for the interrupt only afterwards. */
+    setup_line();
+    hang_up();
+    CHECK(!wire.level);
+    out(IER, EDSSI);
+    CHECK(wire.level);
+    CHECK_EQ(in(MSR), MODEM | DDCD);
+}
+
+static void hang_up_unread(void)
+{
+    /* What is back on the line has not been read. */
+    setup_line();
+    out(FCR, 0x01);
+    out(IER, ERBFI | EDSSI);
+    type("ab");
+    CHECK_EQ(con.next, 2);
+    hang_up();
+    out(FCR, 0x00);
+    out(IER, 0);
+    CHECK_EQ(uart.nline, 2);
+    CHECK_EQ(in(MSR), DCD | MODEM);
+    uart.dev.reset(&uart.dev);
+    CHECK_EQ(in(MSR), DCD | MODEM);
+    CHECK(is(poll(9), "ab"));
+    CHECK_EQ(in(MSR), MODEM | DDCD);
+
+    /* A reset forgets the change, but not the line. */
+    uart.dev.reset(&uart.dev);
+    CHECK_EQ(in(MSR), MODEM);
+    gone = false;
+    uart.dev.reset(&uart.dev);
+    CHECK_EQ(in(MSR), DCD | MODEM);
+    hang_up();
+    uart.dev.reset(&uart.dev);
+    CHECK_EQ(in(MSR), MODEM);
+    out(IER, EDSSI);
+    CHECK(!wire.level);
+}
+
+static void hang_up_in_loopback(void)
+{
+    setup_line();
+    out(MCR, LOOP | OUT2);
+    in(MSR);
+    out(IER, EDSSI);
+    hang_up();
+    CHECK(!wire.level);
+    CHECK_EQ(in(MSR), DCD);
+    out(THR, 'x');
+    out(MCR, 0);
+    CHECK(wire.level);
+    CHECK_EQ(in(MSR), MODEM | DDCD | 3);
+
+    /* Nor does what looped back lift the receiver again. */
+    CHECK_EQ(in(RBR), 'x');
+    CHECK_EQ(in(MSR), MODEM);
+    CHECK(!wire.level);
+}
+
 /* Random accesses against what must always hold: nothing typed is lost or out of order, and the
  * wire's level is the one that IIR tells. */
 static void random_accesses(void)
@@ -985,6 +1137,10 @@ int main(void)
         {nothing_read_nothing_lost, "unread input survives FIFO resets, loopback and reset"},
         {linux_driver, "Linux finds a 16550A and loses no input"},
         {probed_but_not_opened, "Linux's probe loses no input"},
+        {hang_up_polled, "a hang-up shows in MSR, after the last byte"},
+        {hang_up_interrupts, "a hang-up interrupts, after the last byte"},
+        {hang_up_unread, "a hang-up waits for what has not been read; reset looks at the line"},
+        {hang_up_in_loopback, "a hang-up is not seen in loopback, and after it is"},
         {random_accesses, "random accesses lose nothing and keep the wire right"},
         {0},
     });

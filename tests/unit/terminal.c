@@ -70,6 +70,9 @@ static void run_until(bool (*condition)(void))
     event_run(&loop);
 }
 
+/* What is set between terminal_init() and terminal_start(), for one setup(). */
+static bool hangs_up, onlcr;
+
 static void setup(int in_fd, int out_fd)
 {
     arrivals = closings = 0;
@@ -81,6 +84,9 @@ static void setup(int in_fd, int out_fd)
     terminal_init(&terminal, in_fd, out_fd, command, closed, keys);
     console->arrived = arrived;
     console->to = &arrivals;
+    terminal.hangs_up = hangs_up;
+    terminal.onlcr = onlcr;
+    hangs_up = onlcr = false;
     terminal_start(&terminal, &loop);
 }
 
@@ -251,6 +257,7 @@ static void test_eof(void)
     CHECK_EQ(console_get(console), 'z');
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
     CHECK_EQ(closings, 0);
+    CHECK(!console_ended(console));
 
     /* Nor does room in a full queue make it look there again. */
     for (int i = 0; i < TERMINAL_INPUT; i++)
@@ -262,6 +269,41 @@ static void test_eof(void)
     setup(null_device(), null_device());
     run_until(at_eof);
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
+/* Where it hangs up, it does so after the last byte. */
+static void test_ended(void)
+{
+    hangs_up = true;
+    setup_input();
+    CHECK_EQ(write(in, "yz", 2), 2);
+    run_until(has_input);
+    run_until(ten_rounds);
+    CHECK(!console_ended(console));
+    close_end(&in);
+    run_until(at_eof);
+    CHECK(!console_ended(console));
+    CHECK_EQ(console_get(console), 'y');
+    CHECK(!console_ended(console));
+    CHECK_EQ(console_get(console), 'z');
+    CHECK(console_ended(console));
+    teardown();
+
+    /* With nothing left to read, it is told. */
+    hangs_up = true;
+    setup_input();
+    CHECK_EQ(arrivals, 0);
+    close_end(&in);
+    run_until(at_eof);
+    CHECK_EQ(arrivals, 1);
+    CHECK(console_ended(console));
+    teardown();
+
+    hangs_up = true;
+    setup(null_device(), null_device());
+    run_until(at_eof);
+    CHECK(console_ended(console));
     teardown();
 }
 
@@ -663,6 +705,40 @@ static void test_raw(void)
     in_session(raw_and_back);
 }
 
+/* Raw but for the newline, for guests without a driver that would return the carriage. */
+static void returns(int master, int slave)
+{
+    char text[8] = "";
+    struct termios t;
+
+    onlcr = true;
+    setup(dup(slave), dup(slave));
+    tcgetattr(slave, &t);
+    CHECK(t.c_oflag & OPOST && t.c_oflag & ONLCR);
+    CHECK(!(t.c_lflag & (ICANON | ECHO | ISIG) || t.c_iflag & ICRNL));
+    console_put(console, "a\nb", 3);
+    for (size_t n = 0; n < 4;) {
+        ssize_t got = read(master, text + n, 4 - n);
+
+        if (got <= 0)
+            break;
+        n += got;
+    }
+    CHECK(!strcmp(text, "a\r\nb"));
+    terminal_cook();
+    CHECK(is_cooked(slave));
+    terminal_resume(&terminal);
+    tcgetattr(slave, &t);
+    CHECK(t.c_oflag & OPOST && !(t.c_lflag & ICANON));
+    teardown();
+    CHECK(is_cooked(slave));
+}
+
+static void test_onlcr(void)
+{
+    in_session(returns);
+}
+
 static bool two_keys_or_input(void)
 {
     return nkeys >= 2 && terminal.count >= 4;
@@ -699,13 +775,53 @@ static void test_escapes(void)
     in_session(escapes);
 }
 
+static bool one_key(void)
+{
+    return nkeys >= 1;
+}
+
+/* However much was typed to a guest that does not read, the escape is heard and nothing is lost. */
+static void deaf_guest(int master, int slave)
+{
+    size_t n = 0;
+
+    setup(dup(slave), null_device());
+    for (size_t i = 0; i < LOTS; i++) {
+        uint8_t byte = 'a' + i % 26;
+
+        CHECK_EQ(write(master, &byte, 1), 1);
+        if (i % 256 == 0)
+            run_until(ten_rounds);
+    }
+    CHECK_EQ(write(master, "\1x", 2), 2);
+    run_until(one_key);
+    CHECK(!strcmp(keys, "x"));
+    terminal_type(&terminal, CONSOLE_BREAK);
+    CHECK_EQ(terminal.count, LOTS + 1);
+    CHECK(terminal.in.on);
+    while (n < LOTS && terminal.count)
+        CHECK_EQ(console_get(console), 'a' + n++ % 26);
+    CHECK_EQ(n, LOTS);
+    CHECK_EQ(console_get(console), CONSOLE_BREAK);
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
+static void test_deaf_guest(void)
+{
+    in_session(deaf_guest);
+}
+
 /* The user's modem line, window or ssh is gone. */
 static void hang_up(int master, int slave)
 {
+    hangs_up = true;
     setup(dup(slave), null_device());
+    CHECK(!console_ended(console));
     close(master);
     run_until(at_eof);
     CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    CHECK(console_ended(console));
     teardown();
 }
 
@@ -792,6 +908,7 @@ int main(void)
         {test_back_pressure, "a guest that does not read holds the sender back; nothing is lost"},
         {test_file, "a file as input is read as the guest asks for it"},
         {test_eof, "the end of input is not the end of the guest"},
+        {test_ended, "where the end of input hangs up, the last byte comes first"},
         {test_unreadable, "what cannot be read has ended"},
         {test_no_escape, "Ctrl-A is a byte like others in a pipe"},
         {test_type, "bytes and breaks that were not typed"},
@@ -805,7 +922,9 @@ int main(void)
         {test_closed_at_end, "a reader that has gone away is told of at the end"},
         {test_last_line, "the last line of output"},
         {test_raw, "a terminal becomes raw and is restored"},
+        {test_onlcr, "a raw terminal may return the carriage"},
         {test_escapes, "keys after Ctrl-A are commands on a terminal"},
+        {test_deaf_guest, "Ctrl-A is heard while a guest does not read"},
         {test_hang_up, "a terminal that hangs up is the end of input"},
         {test_ends, "a terminal is restored at exit and after a crash"},
         {test_background, "in the background a terminal is left alone"},
