@@ -31,6 +31,9 @@ struct mux_output {
 
     /* As console.wait: let a fast guest wait for a slow reader. Machine not locked. May be NULL. */
     void (*wait)(struct mux_output *o);
+
+    /* As console.release: the machine stops or runs again. Any thread. May be NULL. */
+    void (*release)(struct mux_output *o, bool released);
 };
 
 struct mux {
