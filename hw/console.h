@@ -39,6 +39,9 @@ struct console {
     /* The machine stops (released) or runs again: does wait() return at once? Any thread. May be
      * NULL. */
     void (*release)(struct console *c, bool released);
+
+    /* How many bytes are not written yet? Any thread. May be NULL: none. */
+    size_t (*unwritten)(struct console *c);
 };
 
 static inline void console_put(struct console *c, const void *buf, size_t n)
@@ -66,6 +69,11 @@ static inline void console_release(struct console *c, bool released)
 {
     if (c->release)
         c->release(c, released);
+}
+
+static inline size_t console_unwritten(struct console *c)
+{
+    return c->unwritten ? c->unwritten(c) : 0;
 }
 
 #endif

@@ -10,32 +10,51 @@
 #ifndef HW_PANES_H
 #define HW_PANES_H
 
+#include "hw/canvas.h"
 #include "hw/clock.h"
 #include "hw/console.h"
 #include "hw/mux.h"
 
+#include <pthread.h>
+
 struct pane;
+
+enum {
+    PANES_MESSAGE = 256 /* bytes of a message; what is longer is cut */
+};
 
 struct panes {
     struct mux_output output;
     struct console *terminal; /* takes the bytes for the screen */
-    struct clock *clock;
+    struct clock *clock;      /* NULL until the screen is taken, and after the end */
     struct timer frame;
+    uint64_t drawn; /* ns on the clock, of the last frame */
     int rows, columns;
     int n, focus;
     struct pane *pane;
-    /* ... more, as the implementation needs */
+    struct canvas canvas;
+    char message[PANES_MESSAGE]; /* empty for the keys */
+    bool fit;                    /* the screen is large enough */
+
+    /* What waits in the inboxes. */
+    pthread_mutex_t lock; /* of released, and of unread becoming less */
+    pthread_cond_t less;
+    size_t unread; /* bytes; atomic */
+    bool released;
 };
 
-/* Make panes for n guests, whose names are kept by reference. */
+/* Make panes for n guests, 1 to MUX_MAX, whose names are kept by reference. */
 void panes_init(struct panes *p, struct console *terminal, int n, const char *const *names);
 
-/* Take the screen (the alternate one), of the given size, and draw. Main thread, before the guests
- * run. */
+/* Take the screen (the alternate one), of the given size, and draw. A size of 0, as a terminal that
+ * does not know has, stands for 24 by 80. Main thread, before the guests run; once. */
 void panes_start(struct panes *p, struct clock *clock, int rows, int columns);
 
 /* The terminal has another size now. Main thread. */
 void panes_resize(struct panes *p, int rows, int columns);
+
+/* Take the screen again, after somebody else had it: minivm was stopped. Main thread. */
+void panes_resume(struct panes *p);
 
 /* Look back in the pane in focus by half its height, or forward again; output follows the end
  * again once it is reached. Main thread. */
@@ -48,7 +67,7 @@ void panes_message(struct panes *p, const char *text);
 /* Draw what is not drawn yet, now. Main thread. */
 void panes_flush(struct panes *p);
 
-/* Give the screen back as it was. Main thread; no guest runs. */
+/* Draw the last, give the screen back as it was, and free all. Main thread; no guest runs. */
 void panes_finish(struct panes *p);
 
 #endif

@@ -36,6 +36,8 @@ static struct {
     volatile sig_atomic_t saved, raw;
     int fd;
     struct termios cooked;
+    const char *goodbye; /* to be written to out_fd when the terminal is given back, or NULL */
+    int out_fd;
 } user;
 
 static const int fatal_signals[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGSYS, SIGTRAP,
@@ -46,7 +48,15 @@ void terminal_cook(void)
     if (user.saved && user.raw) {
         user.raw = 0;
         tcsetattr(user.fd, TCSANOW, &user.cooked);
+        if (user.goodbye)
+            (void)!write(user.out_fd, user.goodbye, strlen(user.goodbye));
     }
+}
+
+void terminal_at_cook(struct terminal *t, const char *bytes)
+{
+    user.out_fd = t->out_fd;
+    user.goodbye = bytes;
 }
 
 /* May we read from this terminal? One that does not control us has no foreground to be in. */
@@ -266,6 +276,13 @@ static void release(struct console *c, bool released)
     pthread_mutex_unlock(&t->lock);
 }
 
+static size_t unwritten(struct console *c)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    return __atomic_load_n(&t->unwritten, __ATOMIC_RELAXED);
+}
+
 /* Write all of buf, however the descriptor behaves; false when nobody will ever read it. */
 static bool write_all(struct terminal *t, const uint8_t *buf, size_t n)
 {
@@ -366,6 +383,7 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
                 .ended = ended,
                 .wait = wait_for_reader,
                 .release = release,
+                .unwritten = unwritten,
             },
         .in = {.fd = in_fd, .ready = input_ready},
         .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),

@@ -76,6 +76,10 @@ void terminal_finish(struct terminal *t, int timeout_ms);
  * size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);
 
+/* Write these bytes, too, whenever the terminal is given back: what undoes other things than modes.
+ * They are kept by reference; NULL for none. t has started. */
+void terminal_at_cook(struct terminal *t, const char *bytes);
+
 /* Give the user's shell its terminal back. Harmless without one, async-signal-safe. */
 void terminal_cook(void);
 
