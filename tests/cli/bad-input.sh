@@ -26,12 +26,29 @@ patched() {
 }
 
 : >"$TMP/empty"
+truncate -s 300K "$TMP/300k"
+truncate -s 100K "$TMP/100k"
+truncate -s 1M "$TMP/1m"
 echo 'not a kernel' >"$TMP/text"
 truncate -s 600M "$TMP/huge"
 long=$(head -c 3000 /dev/zero | tr '\0' x)
 size=$(wc -c <$kernel)
 
 for minivm in ./minivm build/asan/minivm; do
+    refused "a missing program" "none: No such file" "$TMP/none"
+    refused "an empty program" "empty: empty" "$TMP/empty"
+    refused "a directory for a program" "directory" "$TMP"
+    refused "an ELF file for a program" "ELF.*objcopy -O binary" "$minivm"
+    refused "an ELF file for a 32-bit kernel" "ELF.*objcopy -O binary" --pmode "$minivm"
+    refused "an ELF file for a 64-bit program" "ELF.*objcopy -O binary" --long "$minivm"
+    refused "a Linux kernel for a program" "say --kernel" $kernel
+    refused "a script for a program" "script" tests/run
+    refused "a large program" "256 KiB" guest/minimal.bin "$TMP/300k"
+    refused "one of more than four" "64 KiB" guest/minimal guest/minimal guest/minimal \
+        guest/minimal "$TMP/100k"
+    refused "a 32-bit kernel over its page directory" "page directory" --pmode "$TMP/1m"
+    refused "a 32-bit kernel without RAM" "4 MiB of RAM" --pmode guest/minimal.bin -m 3M
+    refused "a 64-bit program without RAM" "--mem" --long "$TMP/300k" -m 1M
     refused "a missing kernel" "none: No such file" -k "$TMP/none"
     refused "an empty kernel" "empty" -k "$TMP/empty"
     refused "a directory" "directory" -k "$TMP"

@@ -26,7 +26,8 @@ says() {
 for minivm in ./minivm build/asan/minivm; do
     says "version" "^minivm [0-9]" version
     says "help" "minivm run" help
-    for option in kernel initrd cmdline mem cpus entry timeout no-reboot symbols stat; do
+    for option in kernel initrd cmdline mem cpus entry timeout no-reboot symbols stat verbose \
+        split long pmode; do
         says "help run: --$option" "--$option" help run
     done
     for status in 124 125 126; do
@@ -37,7 +38,16 @@ for minivm in ./minivm build/asan/minivm; do
     refused "an unknown command" "unknown command frob" frob
     refused "help on what has none" "no help on frob" help frob
     refused "nothing to run" "--kernel" run
-    refused "a file without an option" "--kernel guest.bin" run guest.bin
+    refused "a 17th program" "at most 16" run 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
+    refused "two kinds of guests" "exclude" run --pmode os.bin guest.bin
+    refused "two kernels" "exclude" run --pmode os.bin --kernel README.md
+    refused "--cpus for a program" "name several programs" run -c 2 guest.bin
+    refused "--cpus for a 32-bit kernel" "only Linux" run -c 2 --pmode os.bin
+    refused "an initramfs for a program" "for Linux" run guest.bin -i README.md
+    refused "a command line for a program" "for Linux" run guest.bin -p quiet
+    refused "a command for a program" "for Linux" run guest.bin -- true
+    refused "--split of one" "several programs" run --split guest.bin
+    refused "--split without a terminal" "needs a terminal" run --split guest.bin guest.bin
     refused "an unknown option" "--frob" run --frob
     refused "an unknown short option" "-x" run -x
     refused "an option without its value" "--kernel needs a value" run --kernel

@@ -89,7 +89,7 @@ static uint64_t parse_size(const char *name, const char *s)
         else
             shift = 10 + 10 * (int)(unit - units);
     }
-    if (end == s || !isdigit((unsigned char)*s) || errno || n > UINT64_MAX >> shift)
+    if (end == s || !isdigit((unsigned char)*s) || errno || !n || n > UINT64_MAX >> shift)
         die("--%s %s: not a size; write 256M or 2G (a plain number is in MiB)", name, s);
     return (uint64_t)n << shift;
 }
