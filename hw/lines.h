@@ -4,7 +4,12 @@
  *
  * For a pipe each line begins with "[n:name] ". On a terminal each guest has its colour instead
  * (cyan, green, yellow, blue, and again), a legend comes first, and a line that does not end, such
- * as a prompt, is shown after a moment. What a guest leaves unended when it ends gets its newline.
+ * as a prompt, is shown after a moment. When another guest's line has come in between, it is shown
+ * again, whole, as soon as it goes on or its guest is given the focus. What a guest leaves unended
+ * when it ends gets its newline.
+ *
+ * A line ends with a newline or with CR and newline, and is written with a newline alone, so a raw
+ * terminal has to return the carriage (terminal.onlcr). All other bytes are left as they are.
  */
 #ifndef HW_LINES_H
 #define HW_LINES_H
@@ -14,7 +19,8 @@
 #include "hw/mux.h"
 
 enum {
-    LINES_LENGTH = 4096 /* bytes of a line; what is longer is cut into several */
+    LINES_LENGTH = 4096, /* bytes of a line; what is longer is cut into several */
+    LINES_NAME = 32,     /* bytes of a guest's name; what is longer is cut off */
 };
 
 struct lines {
@@ -24,18 +30,17 @@ struct lines {
     struct timer moment; /* until what is incomplete is shown */
     bool colour;
     int n;
-    int shown; /* the guest whose incomplete line is on the screen, or -1 */
+    int shown; /* the guest whose incomplete line the screen ends with, or -1 */
     struct line {
-        const char *name;
-        char buf[LINES_LENGTH];
-        size_t len;
+        char before[LINES_NAME + 16]; /* what each piece of it begins with */
+        char text[LINES_LENGTH];
+        size_t len, seen; /* bytes of text; how many of them have been on the screen */
+        uint64_t due;     /* when the others are to be, or CLOCK_NEVER */
     } line[MUX_MAX];
 };
 
-/*
- * Make it of n guests, whose names are kept by reference. terminal takes the text; colour: it is a
- * terminal. The legend is written here.
- */
+/* Make it of n guests, 1 to MUX_MAX, whose names are copied. terminal takes the text; colour: it is
+ * a terminal. The legend is written here. */
 void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
                 const char *const *names);
 

@@ -4,9 +4,10 @@
  * place that tells them apart (hw/lines, hw/panes), and what is typed goes to the guest in focus.
  *
  * The focus starts with guest 0 and leaves a guest that has ended for the next one that has not;
- * bytes that wait for the guest in focus then wait for that one.
+ * bytes that wait for the guest in focus then wait for that one. Likewise the end of input: it
+ * hangs up on the guest in focus, and on another when the focus comes to it.
  *
- * Everything here is called with the machine locked, unless it says otherwise.
+ * Everything here is called with the machine locked, in any thread, unless it says otherwise.
  */
 #ifndef HW_MUX_H
 #define HW_MUX_H
@@ -20,13 +21,13 @@
 
 /* The place where the output of several guests goes. */
 struct mux_output {
-    /* Guest n wrote something. Any thread. */
+    /* Guest n wrote something. */
     void (*put)(struct mux_output *o, int n, const void *buf, size_t len);
 
-    /* Guest n has ended; how says it in a few words ("status 0", "crashed"). Any thread. */
+    /* Guest n has ended; how says it in a few words ("status 0", "crashed"). */
     void (*ended)(struct mux_output *o, int n, const char *how);
 
-    /* Guest n has the focus now. Any thread. May be NULL. */
+    /* Guest n, not the one that had it, has the focus now. May be NULL. */
     void (*focus)(struct mux_output *o, int n);
 
     /* As console.wait: let a fast guest wait for a slow reader. Machine not locked. May be NULL. */
@@ -44,7 +45,8 @@ struct mux {
     } guest[MUX_MAX];
 };
 
-/* Make n consoles, 1 to MUX_MAX. terminal gives the input, and is told of release(). */
+/* Make n consoles, 1 to MUX_MAX. terminal gives the input, tells the mux of it (terminal->arrived),
+ * and is told of release(). */
 void mux_init(struct mux *x, struct console *terminal, struct mux_output *output, int n);
 
 /* The console of guest n. */
