@@ -20,22 +20,25 @@
 
 static const int colours[] = {36, 32, 33, 34};
 
-/* Write what the screen does not have of guest n's line yet, and its end or not, in one piece. */
+/*
+ * Write what the screen does not have of guest n's line yet, and its end or not, in one piece. What
+ * is incomplete keeps its colour, so that nothing comes between it and the rest: a guest may write
+ * a character of several bytes one by one.
+ */
 static void show(struct lines *l, int n, bool end)
 {
     struct line *line = &l->line[n];
-    char piece[1 + sizeof(line->before) + sizeof(line->text) + sizeof(RESET)], *p = piece;
-    size_t from = l->shown == n ? line->seen : 0;
+    char piece[sizeof(line->before) + sizeof(line->text) + 2 * sizeof(RESET "\n")], *p = piece;
+    bool goes_on = l->shown == n, coloured = l->colour && line->len > 0;
+    size_t from = goes_on ? line->seen : 0;
 
-    if (l->shown >= 0 && l->shown != n)
-        *p++ = '\n';
-    if (!l->colour || line->len > from) {
+    if (l->shown >= 0 && !goes_on)
+        p = stpcpy(p, RESET "\n");
+    if (!goes_on && (coloured || !l->colour))
         p = stpcpy(p, line->before);
-        p = mempcpy(p, line->text + from, line->len - from);
-        p = stpcpy(p, l->colour ? RESET : "");
-    }
+    p = mempcpy(p, line->text + from, line->len - from);
     if (end)
-        *p++ = '\n';
+        p = stpcpy(p, coloured ? RESET "\n" : "\n");
     console_put(l->terminal, piece, p - piece);
     l->shown = end ? -1 : n;
     line->seen = line->len;

@@ -32,15 +32,15 @@ struct lines {
     int n;
     int shown; /* the guest whose incomplete line the screen ends with, or -1 */
     struct line {
-        char before[LINES_NAME + 8]; /* what each piece of it begins with */
+        char before[LINES_NAME + 16]; /* what each piece of it begins with */
         char text[LINES_LENGTH];
         size_t len, seen; /* bytes of text; how many of them have been on the screen */
         uint64_t due;     /* when the others are to be, or CLOCK_NEVER */
     } line[MUX_MAX];
 };
 
-/* Make it of n guests, 1 to MUX_MAX. terminal takes the text; colour: it is a terminal. The legend
- * is written here. */
+/* Make it of n guests, 1 to MUX_MAX, whose names are copied. terminal takes the text; colour: it is
+ * a terminal. The legend is written here. */
 void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
                 const char *const *names);
 
