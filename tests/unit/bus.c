@@ -68,6 +68,9 @@ static void finds_the_device(void)
     setup(0, 0);
     bus_attach(&bus, 0x3f8, 8, &a.dev);
     bus_attach(&bus, 0x400, 1, &b.dev);
+    CHECK(bus_device(&bus, 0x3ff) == &a.dev);
+    CHECK(bus_device(&bus, 0x400) == &b.dev);
+    CHECK(!bus_device(&bus, 0x401));
     CHECK_EQ(bus_read(&bus, 0x3f8, 1), 0x10);
     CHECK_EQ(bus_read(&bus, 0x3ff, 1), 0x17);
     CHECK_EQ(a.off, 7);

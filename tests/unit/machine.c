@@ -3,6 +3,7 @@
  * The board with the KVM engine and guests of a few real-mode instructions, which every KVM runs.
  * Skipped where there is none.
  */
+#include "hw/die.h"
 #include "tests/unit/test.h"
 #include "x86/kvm.h"
 #include "x86/machine.h"
@@ -50,6 +51,8 @@ GUEST(typist,
 GUEST(reset, "mov al, 0xfe\nout 0x64, al\n1: jmp 1b");
 GUEST(speak, "mov si, offset 1f - speak\nmov cx, 5\nmov dx, 0x3f8\nrep outsb\nhlt\n"
              "1: .ascii \"hello\"");
+
+GUEST(nowhere, "jmp 0xffff:0x1000"); /* above RAM's end */
 
 static struct machine *m;
 static struct test_console console;
@@ -148,6 +151,54 @@ static void test_several(void)
     teardown();
 }
 
+/* Each CPU has its own chips: the second one's PIT and PIC serve it, and not the first. */
+static void test_boards(void)
+{
+    build(2);
+    load(0, exit_7, exit_7_end);
+    load(1, timer, timer_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->vcpu[0].status, 7);
+    CHECK_EQ(m->vcpu[1].status, 32);
+    CHECK_EQ(m->status, 32);
+    teardown();
+}
+
+static int ended[2];
+
+static void note_end(void *to, struct vcpu *v)
+{
+    CHECK(to == ended && v->exited);
+    ended[v->index]++;
+}
+
+/* One guest's crash, or reset, is not the others' end. */
+static void test_containment(void)
+{
+    build(2);
+    m->config.ended = note_end;
+    m->config.ended_to = ended;
+    load(0, nowhere, nowhere_end);
+    load(1, timer, timer_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK(m->vcpu[0].crash != VCPU_KICKED);
+    CHECK_EQ(m->vcpu[0].status, EXIT_CRASH);
+    CHECK_EQ(m->vcpu[0].state.cs.selector, 0xffff);
+    CHECK_EQ(m->vcpu[1].crash, VCPU_KICKED);
+    CHECK_EQ(m->vcpu[1].status, 32);
+    CHECK_EQ(ended[0], 1);
+    CHECK_EQ(ended[1], 1);
+    teardown();
+
+    build(2);
+    load(0, reset, reset_end);
+    load(1, timer, timer_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->vcpu[0].status, 0);
+    CHECK_EQ(m->vcpu[1].status, 32);
+    teardown();
+}
+
 /* Stopped by the time limit, whatever it is doing, and inspected before. */
 static void test_inspect(void)
 {
@@ -208,6 +259,8 @@ int main(void)
         {test_output, "string output arrives"},
         {test_interrupts, "the PIC wakes and interrupts"},
         {test_several, "the machine ends with the last of several guests"},
+        {test_boards, "without local APICs each CPU has a board of its own"},
+        {test_containment, "one guest's crash is not the others' end"},
         {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},

@@ -263,6 +263,32 @@ static void random_accesses(void)
     }
 }
 
+static void test_describe(void)
+{
+    static const struct {
+        uint8_t function;
+        const char *text;
+    } calls[] = {
+        {HYPERCALL_EXIT, "EXIT 65"},
+        {HYPERCALL_PUTCHAR, "PUTCHAR 'A'"},
+        {HYPERCALL_GETCHAR, "GETCHAR"},
+        {HYPERCALL_PUTNUM, "PUTNUM 321"},
+        {HYPERCALL_NEWLINE, "NEWLINE"},
+        {HYPERCALL_WRITE, "WRITE 4294967295 bytes at 0xfffffffe"},
+        {0x77, "0x77, unknown"},
+    };
+    struct hypercall_regs r = {.ebx = 0x10141, .ecx = 0xffffffff, .esi = 0xfffffffe};
+    char text[64];
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        port_hypercall_describe(calls[i].function, &r, text, sizeof(text));
+        CHECK(!strcmp(text, calls[i].text));
+    }
+    r.ebx = '\n';
+    port_hypercall_describe(HYPERCALL_PUTCHAR, &r, text, sizeof(text));
+    CHECK(!strcmp(text, "PUTCHAR 0xa"));
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -275,6 +301,7 @@ int main(void)
         {writes_memory, "WRITE writes from RAM, and nothing from elsewhere"},
         {ignores_the_rest, "unknown functions do nothing"},
         {random_accesses, "random accesses do no harm"},
+        {test_describe, "calls in words"},
         {0},
     });
 }
