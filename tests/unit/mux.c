@@ -77,10 +77,8 @@ static void setup(int n)
     test_console_init(&terminal);
     terminal.console.ended = ended;
     terminal.console.release = release;
-    output = (struct mux_output){.put = output_put,
-                                   .ended = output_ended,
-                                   .focus = output_focus,
-                                   .wait = output_wait};
+    output = (struct mux_output){
+        .put = output_put, .ended = output_ended, .focus = output_focus, .wait = output_wait};
     hung_up = false;
     released = waits = 0;
     story[0] = 0;

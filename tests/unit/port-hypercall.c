@@ -269,12 +269,9 @@ static void test_describe(void)
         uint8_t function;
         const char *text;
     } calls[] = {
-        {HYPERCALL_EXIT, "EXIT 65"},
-        {HYPERCALL_PUTCHAR, "PUTCHAR 'A'"},
-        {HYPERCALL_GETCHAR, "GETCHAR"},
-        {HYPERCALL_PUTNUM, "PUTNUM 321"},
-        {HYPERCALL_NEWLINE, "NEWLINE"},
-        {HYPERCALL_WRITE, "WRITE 4294967295 bytes at 0xfffffffe"},
+        {HYPERCALL_EXIT, "EXIT 65"},    {HYPERCALL_PUTCHAR, "PUTCHAR 'A'"},
+        {HYPERCALL_GETCHAR, "GETCHAR"}, {HYPERCALL_PUTNUM, "PUTNUM 321"},
+        {HYPERCALL_NEWLINE, "NEWLINE"}, {HYPERCALL_WRITE, "WRITE 4294967295 bytes at 0xfffffffe"},
         {0x77, "0x77, unknown"},
     };
     struct hypercall_regs r = {.ebx = 0x10141, .ecx = 0xffffffff, .esi = 0xfffffffe};
