@@ -63,6 +63,8 @@ static void put(struct mux_output *o, int n, const void *buf, size_t len)
     struct panes *p = container_of(o, struct panes, output);
     struct pane *pane = &p->pane[n];
 
+    if (!len)
+        return;
     if (pane->n + len > pane->room) {
         pane->room = 2 * (pane->n + len);
         pane->inbox = realloc(pane->inbox, pane->room);
