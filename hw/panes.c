@@ -8,6 +8,7 @@
  * Left out: a screen that programs in the guest can address. Guests of several on a screen print;
  * one that edits or paints gets the whole terminal from a `minivm run` of its own.
  */
+#define _GNU_SOURCE
 #include "hw/panes.h"
 #include "hw/device.h"
 #include "hw/transcript.h"
@@ -306,6 +307,28 @@ static void draw_pane(struct panes *p, int n)
         canvas_put(&p->canvas, pane->row + y, pane->column + pane->width, '|', 0);
 }
 
+/* From the last line up, as far as the screen goes. */
+static void draw_message(struct panes *p)
+{
+    const char *text = p->message ? p->message : keys, *end = text + strlen(text);
+    int row = p->rows;
+
+    while (end > text && end[-1] == '\n')
+        end--;
+    while (end > text && row-- > 0) {
+        const char *line = memrchr(text, '\n', end - text);
+
+        line = line ? line + 1 : text;
+        for (int x = 0; x < p->columns; x++)
+            canvas_put(&p->canvas, row, x, ' ', 0);
+        canvas_text(&p->canvas, row, 0, line, end - line < p->columns ? end - line : p->columns,
+                    p->message ? CANVAS_BOLD : 0);
+        end = line > text ? line - 1 : text;
+    }
+    if (p->canvas.cursor_row >= row)
+        p->canvas.cursor_row = -1;
+}
+
 static void draw(struct panes *p)
 {
     struct canvas *c = &p->canvas;
@@ -314,8 +337,7 @@ static void draw(struct panes *p)
     if (p->fit) {
         for (int i = 0; i < p->n; i++)
             draw_pane(p, i);
-        canvas_text(c, p->rows - 1, 0, *p->message ? p->message : keys, p->columns,
-                    *p->message ? CANVAS_BOLD : 0);
+        draw_message(p);
     } else {
         canvas_text(c, 0, 0, "The screen is too small.", p->columns, 0);
     }
@@ -407,7 +429,9 @@ void panes_scroll(struct panes *p, bool backwards)
 
 void panes_message(struct panes *p, const char *text)
 {
-    snprintf(p->message, sizeof(p->message), "%s", text ? text : "");
+    free(p->message);
+    p->message = text ? strdup(text) : NULL;
+    assert(p->message || !text);
     draw_soon(p);
 }
 
@@ -428,6 +452,7 @@ void panes_finish(struct panes *p)
         free(p->pane[i].inbox);
     }
     free(p->pane);
+    free(p->message);
     canvas_free(&p->canvas);
     pthread_mutex_destroy(&p->lock);
     pthread_cond_destroy(&p->less);

@@ -19,10 +19,6 @@
 
 struct pane;
 
-enum {
-    PANES_MESSAGE = 256 /* bytes of a message; what is longer is cut */
-};
-
 struct panes {
     struct mux_output output;
     struct console *terminal; /* takes the bytes for the screen */
@@ -33,8 +29,8 @@ struct panes {
     int n, focus;
     struct pane *pane;
     struct canvas canvas;
-    char message[PANES_MESSAGE]; /* empty for the keys */
-    bool fit;                    /* the screen is large enough */
+    char *message; /* NULL for the keys */
+    bool fit;      /* the screen is large enough */
 
     /* What waits in the inboxes. */
     pthread_mutex_t lock; /* of released, and of unread becoming less */
@@ -60,8 +56,8 @@ void panes_resume(struct panes *p);
  * again once it is reached. Main thread. */
 void panes_scroll(struct panes *p, bool back);
 
-/* Show a line of text at the bottom of the screen, NULL for the keys that there are. Main thread.
- */
+/* Show a text, of one or several lines, at the bottom of the screen and over the panes, until the
+ * next one; NULL for the keys that there are. Main thread. */
 void panes_message(struct panes *p, const char *text);
 
 /* Draw what is not drawn yet, now. Main thread. */

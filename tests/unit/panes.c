@@ -583,6 +583,28 @@ static void a_message_takes_the_bottom_line(void)
     teardown();
 }
 
+static void a_long_message_covers_the_panes(void)
+{
+    setup(1, 12, 40);
+    count_to(1, 20);
+    panes_message(&panes, "\none\n\nthree\n");
+    frame();
+    CHECK_TEXT(8, 0, 40, "line 18");
+    CHECK_TEXT(9, 0, 40, "one");
+    CHECK_TEXT(10, 0, 40, "");
+    CHECK_TEXT(11, 0, 40, "three");
+    CHECK(!a.visible);
+    panes_message(&panes, "\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14");
+    frame();
+    CHECK_TEXT(0, 0, 40, "3");
+    CHECK_TEXT(11, 0, 40, "14");
+    panes_message(&panes, NULL);
+    frame();
+    CHECK_TEXT(10, 0, 40, "line 20");
+    CHECK(a.visible);
+    teardown();
+}
+
 static void frames_are_few_and_none_for_nothing(void)
 {
     setup(2, 24, 80);
@@ -883,6 +905,7 @@ int main(void)
         {utf8_is_shown_as_far_as_widths_are_certain, "UTF-8 is shown where its width is certain"},
         {a_small_screen_does_no_harm, "a screen that is too small says so and does no harm"},
         {a_message_takes_the_bottom_line, "a message takes the bottom line"},
+        {a_long_message_covers_the_panes, "one of several lines covers the panes"},
         {frames_are_few_and_none_for_nothing, "25 frames a second at most, none for nothing"},
         {a_slow_terminal_is_shown_less, "a slow terminal is shown less"},
         {nothing_is_lost_at_the_end, "nothing is lost at the end"},
