@@ -1,0 +1,128 @@
+#!/bin/sh
+# Several guests on a divided screen, in tmux: what they print and how they end, the focus, looking
+# back, a resize, and the screen as it was before.
+. tests/lib.sh
+
+[ -w /dev/kvm ] || skip_all "needs a /dev/kvm that can be written"
+command -v tmux >/dev/null || skip_all "needs tmux"
+run="./minivm run --split"
+
+# 9p cannot hold tmux's socket.
+socket=$(mktemp -d /run/minivm-tmux.XXXXXX) || skip_all "needs a /run that can be written"
+tmux() {
+    command tmux -S "$socket/tmux" -f /dev/null "$@"
+}
+stop() {
+    tmux kill-server 2>/dev/null
+    rm -rf "$socket"
+}
+trap 'stop; test_end' EXIT
+
+tmux new-session -d -x 100 -y 30 -s t "env PS1='outer> ' ENV= sh"
+tty=$(tmux display-message -p -t t '#{pane_tty}')
+
+screen() {
+    tmux capture-pane -p -t t
+}
+
+# sees NAME WORDS: until they are on the screen, for half a minute.
+sees() {
+    tries=0
+    until screen | grep -qE -- "$2"; do
+        tries=$((tries + 1))
+        if [ $tries = 150 ]; then
+            fail "$1" "no '$2' on the screen:
+$(screen)"
+            return
+        fi
+        sleep 0.2
+    done
+    pass "$1"
+}
+
+keys() {
+    tmux send-keys -t t "$@"
+}
+
+modes() {
+    stty -F "$tty" -a | grep -oE -- '-?(icanon|echo|isig|opost)\b' | sort | tr '\n' ' '
+}
+
+# alternate: 1 while somebody has the alternate screen.
+alternate() {
+    tmux display-message -p -t t '#{alternate_on}'
+}
+
+# The shell in the pane has no other child.
+pane=$(tmux display-message -p -t t '#{pane_pid}')
+pid_of_minivm() {
+    cat "/proc/$pane/task/$pane/children"
+}
+
+cooked=$(modes)
+keys 'echo what was before' Enter
+sees "the screen has something on it" '^what was before'
+keys "$run guest/counter.bin guest/hello.bin guest/multiplication.bin guest/minimal.bin" Enter
+sees "all guests end" 'All guests have ended'
+check_equal "the screen is the alternate one" "$(alternate)" 1
+sees "the first one's title" '^. 0:counter [- ]+ status 0 .\|'
+sees "the second one's" '\|.* 1:hello .* status 0'
+sees "the third one's, below" '^.* 2:multiplication .*status 0.*\|'
+sees "the fourth one's" '\|.* 3:minimal .* status 0'
+sees "the first two guests' output" '^0123456789 +\|Hello'
+sees "and the third one's, to its end" '^.*9\*9=81 +\|'
+keys Enter
+sees "a key ends it" '^outer> *$'
+sees "the screen is as before" '^what was before'
+check_equal "nothing of the panes is left" "$(screen | grep -c 'status\||')" 0
+check_equal "the normal one" "$(alternate)" 0
+check_equal "and the terminal is as before" "$(modes)" "$cooked"
+
+keys "clear; $run guest/echo.bin guest/echo.bin; echo status \$?" Enter
+sees "two guests that echo" '0:echo .*1:echo'
+check_equal "the line is raw" "$(modes)" "-echo -icanon -isig opost "
+keys abc
+sees "the first one hears what is typed" '^abc +\|$'
+keys C-a n
+keys de Enter
+sees "Ctrl-A n: the second one does" '^abc +\|de$'
+keys C-a n
+keys fgh
+sees "and the first one again" '^abcfgh +\|de$'
+tmux resize-window -t t -x 60 -y 40
+sees "after a resize they are one above the other" '^- 1:echo -+$'
+sees "the second one's text moves with it" '^de$'
+keys ij
+sees "and input still arrives" '^abcfghij$'
+tmux resize-window -t t -x 20 -y 2
+sees "a screen can be too small" '^The screen is too'
+tmux resize-window -t t -x 100 -y 30
+sees "and large again" '^abcfghij +\|de$'
+keys q
+sees "a guest ends" '0:echo .* status 0 -\|'
+keys kl
+sees "and gives the focus to the other" '\|kl$'
+keys C-a x
+sees "Ctrl-A x quits with status 0" '^status 0'
+check_equal "gives the screen back" "$(alternate)" 0
+check_equal "and the terminal" "$(modes)" "$cooked"
+
+keys "clear; $run guest/echo.bin guest/echo.bin" Enter
+sees "again" '0:echo .*1:echo'
+i=0
+while [ $i -lt 60 ]; do
+    keys "line $i" Enter
+    i=$((i + 1))
+done
+sees "output scrolls" '^line 59 '
+keys C-a u
+sees "Ctrl-A u looks back" 'looking back'
+sees "at earlier lines" '^line 30 '
+keys C-a v
+sees "Ctrl-A v forward again" '^line 59 '
+kill -TERM "$(pid_of_minivm)"
+sees "a signal ends it" '^outer> *$'
+check_equal "and the screen comes back" "$(alternate)" 0
+check_equal "and the modes" "$(modes)" "$cooked"
+
+check_status "without a terminal --split is an error" 125 $run guest/hello.bin guest/minimal.bin
