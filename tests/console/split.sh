@@ -125,4 +125,34 @@ sees "a signal ends it" '^outer> *$'
 check_equal "and the screen comes back" "$(alternate)" 0
 check_equal "and the modes" "$(modes)" "$cooked"
 
+for signal in STOP SEGV; do
+    keys "clear; $run guest/echo.bin guest/echo.bin" Enter
+    sees "another" '0:echo .*1:echo'
+    keys C-a h
+    sees "Ctrl-A h helps" '^Ctrl-A x +quit'
+    keys C-a n
+    sees "until the next such key" '^Ctrl-A n next'
+    check_equal "and takes no place any more" "$(screen | grep -c 'quit')" 1
+    keys abc
+    sees "it runs" '\|abc'
+    case $signal in
+    STOP)
+        kill -TSTP "$(pid_of_minivm)"
+        sees "stopped from outside" 'Stopped'
+        check_equal "the shell has its screen back" "$(alternate)" 0
+        check_equal "and its modes" "$(modes)" "$cooked"
+        keys fg Enter
+        sees "and in the foreground again it goes on" '\|abc'
+        keys d
+        sees "as before" '\|abcd'
+        check_equal "on the other screen" "$(alternate)" 1
+        keys C-a x
+        ;;
+    *) kill -$signal "$(pid_of_minivm)" ;;
+    esac
+    sees "SIG$signal: back in the shell" '^outer> *$'
+    check_equal "with its screen" "$(alternate)" 0
+    check_equal "and its modes" "$(modes)" "$cooked"
+done
+
 check_status "without a terminal --split is an error" 125 $run guest/hello.bin guest/minimal.bin

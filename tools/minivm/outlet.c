@@ -64,6 +64,7 @@ void outlet_start(struct outlet *u, struct machine *m)
         struct winsize w = window_size();
 
         panes_start(&u->panes, &m->clock, w.ws_row, w.ws_col);
+        terminal_at_cook(&u->terminal, CANVAS_LEAVE);
     } else if (u->guests > 1) {
         lines_init(&u->lines, &u->terminal.console, isatty(STDOUT_FILENO), u->guests, u->names);
         lines_start(&u->lines, &m->clock);
@@ -84,6 +85,9 @@ void outlet_ended(void *to, struct vcpu *v)
 
 bool outlet_key(struct outlet *u, int key)
 {
+    /* What was said has been read. */
+    if (u->split)
+        panes_message(&u->panes, u->farewell);
     if (u->guests > 1 && key == 'n')
         mux_next(&u->mux);
     else if (u->split && (key == 'u' || key == 'v'))
@@ -124,6 +128,8 @@ void outlet_resize(struct outlet *u)
 void outlet_resume(struct outlet *u)
 {
     terminal_resume(&u->terminal);
+    if (u->split)
+        panes_resume(&u->panes);
     outlet_resize(u);
 }
 
@@ -147,7 +153,8 @@ void outlet_linger(struct outlet *u)
     pthread_mutex_lock(&m->lock);
     u->terminal.console.arrived = key_pressed;
     u->terminal.console.to = u;
-    panes_message(&u->panes, "All guests have ended. Press a key.");
+    u->farewell = "All guests have ended. Press a key.";
+    panes_message(&u->panes, u->farewell);
     pthread_mutex_unlock(&m->lock);
     while (!__atomic_load_n(&u->dismissed, __ATOMIC_ACQUIRE))
         event_run(&m->loop);

@@ -22,7 +22,8 @@ struct outlet {
     struct mux mux;
     struct lines lines;
     struct panes panes;
-    bool dismissed; /* the user has seen enough of the panes */
+    const char *farewell; /* what the panes say when there is nothing else, or NULL for the keys */
+    bool dismissed;       /* the user has seen enough of the panes */
 };
 
 /* Make consoles for what the options name, on stdin and stdout; command, closed and to are the
