@@ -53,7 +53,7 @@ static void draw_soon(struct panes *p)
 {
     uint64_t now, next = p->drawn + FRAME_NS;
 
-    if (!p->clock || p->frame.deadline != CLOCK_NEVER)
+    if (!p->clock || p->suspended || p->frame.deadline != CLOCK_NEVER)
         return;
     now = clock_now(p->clock);
     clock_arm(p->clock, &p->frame, next > now ? next : now);
@@ -75,7 +75,7 @@ static void put(struct mux_output *o, int n, const void *buf, size_t len)
     pane->n += len;
     draw_soon(p);
     /* Guests do not wait for a frame to be drawn. */
-    if (__atomic_add_fetch(&p->unread, len, __ATOMIC_RELAXED) >= INBOX && p->clock)
+    if (__atomic_add_fetch(&p->unread, len, __ATOMIC_RELAXED) >= INBOX && p->clock && !p->suspended)
         clock_arm(p->clock, &p->frame, clock_now(p->clock));
 }
 
@@ -402,8 +402,15 @@ void panes_start(struct panes *p, struct clock *clock, int rows, int columns)
     panes_flush(p);
 }
 
+void panes_suspend(struct panes *p)
+{
+    p->suspended = true;
+    clock_arm(p->clock, &p->frame, CLOCK_NEVER);
+}
+
 void panes_resume(struct panes *p)
 {
+    p->suspended = false;
     console_put(p->terminal, CANVAS_ENTER, strlen(CANVAS_ENTER));
     canvas_forget(&p->canvas);
     draw_soon(p);

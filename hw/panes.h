@@ -31,6 +31,7 @@ struct panes {
     struct canvas canvas;
     char *message; /* NULL for the keys */
     bool fit;      /* the screen is large enough */
+    bool suspended;
 
     /* What waits in the inboxes. */
     pthread_mutex_t lock; /* of released, and of unread becoming less */
@@ -49,7 +50,11 @@ void panes_start(struct panes *p, struct clock *clock, int rows, int columns);
 /* The terminal has another size now. Main thread. */
 void panes_resize(struct panes *p, int rows, int columns);
 
-/* Take the screen again, after somebody else had it: minivm was stopped. Main thread. */
+/* Leave the screen alone: minivm is about to be stopped, and somebody else has it. Guests that
+ * print much will wait. Main thread. */
+void panes_suspend(struct panes *p);
+
+/* Take the screen again. Main thread. */
 void panes_resume(struct panes *p);
 
 /* Look back in the pane in focus by half its height, or forward again; output follows the end

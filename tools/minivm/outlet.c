@@ -125,11 +125,19 @@ void outlet_resize(struct outlet *u)
         panes_resize(&u->panes, w.ws_row, w.ws_col);
 }
 
+void outlet_suspend(struct outlet *u)
+{
+    if (u->split)
+        panes_suspend(&u->panes);
+    terminal_cook();
+}
+
 void outlet_resume(struct outlet *u)
 {
     terminal_resume(&u->terminal);
-    if (u->split)
-        panes_resume(&u->panes);
+    if (!u->split || tcgetpgrp(STDOUT_FILENO) != getpgrp())
+        return;
+    panes_resume(&u->panes);
     outlet_resize(u);
 }
 
@@ -160,13 +168,19 @@ void outlet_linger(struct outlet *u)
         event_run(&m->loop);
 }
 
-void outlet_finish(struct outlet *u, int timeout_ms)
+void outlet_close(struct outlet *u)
 {
     pthread_mutex_lock(&u->machine->lock);
-    if (u->split)
+    if (u->split) {
+        terminal_at_cook(&u->terminal, NULL);
         panes_finish(&u->panes);
-    else if (u->guests > 1)
+    } else if (u->guests > 1) {
         lines_finish(&u->lines);
+    }
     pthread_mutex_unlock(&u->machine->lock);
+}
+
+void outlet_finish(struct outlet *u, int timeout_ms)
+{
     terminal_finish(&u->terminal, timeout_ms);
 }

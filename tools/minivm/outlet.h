@@ -49,8 +49,10 @@ const char *outlet_help(const struct outlet *u);
 /* Tell the user something, lines of text, wherever that can be read now. As outlet_key(). */
 void outlet_say(struct outlet *u, const char *text);
 
-/* The terminal's size changed; it is ours again. As outlet_key(). */
+/* The terminal's size changed; give the terminal to the user's shell; take it again, if minivm is
+ * in its foreground. As outlet_key(). */
 void outlet_resize(struct outlet *u);
+void outlet_suspend(struct outlet *u);
 void outlet_resume(struct outlet *u);
 
 /* Do not wait for the user any more. Any thread. */
@@ -58,6 +60,10 @@ void outlet_dismiss(struct outlet *u);
 
 /* The guests have ended: let the user read the panes until a key is pressed. Main thread. */
 void outlet_linger(struct outlet *u);
+
+/* Nothing more is said by this way: give back the screen that was divided. The bytes for it are
+ * written by outlet_finish(). Main thread. */
+void outlet_close(struct outlet *u);
 
 /* Write what is left and give the terminal back, as terminal_finish(). */
 void outlet_finish(struct outlet *u, int timeout_ms);

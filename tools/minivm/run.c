@@ -140,7 +140,7 @@ static void signalled(struct watch *w)
     while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
         switch (info.ssi_signo) {
         case SIGTSTP:
-            terminal_cook();
+            outlet_suspend(&r->outlet);
             raise(SIGSTOP);
             outlet_resume(&r->outlet);
             break;
@@ -273,14 +273,16 @@ static void finish(struct run *r)
                   r->machine.stop == STOP_TIMEOUT;
     sigset_t set = handled_signals();
 
+    if (!forced)
+        outlet_linger(&r->outlet);
+    outlet_close(&r->outlet);
     /* From here on a signal ends us in its own way. */
     if (!forced) {
-        outlet_linger(&r->outlet);
         terminal_cook();
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
     outlet_finish(&r->outlet, forced ? PATIENCE_MS : time_left(r));
-    if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO))
+    if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO) && !r->options.split)
         fputc('\n', stderr); /* the guest left the cursor anywhere */
     if (r->machine.stop == STOP_TIMEOUT)
         fprintf(stderr, "minivm: time is up after %g s (--timeout)\n%s", r->options.timeout / 1e9,
