@@ -280,7 +280,11 @@ static void test_interrupted(void)
     pass(50 * MS);
     put(1, "tick\n");
     clear();
-    put(0, "\r\nnext\n");
+    put(0, "\r");
+    put(0, "\n");
+    pass(50 * MS);
+    CHECK_OUT("");
+    put(0, "next\n");
     CHECK_OUT(CYAN "next" RESET "\n");
 
     /* Two of them. */

@@ -13,7 +13,7 @@ enum {
 static struct test_console terminal;
 static struct mux mux;
 static bool hung_up;
-static int released;
+static int released, output_released;
 static char story[256]; /* what became of the output */
 static int told[GUESTS];
 
@@ -67,6 +67,12 @@ static void output_wait(struct mux_output *o)
 
 static struct mux_output output;
 
+static void output_release(struct mux_output *o, bool on)
+{
+    CHECK(o == mux.output);
+    output_released += on ? 1 : 10;
+}
+
 static void arrived(void *to)
 {
     ++*(int *)to;
@@ -77,10 +83,10 @@ static void setup(int n)
     test_console_init(&terminal);
     terminal.console.ended = ended;
     terminal.console.release = release;
-    output = (struct mux_output){
-        .put = output_put, .ended = output_ended, .focus = output_focus, .wait = output_wait};
+    output =
+        (struct mux_output){output_put, output_ended, output_focus, output_wait, output_release};
     hung_up = false;
-    released = waits = 0;
+    released = output_released = waits = 0;
     story[0] = 0;
     mux_init(&mux, &terminal.console, &output, n);
     for (int i = 0; i < n && i < GUESTS; i++) {
@@ -126,9 +132,11 @@ static void test_output(void)
     console_release(mux_console(&mux, 1), true);
     console_release(mux_console(&mux, 0), false);
     CHECK_EQ(released, 11);
+    CHECK_EQ(output_released, 11);
 
     /* What an output or a terminal need not have. */
     output.wait = NULL;
+    output.release = NULL;
     output.focus = NULL;
     terminal.console.release = NULL;
     terminal.console.ended = NULL;
