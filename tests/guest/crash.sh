@@ -1,0 +1,81 @@
+#!/bin/sh
+# Small guests that crash are reported, and harm nobody but themselves.
+# needs: kvm
+# timeout: 600
+. tests/lib.sh
+
+# bad NAME DEFINE: builds $TMP/NAME.
+bad() {
+    gcc -m32 -nostdlib -static -I. "-D$2" -Wl,--oformat=binary,-Ttext=0,-e0,--build-id=none \
+        -o "$TMP/$1" tests/guest/bad.S || exit 1
+}
+
+limit=60
+
+# run FILE...: into $TMP/out, $TMP/err and $status.
+run() {
+    status=0
+    ./minivm run --timeout $limit "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+}
+
+# What guest number $1 said.
+said() {
+    sed -n "s/^\[$1:[^]]*\] //p" "$TMP/out"
+}
+
+for name in hello multiplication timer; do
+    ./minivm run guest/$name </dev/null >"$TMP/$name" || fail "$name runs alone"
+done
+
+# unharmed NAME HELLO MULTIPLICATION TIMER: the good ones, whose numbers are given, said it all.
+unharmed() {
+    check_equal "$1: hello is unharmed" "$(said $2)" "$(cat "$TMP/hello")"
+    check_equal "$1: multiplication is unharmed" "$(said $3)" "$(cat "$TMP/multiplication")"
+    # It still runs when the bad one has crashed.
+    check_equal "$1: timer is unharmed" "$(said $4 | wc -l)" "$(wc -l <"$TMP/timer")"
+}
+
+# reported NAME CPU
+reported() {
+    check_equal "$1: status 126" $status 126
+    check "$1: the report names file and CPU" grep -q "^minivm: .*$1 crashed: CPU $2: ." "$TMP/err"
+    check_equal "$1: one report" "$(grep -c crashed "$TMP/err")" 1
+}
+
+bad invalid-segment BAD_SEGMENT
+bad invalid-opcode BAD_OPCODE
+bad breakpoint BREAKPOINT
+bad division DIVIDE
+bad nowhere NOWHERE
+for name in invalid-segment invalid-opcode breakpoint division nowhere; do
+    run "$TMP/$name"
+    check_equal "$name, alone, speaks first" "$(cat "$TMP/out")" b
+    reported $name 0
+    run "$TMP/$name" guest/hello guest/multiplication guest/timer
+    check_equal "$name, first, speaks first" "$(said 0)" b
+    reported $name 0
+    unharmed $name 1 2 3
+    run guest/timer guest/hello guest/multiplication "$TMP/$name"
+    check_equal "$name, last, speaks first" "$(said 3)" b
+    reported $name 3
+    unharmed $name 1 2 0
+    check_equal "$name: nobody else says anything" \
+        "$(grep -vc '^\[\(0:timer\|1:hello\|2:multiplication\|3:'$name'\)\] ' "$TMP/out")" 0
+done
+
+# Three kinds of crash in one machine, and a good one among them.
+run "$TMP/division" "$TMP/nowhere" guest/hello "$TMP/invalid-segment"
+check_equal "three of four crash: status 126" $status 126
+check_equal "three of four crash: three reports" "$(grep -c crashed "$TMP/err")" 3
+check_equal "three of four crash: the fourth is unharmed" "$(said 2)" "$(cat "$TMP/hello")"
+
+# Beyond the end of its segment a processor faults. The emulator in tools/kvmhost goes round for
+# ever, which the time limit ends.
+bad run-off RUN_OFF
+limit=10
+run "$TMP/run-off" guest/hello guest/multiplication guest/timer
+case $status in
+124) pass "run-off: runs until the time is up" ;;
+*) reported run-off 0 ;;
+esac
+unharmed run-off 1 2 3
