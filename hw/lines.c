@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define MOMENT_NS UINT64_C(50000000)
-#define RESET     "\033[0m"
 
 static const int colours[] = {36, 32, 33, 34};
 
@@ -28,17 +27,18 @@ static const int colours[] = {36, 32, 33, 34};
 static void show(struct lines *l, int n, bool end)
 {
     struct line *line = &l->line[n];
-    char piece[sizeof(line->before) + sizeof(line->text) + 2 * sizeof(RESET "\n")], *p = piece;
+    char piece[sizeof(line->before) + sizeof(line->text) + 2 * sizeof(LINES_PLAIN "\n")],
+        *p = piece;
     bool goes_on = l->shown == n, coloured = l->colour && line->len > 0;
     size_t from = goes_on ? line->seen : 0;
 
     if (l->shown >= 0 && !goes_on)
-        p = stpcpy(p, RESET "\n");
+        p = stpcpy(p, LINES_PLAIN "\n");
     if (!goes_on && (coloured || !l->colour))
         p = stpcpy(p, line->before);
     p = mempcpy(p, line->text + from, line->len - from);
     if (end)
-        p = stpcpy(p, coloured ? RESET "\n" : "\n");
+        p = stpcpy(p, coloured ? LINES_PLAIN "\n" : "\n");
     console_put(l->terminal, piece, p - piece);
     l->shown = end ? -1 : n;
     line->seen = line->len;
@@ -153,7 +153,7 @@ static void moment_passed(struct timer *t)
 void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
                 const char *const *names)
 {
-    char entry[sizeof("  00:" RESET) + sizeof(l->line[0].before) + LINES_NAME];
+    char entry[sizeof("  00:" LINES_PLAIN) + sizeof(l->line[0].before) + LINES_NAME];
 
     assert(n > 0 && n <= MUX_MAX);
     *l = (struct lines){
@@ -175,8 +175,8 @@ void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
         snprintf(line->before, sizeof(line->before), "\033[%dm",
                  colours[i % (sizeof(colours) / sizeof(colours[0]))]);
         console_put(terminal, entry,
-                    snprintf(entry, sizeof(entry), "%s%s%d:%.*s" RESET, i ? "  " : "", line->before,
-                             i, LINES_NAME, names[i]));
+                    snprintf(entry, sizeof(entry), "%s%s%d:%.*s" LINES_PLAIN, i ? "  " : "",
+                             line->before, i, LINES_NAME, names[i]));
     }
     if (colour)
         console_put(terminal, "\n", 1);

@@ -23,6 +23,9 @@ enum {
     LINES_NAME = 32,     /* bytes of a guest's name; what is longer is cut off */
 };
 
+/* Makes a terminal's text plain again, for one that is left in the middle of a line. */
+#define LINES_PLAIN "\033[0m"
+
 struct lines {
     struct mux_output output;
     struct console *terminal;

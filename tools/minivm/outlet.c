@@ -66,7 +66,10 @@ void outlet_start(struct outlet *u, struct machine *m)
         panes_start(&u->panes, &m->clock, w.ws_row, w.ws_col);
         terminal_at_cook(&u->terminal, CANVAS_LEAVE);
     } else if (u->guests > 1) {
-        lines_init(&u->lines, &u->terminal.console, isatty(STDOUT_FILENO), u->guests, u->names);
+        bool colour = isatty(STDOUT_FILENO);
+
+        lines_init(&u->lines, &u->terminal.console, colour, u->guests, u->names);
+        terminal_at_cook(&u->terminal, colour ? LINES_PLAIN : NULL);
         lines_start(&u->lines, &m->clock);
     }
 }
@@ -171,12 +174,11 @@ void outlet_linger(struct outlet *u)
 void outlet_close(struct outlet *u)
 {
     pthread_mutex_lock(&u->machine->lock);
-    if (u->split) {
-        terminal_at_cook(&u->terminal, NULL);
+    terminal_at_cook(&u->terminal, NULL);
+    if (u->split)
         panes_finish(&u->panes);
-    } else if (u->guests > 1) {
+    else if (u->guests > 1)
         lines_finish(&u->lines);
-    }
     pthread_mutex_unlock(&u->machine->lock);
 }
 
