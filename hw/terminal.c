@@ -416,6 +416,9 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     error = event_thread(&t->writer, writer, t);
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
+    /* What a pipe or file holds already is there for the guest's first look. */
+    if (!t->is_tty)
+        input_ready(&t->in);
 }
 
 void terminal_finish(struct terminal *t, int timeout_ms)
