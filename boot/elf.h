@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ELF executables, 32-bit and 64-bit, little-endian, as kernels come: program headers, notes, and
+ * loading by physical addresses. Every field is the file's word and may be a lie.
+ */
+#ifndef BOOT_ELF_H
+#define BOOT_ELF_H
+
+#include "boot/image.h"
+#include "boot/place.h"
+#include "hw/ram.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    ELF_SEGMENTS = 64, /* program headers; a file with more is refused */
+
+    EM_386 = 3,
+    EM_X86_64 = 62,
+};
+
+struct elf {
+    const struct image *img;
+    bool is_64;
+    uint16_t type, machine;
+    uint64_t entry; /* virtual */
+    uint64_t shoff; /* section headers, for symbols: where, how many, the size of one */
+    int shnum, shentsize, shstrndx;
+    int n;
+    struct elf_segment {
+        uint32_t type; /* PT_LOAD 1, PT_NOTE 4 ... */
+        uint64_t offset, vaddr, paddr, filesz, memsz;
+    } segment[ELF_SEGMENTS];
+};
+
+/*
+ * Read the headers. NULL when it is an executable for x86 (ELFCLASS32 with EM_386 or EM_X86_64's
+ * x32 refused, ELFCLASS64 with EM_X86_64) whose headers lie within the file; else why not, in a few
+ * words that follow the file's name ("an ELF file for ARM", "damaged: ...", "no ELF file").
+ */
+const char *elf_read(struct elf *e, const struct image *img);
+
+/*
+ * Load the PT_LOAD segments at their physical addresses, with zeros up to memsz. Dies with one line
+ * when they overlap, wrap, are not RAM or not in the file; nothing is written outside of RAM. *end
+ * is then the address behind the highest one.
+ */
+void elf_load(const struct elf *e, struct place *p, uint64_t *end);
+
+/* Where the segments would go: the lowest and the end of the highest address. False when there is
+ * none, or one wraps. */
+bool elf_span(const struct elf *e, uint64_t *start, uint64_t *end);
+
+/* The physical address of a virtual one, by the PT_LOAD segments; the same when none has it. */
+uint64_t elf_physical(const struct elf *e, uint64_t vaddr);
+
+/* The first note of this name and type: up to size bytes of its descriptor to desc. Its length, or
+ * -1 when there is none. */
+int elf_note(const struct elf *e, const char *name, uint32_t type, void *desc, int size);
+
+#endif

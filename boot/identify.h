@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a file that cannot be booted seems to be, and what would help: the words for an error.
+ */
+#ifndef BOOT_IDENTIFY_H
+#define BOOT_IDENTIFY_H
+
+#include "boot/image.h"
+
+#include <stddef.h>
+
+/*
+ * Describe img in text (at most size bytes, of which 256 are enough), to follow its name: "a kernel
+ * for ARM (64 bits); minivm runs x86 code". False when nothing is known about it.
+ */
+bool identify(const struct image *img, char *text, size_t size);
+
+#endif

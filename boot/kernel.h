@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kernel and what goes with it, for every way of booting one; and the ways that there are.
+ */
+#ifndef BOOT_KERNEL_H
+#define BOOT_KERNEL_H
+
+#include "boot/image.h"
+#include "hw/ram.h"
+#include "x86/cpu.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define KERNEL_MODULES 32
+
+struct module {
+    struct image image;
+    const char *args; /* what follows the name; "" for nothing */
+};
+
+struct kernel {
+    struct image image; /* unpacked */
+
+    /* The initramfs archives, or whatever modules the kernel takes, in order. */
+    struct module module[KERNEL_MODULES];
+    int modules;
+
+    /* A last archive, in memory, for Linux. extra_size may be 0. */
+    const void *extra;
+    uint64_t extra_size;
+
+    const char *cmdline;
+    int entry;     /* of a bzImage: 32 or 64 bits; 0 for the best that it has */
+    uint64_t rsdp; /* guest-physical address of the ACPI RSDP; 0 for none */
+};
+
+/* A way of booting: the kernel's word for what it finds, and what it must find. */
+struct way {
+    const char *name;  /* of the option: "pvh" */
+    const char *title; /* for people: "PVH, entered with 32 bits" */
+    bool linux;        /* only Linux is booted like this */
+
+    /* Does the image offer this way? The image may be anything at all. */
+    bool (*offered)(const struct image *img);
+
+    /*
+     * Place the kernel and all that goes with it in RAM, and set s to the state of its entry. The
+     * image offers this way. Dies, with the cause and the cure, when something is damaged or does
+     * not fit; writes nothing outside RAM. May be called again after the RAM was cleared.
+     */
+    void (*load)(const struct kernel *k, const struct ram *ram, struct cpu_state *s);
+
+    /* What the image says about this way, lines of "  key: value": where it goes, how much RAM that
+     * needs, its entry. It offers it, but may be damaged: then a line says so. */
+    void (*print)(const struct image *img, FILE *f);
+};
+
+extern const struct way way_bzimage, way_pvh, way_multiboot2, way_multiboot, way_linux64;
+
+/*
+ * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
+ * where initramfs_size() bytes of RAM are free.
+ */
+uint64_t initramfs_size(const struct kernel *k);
+void initramfs_load(const struct kernel *k, const struct ram *ram, uint64_t gpa);
+
+#endif
