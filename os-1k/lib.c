@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Strings and formatted text.
+ *
+ * After: ISO C11, "String handling", "The fprintf function".
+ * Left out: precision, long and floating-point numbers, which nobody here prints.
+ */
+#include "os-1k/lib.h"
+
+/* One string instruction each: a loop in C would be turned into a call of these very functions. */
+void *memcpy(void *to, const void *from, size_t n)
+{
+    void *start = to;
+
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+    return start;
+}
+
+void *memset(void *to, int byte, size_t n)
+{
+    void *start = to;
+
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
+    return start;
+}
+
+/* Where the areas overlap and the copy lies higher, the last byte must go first. */
+void *memmove(void *to, const void *from, size_t n)
+{
+    char *t = (char *)to + n;
+    const char *f = (const char *)from + n;
+
+    if (to <= from)
+        return memcpy(to, from, n);
+    while (n--)
+        *--t = *--f;
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+    const unsigned char *x = a, *y = b;
+
+    for (; n; n--, x++, y++)
+        if (*x != *y)
+            return *x - *y;
+    return 0;
+}
+
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n])
+        n++;
+    return n;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (unsigned char)*a - (unsigned char)*b;
+}
+
+char *strchr(const char *s, int c)
+{
+    while (*s != (char)c)
+        if (!*s++)
+            return NULL;
+    return (char *)s;
+}
+
+void copy_string(char *to, const char *from, size_t size)
+{
+    size_t n = strlen(from);
+
+    if (n >= size)
+        n = size - 1;
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
+
+/* The digits of a number, written backwards from end; where they begin. */
+static char *digits(char *end, unsigned n, unsigned base)
+{
+    *end = '\0';
+    do {
+        *--end = "0123456789abcdef"[n % base];
+        n /= base;
+    } while (n);
+    return end;
+}
+
+int format(char *buf, size_t size, const char *text, va_list args)
+{
+    char *to = buf, *last = buf + size - 1;
+
+    for (; *text && to < last; text++) {
+        char number[16], pad = ' ';
+        const char *piece = number + 1;
+        bool left = false;
+        int width = 0, length;
+
+        if (*text != '%') {
+            *to++ = *text;
+            continue;
+        }
+        for (text++; *text == '-' || *text == '0'; text++)
+            if (*text == '-')
+                left = true;
+            else
+                pad = '0';
+        for (; *text >= '0' && *text <= '9'; text++)
+            width = width * 10 + *text - '0';
+
+        number[1] = *text;
+        number[2] = '\0';
+        if (*text == 'd') {
+            int n = va_arg(args, int);
+            char *start = digits(number + 15, n < 0 ? -(unsigned)n : (unsigned)n, 10);
+
+            if (n < 0)
+                *--start = '-';
+            piece = start;
+        } else if (*text == 'u' || *text == 'x') {
+            piece = digits(number + 15, va_arg(args, unsigned), *text == 'u' ? 10 : 16);
+        } else if (*text == 's') {
+            piece = va_arg(args, const char *);
+        } else if (*text == 'c') {
+            number[1] = va_arg(args, int);
+        }
+
+        length = strlen(piece);
+        for (; !left && length < width && to < last; width--)
+            *to++ = pad;
+        for (; *piece && to < last; piece++)
+            *to++ = *piece;
+        for (; length < width && to < last; width--)
+            *to++ = ' ';
+    }
+    *to = '\0';
+    return to - buf;
+}
