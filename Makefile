@@ -81,7 +81,7 @@ guest/%.bin: build/guest/%.o
 # The 1K OS: its programs and os-1k/files go into a tar archive, that into the kernel.
 OS_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP -O2 -g -m32 -masm=intel -ffreestanding -fno-pic \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
-    -ffunction-sections -mgeneral-regs-only
+    -ffunction-sections -mgeneral-regs-only -Wno-unused-parameter
 
 build/os-1k/%.o: os-1k/%.c | build/ready
 	@mkdir -p $(@D)
@@ -106,7 +106,7 @@ build/os-1k/kernel/entry.o: build/os-1k/disk.tar
 
 build/os-1k/kernel.elf: os-1k/kernel.ld $(OS_KERNEL:%=build/%)
 	$(say) LINK $@
-	$(quiet)ld -m elf_i386 -T $< -o $@ $(filter %.o,$^)
+	$(quiet)ld -m elf_i386 --no-warn-rwx-segments -T $< -o $@ $(filter %.o,$^)
 
 os-1k/kernel.bin: build/os-1k/kernel.elf
 	$(quiet)objcopy -O binary $< $@

@@ -8,22 +8,20 @@
 
 #define SYSCALL_VECTOR 0x80
 
-#ifndef __ASSEMBLER__
+#define SYS_EXIT      0  /* (status): does not return */
+#define SYS_WRITE     1  /* (buffer, n) to the console, in one piece */
+#define SYS_GETCHAR   2  /* (): waits for a byte; END_OF_INPUT when there will be none */
+#define SYS_SPAWN     3  /* (program, arguments): start a process; its pid */
+#define SYS_WAIT      4  /* (pid): wait until a younger process has ended */
+#define SYS_GETPID    5  /* () */
+#define SYS_READFILE  6  /* (name, offset, buffer, n): bytes read, 0 at the end of the file */
+#define SYS_WRITEFILE 7  /* (name, buffer, n): make the file, or replace what is in it */
+#define SYS_LIST      8  /* (index, struct file_info *): the index-th file */
+#define SYS_PROCESS   9  /* (index, struct process_info *): the index-th process */
+#define SYS_TICKS     10 /* (): timer interrupts since the start */
+#define SYS_PAGES     11 /* (): pages of memory that are free */
 
-enum syscall_number {
-    SYS_EXIT,      /* (status): does not return */
-    SYS_WRITE,     /* (buffer, n) to the console, in one piece */
-    SYS_GETCHAR,   /* (): waits for a byte; END_OF_INPUT when there will be none */
-    SYS_SPAWN,     /* (program, arguments): start a process; its pid */
-    SYS_WAIT,      /* (pid): wait until a younger process has ended */
-    SYS_GETPID,    /* () */
-    SYS_READFILE,  /* (name, offset, buffer, n): bytes read, 0 at the end of the file */
-    SYS_WRITEFILE, /* (name, buffer, n): make the file, or replace what is in it */
-    SYS_LIST,      /* (index, struct file_info *): the index-th file */
-    SYS_PROCESS,   /* (index, struct process_info *): the index-th process */
-    SYS_TICKS,     /* (): timer interrupts since the start */
-    SYS_PAGES,     /* (): pages of memory that are free */
-};
+#ifndef __ASSEMBLER__
 
 enum error {
     END_OF_INPUT = -1,

@@ -21,10 +21,8 @@ enum {
 
     IER_RECEIVED_DATA = 0x01,
     IER_MODEM_STATUS = 0x08,
-    IIR_ID = 0x0f,
-    IIR_MODEM_STATUS = 0x00,
-    IIR_RECEIVED_DATA = 0x04,
-    IIR_CHARACTER_TIMEOUT = 0x0c,
+    IIR_NONE = 0x01,
+    IIR_RECEIVED_DATA = 0x04, /* else it is the modem status */
     FCR_FIFO_ENABLE = 0x01,
     MCR_DTR = 0x01,
     MCR_RTS = 0x02,
@@ -43,34 +41,30 @@ static bool hung_up;   /* there will be no more input */
 static void put_in_ring(uint8_t byte)
 {
     if (byte == CTRL_C && process_kill_foreground()) {
-        ring_out = ring_in; /* it was meant for that process */
+        ring_out = ring_in; /* what was typed before was meant for that process */
         print("^C\n");
         return;
     }
     ring[ring_in++] = byte;
-    wake(ring);
+    wake();
 }
 
 /* Everything must be served, as only then the interrupt line falls, and only then can it rise
  * again, which is what the interrupt controller sees. */
 void console_interrupt(void)
 {
-    for (;;) {
-        switch (in8(IIR) & IIR_ID) {
-        case IIR_RECEIVED_DATA:
-        case IIR_CHARACTER_TIMEOUT:
-            ring_full = (uint8_t)(ring_in + 1) == ring_out;
-            if (ring_full)
-                return;
-            put_in_ring(in8(RBR));
-            break;
-        case IIR_MODEM_STATUS:
+    uint8_t why;
+
+    while (!((why = in8(IIR)) & IIR_NONE)) {
+        if (!(why & IIR_RECEIVED_DATA)) {
             hung_up = !(in8(MSR) & MSR_DCD);
-            wake(ring);
-            break;
-        default:
-            return;
+            wake();
+            continue;
         }
+        ring_full = (uint8_t)(ring_in + 1) == ring_out;
+        if (ring_full)
+            return;
+        put_in_ring(in8(RBR));
     }
 }
 
@@ -82,40 +76,28 @@ void console_init(void)
     out8(IER, IER_RECEIVED_DATA | IER_MODEM_STATUS);
 }
 
-void console_wake(void)
-{
-    wake(ring);
-}
-
 int console_getchar(void)
 {
     int byte;
 
-    while (!process_is_foreground() || ring_in == ring_out) {
-        if (current->killed || (process_is_foreground() && hung_up))
-            return END_OF_INPUT;
-        sleep(ring);
-    }
+    while (!current->killed && (!process_has_input() || (ring_in == ring_out && !hung_up)))
+        sleep();
+    if (current->killed || ring_in == ring_out)
+        return END_OF_INPUT;
     byte = ring[ring_out++];
     if (ring_full)
         console_interrupt(); /* in its place, as the line is high already */
     return byte;
 }
 
-static void hypercall_write(const char *text, size_t n)
+/* The text lies in the kernel's half, which is physical memory in one piece. */
+void console_write(const char *text, size_t n)
 {
     __asm__ volatile("out dx, al"
                      :
                      : "d"(HYPERCALL_PORT), "a"(HYPERCALL_WRITE), "c"(n),
                        "S"((uint32_t)text - KERNEL_BASE)
                      : "memory");
-}
-
-/* The text lies in the kernel's half, which is physical memory in one piece. */
-void console_write(const char *text, size_t n)
-{
-    if (n)
-        hypercall_write(text, n);
 }
 
 void print(const char *text, ...)

@@ -38,7 +38,7 @@ start:  mov esp, 0x80100000
 /* One entry of 16 bytes for each vector: exceptions, interrupts, and the system call last. */
 .macro entry number
         .balign 16
-        .ifeq HAS_ERROR_CODE >> \number & 1
+        .ifeq HAS_ERROR_CODE >> (\number & 63) & 1
         push 0
         .endif
         push \number

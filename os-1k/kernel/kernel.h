@@ -5,7 +5,7 @@
  *  virtual memory                                  physical memory
  *    0000_0000  nobody, so that NULL is a fault      0000_0000  what the monitor left
  *    0040_0000  program                              0000_1000  kernel
- *    7fff_e000  its stack                            000f_f000    stack of the idle process
+ *    7fff_f000  its stack                            000f_f000    stack of the idle process
  *    8000_0000  all physical memory, the kernel's    0010_0000  page directory, tables
  *    8040_0000  nobody                               0010_3000  pages to give away, up to 4 MiB
  *
@@ -18,11 +18,10 @@
 #include "os-1k/abi.h"
 #include "os-1k/lib.h"
 
-#define KERNEL_BASE    0x80000000u
-#define USER_STACK_TOP KERNEL_BASE
-#define USER_STACK_LOW (USER_STACK_TOP - 2 * PAGE_SIZE)
-#define USER_START     0x400000u
-#define PAGE_SIZE      4096u
+#define KERNEL_BASE 0x80000000u
+#define PAGE_SIZE   4096u
+#define USER_START  0x400000u
+#define USER_STACK  (KERNEL_BASE - PAGE_SIZE)
 
 /* What a trap leaves on the kernel stack: the first part by entry.S, the rest by the CPU. */
 struct trap_frame {
@@ -33,16 +32,11 @@ struct trap_frame {
 };
 
 struct process {
-    int pid;
-    enum process_state state;
-    int ticks;
-    char name[PROCESS_NAME_SIZE];
+    struct process_info info;
     uint32_t *directory;
-    char *stack;           /* the page it has in the kernel */
-    uint32_t esp;          /* where that stack stood when it was last switched away from */
-    const void *sleeps_on; /* what it waits for, by any address that tells it from other things */
-    int waits_for;         /* the pid that SYS_WAIT was called with, or 0 */
-    bool killed;           /* it ends when it would next return to user mode */
+    char *stack;  /* the page it has in the kernel */
+    uint32_t esp; /* where that stack stood when it was last switched away from */
+    bool killed;  /* it ends when it would next return to user mode */
 };
 
 static inline void out8(uint16_t port, uint8_t value)
@@ -89,12 +83,13 @@ void process_init(void);
 int process_spawn(const char *program, const char *arguments); /* its pid, or an error */
 __attribute__((noreturn)) void process_exit(int status);
 int process_wait(int pid);
-bool process_info(int index, struct process_info *info);
-bool process_is_foreground(void);   /* may the running process have the input? */
-bool process_kill_foreground(void); /* false when that is the shell, which stays */
-void schedule(void);                /* let another process run that is ready */
-void sleep(const void *what);       /* let others run until wake(what) */
-void wake(const void *what);
+bool process_list(int index, struct process_info *info);
+bool process_has_input(void); /* is the console's input meant for the running process? */
+bool process_kill_foreground(
+    void);           /* the one it is meant for; false when there is none but the shell */
+void schedule(void); /* let another process run that is ready */
+void sleep(void);    /* let others run until something has happened */
+void wake(void);     /* it has: all who sleep look whether they waited for that */
 
 /* program.c: 0, or an error */
 int program_load(uint32_t *directory, const char *image, uint32_t size, uint32_t *entry);
@@ -114,7 +109,6 @@ void console_init(void);
 void console_interrupt(void);
 void console_write(const char *text, size_t n);
 int console_getchar(void);
-void console_wake(void); /* another process may be the one for the input now */
 __attribute__((format(printf, 1, 2))) void print(const char *text, ...);
 __attribute__((noreturn)) void machine_exit(int status);
 

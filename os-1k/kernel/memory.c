@@ -96,28 +96,28 @@ void directory_load(const uint32_t *directory)
     __asm__ volatile("mov cr3, %0" : : "r"(cr3) : "memory");
 }
 
+/* What an entry points to, made when there is nothing yet; NULL when no page is left. */
+static void *fill(uint32_t *entry, uint32_t flags)
+{
+    if (!(*entry & PRESENT)) {
+        void *page = page_alloc();
+
+        if (!page)
+            return NULL;
+        *entry = physical(page) | PRESENT;
+    }
+    *entry |= flags;
+    return target(*entry);
+}
+
+/* What a whole table allows, each of its pages may still forbid. */
 void *user_map(uint32_t *directory, uint32_t address, bool writable)
 {
-    uint32_t *in_directory = &directory[address >> 22], *in_table;
-    void *page;
+    uint32_t *table = fill(&directory[address >> 22], USER | WRITABLE);
 
-    /* What a whole table allows, each of its pages may still forbid. */
-    if (!(*in_directory & PRESENT)) {
-        page = page_alloc();
-        if (!page)
-            return NULL;
-        *in_directory = physical(page) | PRESENT | WRITABLE | USER;
-    }
-    in_table = (uint32_t *)target(*in_directory) + (address >> 12) % ENTRIES;
-    if (!(*in_table & PRESENT)) {
-        page = page_alloc();
-        if (!page)
-            return NULL;
-        *in_table = physical(page) | PRESENT | USER;
-    }
-    if (writable)
-        *in_table |= WRITABLE;
-    return target(*in_table);
+    if (!table)
+        return NULL;
+    return fill(&table[(address >> 12) % ENTRIES], USER | (writable ? WRITABLE : 0));
 }
 
 void *user_byte(uint32_t address, bool write)

@@ -29,20 +29,19 @@ struct first_frame {
 };
 
 static struct process processes[PROCESSES];
-static struct process *const idle = &processes[0];
-static int last_pid;
+static struct process *const idle = &processes[0], *const end = &processes[PROCESSES];
+static int last_pid, foreground = SHELL_PID;
 struct process *current = &processes[0];
 
 void process_init(void)
 {
-    idle->state = PROCESS_RUNNING;
-    copy_string(idle->name, "idle", sizeof(idle->name));
+    idle->info = (struct process_info){0, PROCESS_RUNNING, 0, "idle"};
 }
 
 static struct process *find(int pid)
 {
-    for (struct process *p = idle + 1; p < processes + PROCESSES; p++)
-        if (p->state != PROCESS_FREE && p->pid == pid)
+    for (struct process *p = idle; p < end; p++)
+        if (p->info.state != PROCESS_FREE && p->info.pid == pid)
             return p;
     return NULL;
 }
@@ -50,16 +49,17 @@ static struct process *find(int pid)
 /* The user's stack: the arguments at its top, below them a pointer to them. */
 static uint32_t make_user_stack(uint32_t *directory, const char *arguments)
 {
-    char *page;
+    enum {
+        TEXT = PAGE_SIZE - ARGUMENTS_SIZE,
+        POINTER = TEXT - 16
+    };
+    char *page = user_map(directory, USER_STACK, true);
 
-    for (uint32_t at = USER_STACK_LOW; at < USER_STACK_TOP; at += PAGE_SIZE) {
-        page = user_map(directory, at, true);
-        if (!page)
-            return 0;
-    }
-    copy_string(page + PAGE_SIZE - ARGUMENTS_SIZE, arguments, ARGUMENTS_SIZE);
-    *(uint32_t *)(page + PAGE_SIZE - ARGUMENTS_SIZE - 16) = USER_STACK_TOP - ARGUMENTS_SIZE;
-    return USER_STACK_TOP - ARGUMENTS_SIZE - 16;
+    if (!page)
+        return 0;
+    copy_string(page + TEXT, arguments, ARGUMENTS_SIZE);
+    *(uint32_t *)(page + POINTER) = USER_STACK + TEXT;
+    return USER_STACK + POINTER;
 }
 
 /* Give a process the memory it starts with. Whatever it has got when this fails is freed then. */
@@ -100,17 +100,17 @@ static void release(struct process *p)
         directory_free(p->directory);
     if (p->stack)
         page_free(p->stack);
-    p->state = PROCESS_FREE;
+    p->info.state = PROCESS_FREE;
 }
 
 int process_spawn(const char *program, const char *arguments)
 {
-    struct process *p = idle + 1;
+    struct process *p = idle;
     int built;
 
-    while (p < processes + PROCESSES && p->state != PROCESS_FREE)
+    while (p < end && p->info.state != PROCESS_FREE)
         p++;
-    if (p == processes + PROCESSES)
+    if (p == end)
         return FULL;
     memset(p, 0, sizeof(*p));
     built = build(p, program, arguments);
@@ -118,76 +118,66 @@ int process_spawn(const char *program, const char *arguments)
         release(p);
         return built;
     }
-    copy_string(p->name, program, sizeof(p->name));
-    p->pid = ++last_pid;
-    p->state = PROCESS_READY;
-    return p->pid;
+    copy_string(p->info.name, program, sizeof(p->info.name));
+    p->info.state = PROCESS_READY;
+    return p->info.pid = ++last_pid;
 }
 
 void process_exit(int status)
 {
-    if (current->pid == SHELL_PID)
+    if (current->info.pid == SHELL_PID)
         machine_exit(status);
     /* The stack is freed while we stand on it. It stays as it is until somebody gets that page,
      * and nobody runs before we have left it for good. */
     directory_load(NULL);
     release(current);
-    wake(current);
+    wake();
     schedule();
     __builtin_unreachable();
 }
 
-/* Only younger ones may be waited for: so there are no circles of processes that wait for ever. */
+/* Only younger ones may be waited for: so there are no circles of processes that wait for ever. The
+ * input goes to who is waited for, and comes back. */
 int process_wait(int pid)
 {
-    struct process *p;
+    bool has_input = process_has_input();
 
-    if (pid <= current->pid)
+    if (pid <= current->info.pid)
         return BAD_ARGUMENT;
-    current->waits_for = pid;
-    console_wake();
-    while (!current->killed && (p = find(pid)))
-        sleep(p);
-    current->waits_for = 0;
+    if (has_input)
+        foreground = pid;
+    wake();
+    while (find(pid) && !current->killed)
+        sleep();
+    if (has_input)
+        foreground = current->info.pid;
     return 0;
 }
 
-bool process_info(int index, struct process_info *info)
+bool process_list(int index, struct process_info *info)
 {
-    for (struct process *p = idle; p < processes + PROCESSES; p++)
-        if (p->state != PROCESS_FREE && index-- == 0) {
-            *info = (struct process_info){.pid = p->pid, .state = p->state, .ticks = p->ticks};
-            copy_string(info->name, p->name, sizeof(info->name));
+    for (struct process *p = idle; p < end; p++)
+        if (p->info.state != PROCESS_FREE && index-- == 0) {
+            *info = p->info;
             return true;
         }
     return false;
 }
 
-/* The input is the shell's, or who it waits for, or who that one waits for. */
-static struct process *foreground(void)
+bool process_has_input(void)
 {
-    struct process *p = find(SHELL_PID), *next;
-
-    while (p && (next = find(p->waits_for)))
-        p = next;
-    return p;
-}
-
-bool process_is_foreground(void)
-{
-    return current == foreground();
+    return current->info.pid == foreground;
 }
 
 /* It ends in its own time: what it is doing in the kernel, it does to the end. */
 bool process_kill_foreground(void)
 {
-    struct process *p = foreground();
+    struct process *p = find(foreground);
 
-    if (!p || p->pid == SHELL_PID)
+    if (!p || p->info.pid == SHELL_PID || p->killed)
         return false;
     p->killed = true;
-    if (p->state == PROCESS_WAITING)
-        p->state = PROCESS_READY;
+    wake();
     return true;
 }
 
@@ -198,7 +188,7 @@ static struct process *next_ready(void)
     for (int i = 1; i <= PROCESSES; i++) {
         struct process *p = &processes[(here + i) % PROCESSES];
 
-        if (p != idle && p->state == PROCESS_READY)
+        if (p != idle && p->info.state == PROCESS_READY)
             return p;
     }
     return idle;
@@ -208,10 +198,10 @@ void schedule(void)
 {
     struct process *previous = current;
 
-    if (previous->state == PROCESS_RUNNING)
-        previous->state = PROCESS_READY;
+    if (previous->info.state == PROCESS_RUNNING)
+        previous->info.state = PROCESS_READY;
     current = next_ready();
-    current->state = PROCESS_RUNNING;
+    current->info.state = PROCESS_RUNNING;
     if (current == previous)
         return;
     directory_load(current->directory);
@@ -219,16 +209,15 @@ void schedule(void)
     switch_stacks(&previous->esp, current->esp);
 }
 
-void sleep(const void *what)
+void sleep(void)
 {
-    current->sleeps_on = what;
-    current->state = PROCESS_WAITING;
+    current->info.state = PROCESS_WAITING;
     schedule();
 }
 
-void wake(const void *what)
+void wake(void)
 {
-    for (struct process *p = processes; p < processes + PROCESSES; p++)
-        if (p->state == PROCESS_WAITING && p->sleeps_on == what)
-            p->state = PROCESS_READY;
+    for (struct process *p = processes; p < end; p++)
+        if (p->info.state == PROCESS_WAITING)
+            p->info.state = PROCESS_READY;
 }

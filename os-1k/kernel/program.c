@@ -9,6 +9,7 @@
 #include "os-1k/kernel/kernel.h"
 
 enum {
+    ELF_MAGIC = 0x464c457f, /* 7f "ELF" */
     ELF_EXECUTABLE = 2,
     ELF_386 = 3,
     SEGMENT_LOAD = 1,
@@ -16,7 +17,7 @@ enum {
 };
 
 struct elf_header {
-    char magic[16];
+    uint32_t magic, class[3];
     uint16_t type, machine;
     uint32_t version, entry, segments, sections, flags;
     uint16_t size, segment_size, segment_count;
@@ -59,8 +60,8 @@ int program_load(uint32_t *directory, const char *image, uint32_t size, uint32_t
     const struct elf_header *h = (const void *)image;
     const struct elf_segment *s;
 
-    if (size < sizeof(*h) || memcmp(h->magic, "\177ELF\1\1\1", 7) != 0 ||
-        h->type != ELF_EXECUTABLE || h->machine != ELF_386 || h->segment_size != sizeof(*s) ||
+    if (size < sizeof(*h) || h->magic != ELF_MAGIC || h->type != ELF_EXECUTABLE ||
+        h->machine != ELF_386 || h->segment_size != sizeof(*s) ||
         !within(h->segments, h->segment_count * sizeof(*s), 0, size))
         return NOT_A_PROGRAM;
 
@@ -71,7 +72,7 @@ int program_load(uint32_t *directory, const char *image, uint32_t size, uint32_t
         if (s->type != SEGMENT_LOAD)
             continue;
         if (!within(s->offset, s->file_size, 0, size) || s->file_size > s->memory_size ||
-            !within(s->address, s->memory_size, USER_START, USER_STACK_LOW))
+            !within(s->address, s->memory_size, USER_START, USER_STACK))
             return NOT_A_PROGRAM;
         loaded = load_segment(directory, s, image + s->offset);
         if (loaded < 0)

@@ -83,7 +83,7 @@ static int sys_process(int index, uint32_t to)
 {
     if (!user_may(to, sizeof(struct process_info), true))
         return BAD_ARGUMENT;
-    return process_info(index, (struct process_info *)to) ? 0 : NOT_FOUND;
+    return process_list(index, (struct process_info *)to) ? 0 : NOT_FOUND;
 }
 
 int syscall(const struct trap_frame *f)
@@ -100,7 +100,7 @@ int syscall(const struct trap_frame *f)
     case SYS_WAIT:
         return process_wait(f->ebx);
     case SYS_GETPID:
-        return current->pid;
+        return current->info.pid;
     case SYS_READFILE:
         return sys_readfile(f->ebx, f->ecx, f->edx, f->esi);
     case SYS_WRITEFILE:

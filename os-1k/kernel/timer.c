@@ -51,5 +51,5 @@ void timer_init(void)
 void timer_interrupt(void)
 {
     ticks++;
-    current->ticks++;
+    current->info.ticks++;
 }

@@ -32,12 +32,6 @@ struct table {
     uint32_t base;
 } __attribute__((packed));
 
-struct gate {
-    uint16_t low, selector;
-    uint8_t zero, type;
-    uint16_t high;
-};
-
 static struct tss {
     uint32_t link, esp0, ss0, unused[22];
     uint16_t trap, io_map;
@@ -53,34 +47,35 @@ static uint64_t gdt[] = {
     0x0000890000000000, /* 28: TSS; its base and limit follow */
 };
 
-static struct gate idt[SYSCALL_VECTOR + 1];
+static uint64_t idt[SYSCALL_VECTOR + 1];
 
-static const char *const exception_names[EXCEPTIONS] = {
-    [0] = "divide error",
-    [1] = "debug exception",
-    [2] = "non-maskable interrupt",
-    [3] = "breakpoint",
-    [4] = "overflow",
-    [5] = "bound range exceeded",
-    [6] = "invalid opcode",
-    [7] = "device not available",
-    [8] = "double fault",
-    [10] = "invalid TSS",
-    [11] = "segment not present",
-    [12] = "stack fault",
-    [13] = "general protection fault",
-    [PAGE_FAULT] = "page fault",
-    [16] = "floating-point error",
-    [17] = "alignment check",
-    [18] = "machine check",
-    [19] = "SIMD floating-point exception",
-};
+static const char *const exception_names[EXCEPTIONS] = {"divide error",
+                                                        "debug exception",
+                                                        "non-maskable interrupt",
+                                                        "breakpoint",
+                                                        "overflow",
+                                                        "bound range exceeded",
+                                                        "invalid opcode",
+                                                        "device not available",
+                                                        "double fault",
+                                                        "coprocessor segment overrun",
+                                                        "invalid TSS",
+                                                        "segment not present",
+                                                        "stack fault",
+                                                        "general protection fault",
+                                                        "page fault",
+                                                        "reserved exception",
+                                                        "floating-point error",
+                                                        "alignment check",
+                                                        "machine check",
+                                                        "SIMD floating-point exception"};
 
 static void set_gate(int vector, int entry, uint8_t type)
 {
     uint32_t address = (uint32_t)vectors + entry * VECTOR_SIZE;
 
-    idt[vector] = (struct gate){address, KERNEL_CODE, 0, type, address >> 16};
+    idt[vector] = (uint64_t)(address >> 16) << 48 | (uint64_t)type << 40 | KERNEL_CODE << 16 |
+                  (address & 0xffff);
 }
 
 void trap_init(void)
@@ -118,7 +113,7 @@ static void exception(const struct trap_frame *f)
     const char *name = exception_names[f->vector];
     uint32_t address;
 
-    print("%s: %s at EIP 0x%08x", from_user(f) ? current->name : "kernel",
+    print("%s: %s at EIP 0x%08x", from_user(f) ? current->info.name : "kernel",
           name ? name : "exception", f->eip);
     if (f->vector == PAGE_FAULT) {
         __asm__ volatile("mov %0, cr2" : "=r"(address));

@@ -18,7 +18,6 @@ static const char text[] =
 
 int main(const char *arguments)
 {
-    (void)arguments;
     write(text, sizeof(text) - 1);
     return 0;
 }

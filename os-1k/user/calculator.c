@@ -65,7 +65,6 @@ int main(const char *arguments)
 {
     char line[80];
 
-    (void)arguments;
     printf("Type a sum such as 12 + 5, with + - * / or %%, or q to leave.\n");
     while (readline("> ", line, sizeof(line)) >= 0 && strcmp(line, "q") != 0) {
         int a, b, result;

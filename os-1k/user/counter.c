@@ -6,7 +6,6 @@
 
 int main(const char *arguments)
 {
-    (void)arguments;
     for (int i = 0; i <= 9; i++)
         printf("%d%c", i, i < 9 ? ' ' : '\n');
     return 0;

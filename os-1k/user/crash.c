@@ -4,77 +4,34 @@
  */
 #include "os-1k/user/user.h"
 
-static void page(void)
+static const char *how;
+
+static bool asked_for(const char *name)
 {
-    *(volatile int *)0 = 1;
+    return strcmp(how, name) == 0;
 }
-
-static void kernel(void)
-{
-    (void)*(volatile int *)0x80001000;
-}
-
-static void code(void)
-{
-    *(volatile char *)main = 0;
-}
-
-static void stack(void)
-{
-    __asm__ volatile("1: push eax; jmp 1b");
-}
-
-static void divide(void)
-{
-    __asm__ volatile("xor edx, edx; xor ecx, ecx; div ecx" : : "a"(1) : "ecx", "edx");
-}
-
-static void opcode(void)
-{
-    __asm__ volatile("ud2");
-}
-
-static void io(void)
-{
-    __asm__ volatile("out dx, al" : : "d"(0x3f8), "a"('!'));
-}
-
-static void halt(void)
-{
-    __asm__ volatile("cli; hlt");
-}
-
-static void fpu(void)
-{
-    __asm__ volatile("fninit");
-}
-
-static const struct {
-    const char *name;
-    void (*crash)(void);
-    const char *what;
-} ways[] = {
-    {"page", page, "write to address 0; this is what happens when you do not say"},
-    {"kernel", kernel, "read the kernel's memory"},
-    {"code", code, "write to its own instructions"},
-    {"stack", stack, "use up the stack"},
-    {"divide", divide, "divide by zero"},
-    {"opcode", opcode, "execute what is no instruction"},
-    {"io", io, "access a port"},
-    {"halt", halt, "switch interrupts off and halt"},
-    {"fpu", fpu, "use the floating-point unit"},
-};
-
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
 
 int main(const char *arguments)
 {
-    if (!*arguments)
-        page();
-    for (size_t i = 0; i < WAYS; i++)
-        if (strcmp(arguments, ways[i].name) == 0)
-            ways[i].crash();
-    for (size_t i = 0; i < WAYS; i++)
-        printf("  crash %-7s %s\n", ways[i].name, ways[i].what);
+    how = arguments;
+    if (asked_for("") || asked_for("page"))
+        *(volatile int *)0 = 1;
+    if (asked_for("kernel"))
+        (void)*(volatile int *)0x80001000;
+    if (asked_for("code"))
+        *(volatile char *)main = 0;
+    if (asked_for("stack"))
+        __asm__ volatile("1: push eax; jmp 1b");
+    if (asked_for("divide"))
+        __asm__ volatile("xor edx, edx; xor ecx, ecx; div ecx" : : : "ecx", "edx");
+    if (asked_for("opcode"))
+        __asm__ volatile("ud2");
+    if (asked_for("io"))
+        __asm__ volatile("out dx, al" : : "d"(0x3f8), "a"('!'));
+    if (asked_for("halt"))
+        __asm__ volatile("cli; hlt");
+    if (asked_for("fpu"))
+        __asm__ volatile("fninit");
+    printf("crash page, kernel, code, stack, divide, opcode, io, halt or fpu\n");
     return 0;
 }

@@ -8,7 +8,6 @@ int main(const char *arguments)
 {
     char line[80];
 
-    (void)arguments;
     printf("Type a line, or quit.\n");
     while (readline("$ ", line, sizeof(line)) >= 0 && strcmp(line, "quit") != 0)
         printf("Echo: %s\n", line);

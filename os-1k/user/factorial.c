@@ -8,7 +8,6 @@ int main(const char *arguments)
 {
     int factorial = 1;
 
-    (void)arguments;
     for (int i = 0; i <= 12; i++) {
         if (i > 0)
             factorial *= i;

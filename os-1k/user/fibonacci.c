@@ -8,7 +8,6 @@ int main(const char *arguments)
 {
     int term = 0, next = 1;
 
-    (void)arguments;
     for (int i = 0; i < 15; i++) {
         int sum = term + next;
 

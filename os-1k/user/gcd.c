@@ -19,7 +19,6 @@ int main(const char *arguments)
 {
     static const int pairs[][2] = {{48, 18}, {100, 75}, {17, 13}, {270, 192}, {1071, 462}};
 
-    (void)arguments;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
         printf("GCD(%d, %d) = %d\n", pairs[i][0], pairs[i][1], gcd(pairs[i][0], pairs[i][1]));
     return 0;

@@ -6,7 +6,6 @@
 
 int main(const char *arguments)
 {
-    (void)arguments;
     for (int i = 2; i <= 9; i++)
         for (int j = 1; j <= 9; j++)
             printf("%d*%d=%d%c", i, j, i * j, j < 9 ? ' ' : '\n');

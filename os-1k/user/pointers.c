@@ -20,7 +20,6 @@ int main(const char *arguments)
     char *const bad[] = {NULL, end - 0x10000, end, end + 0x1000, (char *)0xfffffff8};
     char endless[ARGUMENTS_SIZE];
 
-    (void)arguments;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char *p = bad[i];
 

@@ -14,7 +14,6 @@ int main(const char *arguments)
     bool composite[LIMIT + 1] = {false};
     int total = 0;
 
-    (void)arguments;
     for (int n = 2; n <= LIMIT; n++) {
         if (composite[n])
             continue;

@@ -79,7 +79,6 @@ static void show_processes(char *rest)
         [PROCESS_READY] = "ready", [PROCESS_RUNNING] = "running", [PROCESS_WAITING] = "waiting"};
     struct process_info p;
 
-    (void)rest;
     printf("  PID STATE    TICKS NAME\n");
     for (int i = 0; process(i, &p) == 0; i++)
         printf("%5d %-7s %6d %s\n", p.pid, states[p.state], p.ticks, p.name);
@@ -89,7 +88,6 @@ static void show_files(char *rest)
 {
     struct file_info f;
 
-    (void)rest;
     for (int i = 0; list(i, &f) == 0; i++)
         printf("%6d %s\n", f.size, f.name);
 }
@@ -109,15 +107,19 @@ static void show_file(char *rest)
 static void write_file(char *rest)
 {
     const char *name = cut_word(&rest);
+    char text[LINE_SIZE + 1];
     int n = strlen(rest), written;
 
-    /* In place of the zero at its end. */
-    rest[n] = '\n';
-    written = writefile(name, rest, n + 1);
+    memcpy(text, rest, n);
+    text[n] = '\n';
+    written = writefile(name, text, n + 1);
     if (written < 0)
-        printf("%s: %s\n", *name ? name : "write", error_text(written));
+        printf("%s: %s\n", name, error_text(written));
 }
 
+static bool obey(char *line);
+
+/* What stands behind a & is the next command. */
 static void run(char *rest)
 {
     char *others = strchr(rest, '&');
@@ -130,15 +132,14 @@ static void run(char *rest)
     pid = start(program, rest);
     if (!others)
         wait(pid);
-    else if (pid > 0)
-        printf("%s: process %d\n", program, pid);
+    else
+        obey(others);
 }
 
 static void wait_for_all(char *rest)
 {
     struct process_info p;
 
-    (void)rest;
     for (int i = 0; process(i, &p) == 0;)
         if (p.pid > getpid())
             wait(p.pid);
@@ -148,13 +149,11 @@ static void wait_for_all(char *rest)
 
 static void show_ticks(char *rest)
 {
-    (void)rest;
     printf("%d ticks, %d a second\n", ticks(), TICKS_PER_SECOND);
 }
 
 static void show_pages(char *rest)
 {
-    (void)rest;
     printf("%d pages of memory are free\n", pages());
 }
 
@@ -185,7 +184,6 @@ static const struct {
 
 static void help(char *rest)
 {
-    (void)rest;
     printf("0 to %d choose from the menu, Enter shows it. Words:\n\n", MENU_ITEMS);
     for (size_t i = 0; i < WORDS; i++)
         printf("  %-5s %-20s  %s\n", words[i].name, words[i].usage, words[i].what);
@@ -221,7 +219,6 @@ int main(const char *arguments)
     char line[LINE_SIZE];
     bool with_menu = true;
 
-    (void)arguments;
     for (;;) {
         if (with_menu)
             show_menu();
