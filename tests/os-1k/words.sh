@@ -77,7 +77,7 @@ check_equal "and for none after that" "$full" "$(seq "$first" 100)"
 check_equal "as ls says" "$(echo "$said" | grep -c ' file[0-9]*$')" $((first - 1))
 fill=$(awk "BEGIN { for (i = 1; i <= $first; i++) printf \"write file%d text of %d\\\\n\", i, i }")
 says "those that there are can be read and replaced" \
-    "$fill\ncat file1\ncat file$((first - 1))\ncat file$first\nwrite file5 new\ncat file5\ncat hello.txt" \
+    "${fill}cat file1\ncat file$((first - 1))\ncat file$first\nwrite file5 new\ncat file5\ncat hello.txt" \
     "file$first: no room left
 text of 1
 text of $((first - 1))
