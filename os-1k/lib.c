@@ -71,14 +71,13 @@ void copy_string(char *to, const char *from, size_t size)
     to[n] = '\0';
 }
 
-/* The digits of a number, written backwards from end; where they begin. */
-static char *digits(char *end, unsigned n, unsigned base)
+/* The last digits of a number, written backwards from end: all that there are, but at least some.
+ * Where they begin. */
+static char *digits(char *end, unsigned n, unsigned base, int least)
 {
     *end = '\0';
-    do {
+    for (; n || least > 0; n /= base, least--)
         *--end = "0123456789abcdef"[n % base];
-        n /= base;
-    } while (n);
     return end;
 }
 
@@ -87,46 +86,43 @@ int format(char *buf, size_t size, const char *text, va_list args)
     char *to = buf, *last = buf + size - 1;
 
     for (; *text && to < last; text++) {
-        char number[16], pad = ' ';
-        const char *piece = number + 1;
+        char number[16], *start, *const end = number + sizeof(number) - 1;
+        const char *piece;
         bool left = false;
-        int width = 0, length;
+        int width = 0, n;
 
         if (*text != '%') {
             *to++ = *text;
             continue;
         }
-        for (text++; *text == '-' || *text == '0'; text++)
-            if (*text == '-')
-                left = true;
-            else
-                pad = '0';
+        if (*++text == '-') {
+            left = true;
+            text++;
+        }
         for (; *text >= '0' && *text <= '9'; text++)
             width = width * 10 + *text - '0';
 
-        number[1] = *text;
-        number[2] = '\0';
         if (*text == 'd') {
-            int n = va_arg(args, int);
-            char *start = digits(number + 15, n < 0 ? -(unsigned)n : (unsigned)n, 10);
-
+            n = va_arg(args, int);
+            start = digits(end, n < 0 ? -(unsigned)n : (unsigned)n, 10, 1);
             if (n < 0)
                 *--start = '-';
             piece = start;
-        } else if (*text == 'u' || *text == 'x') {
-            piece = digits(number + 15, va_arg(args, unsigned), *text == 'u' ? 10 : 16);
+        } else if (*text == 'x') {
+            piece = digits(end, va_arg(args, unsigned), 16, 8);
         } else if (*text == 's') {
             piece = va_arg(args, const char *);
-        } else if (*text == 'c') {
-            number[1] = va_arg(args, int);
+        } else {
+            number[0] = *text == 'c' ? va_arg(args, int) : *text;
+            number[1] = '\0';
+            piece = number;
         }
 
-        length = strlen(piece);
-        for (; !left && length < width && to < last; width--)
-            *to++ = pad;
+        for (n = strlen(piece); !left && n < width && to < last; width--)
+            *to++ = ' ';
         for (; *piece && to < last; piece++)
             *to++ = *piece;
-        for (; length < width && to < last; width--)
+        for (; n < width && to < last; width--)
             *to++ = ' ';
     }
     *to = '\0';

@@ -21,7 +21,7 @@ char *strchr(const char *s, int c);
 void copy_string(char *to, const char *from, size_t size);
 
 /* Write text to buf as printf does, cut off to fit, with a zero at its end; the length it has.
- * Knows %d %u %x %s %c %%, a width, and the flags - and 0. */
+ * Knows %d %s %c %%, each with a width and a - before it, and %x, which has always eight digits. */
 int format(char *buf, size_t size, const char *text, va_list args);
 
 #endif

@@ -119,16 +119,15 @@ int fs_write(const char *name, uint32_t data, uint32_t size)
     return 0;
 }
 
-bool fs_list(int index, struct file_info *info)
+int fs_list(int index, struct file_info *info)
 {
     struct header *h = (struct header *)disk;
 
     while (h->name[0] && index-- > 0)
         h = next(h);
     if (!h->name[0])
-        return false;
-    memset(info, 0, sizeof(*info));
+        return NOT_FOUND;
     copy_string(info->name, h->name, sizeof(info->name));
     info->size = file_size(h);
-    return true;
+    return 0;
 }

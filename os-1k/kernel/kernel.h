@@ -79,11 +79,10 @@ bool user_may(uint32_t address, uint32_t n, bool write);
 
 /* process.c */
 extern struct process *current;
-void process_init(void);
 int process_spawn(const char *program, const char *arguments); /* its pid, or an error */
 __attribute__((noreturn)) void process_exit(int status);
 int process_wait(int pid);
-bool process_list(int index, struct process_info *info);
+int process_list(int index, struct process_info *info);
 bool process_has_input(void); /* is the console's input meant for the running process? */
 bool process_kill_foreground(
     void);           /* the one it is meant for; false when there is none but the shell */
@@ -115,7 +114,7 @@ __attribute__((noreturn)) void machine_exit(int status);
 /* fs.c */
 const char *fs_find(const char *name, uint32_t *size); /* the contents of a file, or NULL */
 int fs_write(const char *name, uint32_t data, uint32_t size);
-bool fs_list(int index, struct file_info *info);
+int fs_list(int index, struct file_info *info);
 
 /* syscall.c */
 int syscall(const struct trap_frame *f);

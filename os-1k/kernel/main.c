@@ -31,7 +31,6 @@ void kernel_main(void)
 {
     memory_init();
     trap_init();
-    process_init();
     timer_init();
     console_init();
     if (process_spawn("shell", "") < 0) {

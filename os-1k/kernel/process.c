@@ -28,15 +28,10 @@ struct first_frame {
     struct trap_frame trap;
 };
 
-static struct process processes[PROCESSES];
+static struct process processes[PROCESSES] = {{.info = {0, PROCESS_RUNNING, 0, "idle"}}};
 static struct process *const idle = &processes[0], *const end = &processes[PROCESSES];
 static int last_pid, foreground = SHELL_PID;
 struct process *current = &processes[0];
-
-void process_init(void)
-{
-    idle->info = (struct process_info){0, PROCESS_RUNNING, 0, "idle"};
-}
 
 static struct process *find(int pid)
 {
@@ -49,17 +44,14 @@ static struct process *find(int pid)
 /* The user's stack: the arguments at its top, below them a pointer to them. */
 static uint32_t make_user_stack(uint32_t *directory, const char *arguments)
 {
-    enum {
-        TEXT = PAGE_SIZE - ARGUMENTS_SIZE,
-        POINTER = TEXT - 16
-    };
+    const int text = PAGE_SIZE - ARGUMENTS_SIZE, pointer = text - 16;
     char *page = user_map(directory, USER_STACK, true);
 
     if (!page)
         return 0;
-    copy_string(page + TEXT, arguments, ARGUMENTS_SIZE);
-    *(uint32_t *)(page + POINTER) = USER_STACK + TEXT;
-    return USER_STACK + POINTER;
+    copy_string(page + text, arguments, ARGUMENTS_SIZE);
+    *(uint32_t *)(page + pointer) = USER_STACK + text;
+    return USER_STACK + pointer;
 }
 
 /* Give a process the memory it starts with. Whatever it has got when this fails is freed then. */
@@ -154,14 +146,14 @@ int process_wait(int pid)
     return 0;
 }
 
-bool process_list(int index, struct process_info *info)
+int process_list(int index, struct process_info *info)
 {
     for (struct process *p = idle; p < end; p++)
         if (p->info.state != PROCESS_FREE && index-- == 0) {
             *info = p->info;
-            return true;
+            return 0;
         }
-    return false;
+    return NOT_FOUND;
 }
 
 bool process_has_input(void)
@@ -181,26 +173,18 @@ bool process_kill_foreground(void)
     return true;
 }
 
-static struct process *next_ready(void)
-{
-    int here = current - processes;
-
-    for (int i = 1; i <= PROCESSES; i++) {
-        struct process *p = &processes[(here + i) % PROCESSES];
-
-        if (p != idle && p->info.state == PROCESS_READY)
-            return p;
-    }
-    return idle;
-}
-
 void schedule(void)
 {
-    struct process *previous = current;
+    struct process *previous = current, *p = previous;
 
     if (previous->info.state == PROCESS_RUNNING)
         previous->info.state = PROCESS_READY;
-    current = next_ready();
+    current = idle;
+    for (int i = 0; i < PROCESSES && current == idle; i++) {
+        p = p + 1 < end ? p + 1 : idle;
+        if (p->info.state == PROCESS_READY)
+            current = p;
+    }
     current->info.state = PROCESS_RUNNING;
     if (current == previous)
         return;

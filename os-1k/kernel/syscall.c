@@ -72,20 +72,6 @@ static int sys_writefile(uint32_t to, uint32_t from, uint32_t n)
     return fs_write(name, from, n);
 }
 
-static int sys_list(int index, uint32_t to)
-{
-    if (!user_may(to, sizeof(struct file_info), true))
-        return BAD_ARGUMENT;
-    return fs_list(index, (struct file_info *)to) ? 0 : NOT_FOUND;
-}
-
-static int sys_process(int index, uint32_t to)
-{
-    if (!user_may(to, sizeof(struct process_info), true))
-        return BAD_ARGUMENT;
-    return process_list(index, (struct process_info *)to) ? 0 : NOT_FOUND;
-}
-
 int syscall(const struct trap_frame *f)
 {
     switch (f->eax) {
@@ -106,9 +92,13 @@ int syscall(const struct trap_frame *f)
     case SYS_WRITEFILE:
         return sys_writefile(f->ebx, f->ecx, f->edx);
     case SYS_LIST:
-        return sys_list(f->ebx, f->ecx);
+        if (!user_may(f->ecx, sizeof(struct file_info), true))
+            return BAD_ARGUMENT;
+        return fs_list(f->ebx, (struct file_info *)f->ecx);
     case SYS_PROCESS:
-        return sys_process(f->ebx, f->ecx);
+        if (!user_may(f->ecx, sizeof(struct process_info), true))
+            return BAD_ARGUMENT;
+        return process_list(f->ebx, (struct process_info *)f->ecx);
     case SYS_TICKS:
         return ticks;
     case SYS_PAGES:

@@ -49,26 +49,13 @@ static uint64_t gdt[] = {
 
 static uint64_t idt[SYSCALL_VECTOR + 1];
 
-static const char *const exception_names[EXCEPTIONS] = {"divide error",
-                                                        "debug exception",
-                                                        "non-maskable interrupt",
-                                                        "breakpoint",
-                                                        "overflow",
-                                                        "bound range exceeded",
-                                                        "invalid opcode",
-                                                        "device not available",
-                                                        "double fault",
-                                                        "coprocessor segment overrun",
-                                                        "invalid TSS",
-                                                        "segment not present",
-                                                        "stack fault",
-                                                        "general protection fault",
-                                                        "page fault",
-                                                        "reserved exception",
-                                                        "floating-point error",
-                                                        "alignment check",
-                                                        "machine check",
-                                                        "SIMD floating-point exception"};
+/* Those that can happen here. */
+static const char *const exception_names[EXCEPTIONS] = {
+    [0] = "divide error",         [1] = "debug exception",      [5] = "bound range exceeded",
+    [6] = "invalid opcode",       [7] = "device not available", [8] = "double fault",
+    [11] = "segment not present", [12] = "stack fault",         [13] = "general protection fault",
+    [PAGE_FAULT] = "page fault",
+};
 
 static void set_gate(int vector, int entry, uint8_t type)
 {
@@ -113,13 +100,11 @@ static void exception(const struct trap_frame *f)
     const char *name = exception_names[f->vector];
     uint32_t address;
 
-    print("%s: %s at EIP 0x%08x", from_user(f) ? current->info.name : "kernel",
-          name ? name : "exception", f->eip);
+    print("%s: %s at EIP 0x%x", from_user(f) ? current->info.name : "kernel",
+          name ? name : "unknown exception", f->eip);
     if (f->vector == PAGE_FAULT) {
         __asm__ volatile("mov %0, cr2" : "=r"(address));
-        print(", %s address 0x%08x", f->error & PAGE_FAULT_WRITE ? "writing" : "reading", address);
-    } else if (f->error) {
-        print(", error code 0x%x", f->error);
+        print(", %s address 0x%x", f->error & PAGE_FAULT_WRITE ? "writing" : "reading", address);
     }
     print("\n");
     if (!from_user(f))
@@ -129,21 +114,14 @@ static void exception(const struct trap_frame *f)
 
 void trap(struct trap_frame *f)
 {
-    switch (f->vector) {
-    case SYSCALL_VECTOR:
+    if (f->vector < EXCEPTIONS)
+        exception(f);
+    else if (f->vector == SYSCALL_VECTOR)
         f->eax = syscall(f);
-        break;
-    case IRQ_TIMER:
+    else if (f->vector == IRQ_TIMER)
         timer_interrupt();
-        break;
-    case IRQ_CONSOLE:
+    else if (f->vector == IRQ_CONSOLE)
         console_interrupt();
-        break;
-    default:
-        if (f->vector < EXCEPTIONS)
-            exception(f);
-        break; /* else it is an interrupt that was gone before the CPU asked for its number */
-    }
 
     /* What it interrupted in the kernel is the idle process, which calls schedule() itself. */
     if (!from_user(f))

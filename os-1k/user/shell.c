@@ -50,17 +50,16 @@ static char *cut_word(char **text)
     return word;
 }
 
-static const char *error_text(int error)
+static void complain(const char *about, int error)
 {
-    switch (error) {
-    case NOT_FOUND:
-        return "no such file";
-    case NOT_A_PROGRAM:
-        return "not a program";
-    case FULL:
-        return "no room left";
-    }
-    return "not possible";
+    static const char *const texts[] = {
+        [-NOT_FOUND] = "no such file",
+        [-NOT_A_PROGRAM] = "not a program",
+        [-FULL] = "no room left",
+        [-BAD_ARGUMENT] = "not possible",
+    };
+
+    printf("%s: %s\n", about, texts[-error]);
 }
 
 /* Start a program; its pid, or an error that has been reported. */
@@ -69,7 +68,7 @@ static int start(const char *program, const char *arguments)
     int pid = spawn(program, arguments);
 
     if (pid < 0)
-        printf("%s: %s\n", program, error_text(pid));
+        complain(program, pid);
     return pid;
 }
 
@@ -101,7 +100,7 @@ static void show_file(char *rest)
     for (int offset = 0; (n = readfile(name, offset, chunk, sizeof(chunk))) > 0; offset += n)
         write(chunk, n);
     if (n < 0)
-        printf("%s: %s\n", name, error_text(n));
+        complain(name, n);
 }
 
 static void write_file(char *rest)
@@ -114,7 +113,7 @@ static void write_file(char *rest)
     text[n] = '\n';
     written = writefile(name, text, n + 1);
     if (written < 0)
-        printf("%s: %s\n", name, error_text(written));
+        complain(name, written);
 }
 
 static bool obey(char *line);
@@ -130,10 +129,10 @@ static void run(char *rest)
         *others++ = '\0';
     program = cut_word(&rest);
     pid = start(program, rest);
-    if (!others)
-        wait(pid);
-    else
+    if (others)
         obey(others);
+    else
+        wait(pid);
 }
 
 static void wait_for_all(char *rest)
@@ -192,7 +191,7 @@ static void help(char *rest)
 /* Do what a line says. Is the menu to be shown again? */
 static bool obey(char *line)
 {
-    const char *word = cut_word(&line);
+    const char *word = cut_word(&line), *end;
     int number;
 
     for (size_t i = 0; i < WORDS; i++)
@@ -202,8 +201,7 @@ static bool obey(char *line)
         }
     if (!*word)
         return true;
-    const char *end = parse_int(word, &number);
-
+    end = parse_int(word, &number);
     if (!end || *end || number < 0 || number > MENU_ITEMS) {
         printf("%s: not in the menu, and no word that I know; try help\n", word);
         return false;
@@ -217,15 +215,14 @@ static bool obey(char *line)
 int main(const char *arguments)
 {
     char line[LINE_SIZE];
-    bool with_menu = true;
 
-    for (;;) {
-        if (with_menu)
-            show_menu();
-        if (readline("Select: ", line, sizeof(line)) < 0)
-            break;
-        with_menu = obey(line);
+    show_menu();
+    while (readline("Select: ", line, sizeof(line)) >= 0) {
+        bool again = obey(line);
+
         printf("\n");
+        if (again)
+            show_menu();
     }
     printf("\n");
     return 0;
