@@ -19,8 +19,8 @@ cat >"$TMP/menu" <<'X'
 
 X
 
-# session NAME INPUT: choose INPUT's first line from the menu, type the rest, leave. What it prints must
-# be stdin between the menu and the menu.
+# session NAME INPUT: choose INPUT's first line from the menu, type the rest, leave. What it prints
+# must be stdin between the menu and the menu.
 session() {
     {
         cat "$TMP/menu"
