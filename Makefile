@@ -24,6 +24,9 @@ TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
 GUESTS := $(patsubst %.S,%.bin,$(sort $(wildcard guest/*.S)))
+OS_KERNEL := $(addsuffix .o,$(basename $(sort $(wildcard os-1k/kernel/*.[cS])))) os-1k/lib.o
+OS_LIBC := os-1k/user/start.o os-1k/user/libc.o os-1k/lib.o
+OS_PROGRAMS := $(filter-out libc,$(basename $(notdir $(sort $(wildcard os-1k/user/*.c)))))
 
 # A line for each step; make V=1 shows the whole commands.
 quiet = $(if $(V),,@)
@@ -32,7 +35,7 @@ say = @printf '  %-5s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: minivm build/initramfs.cpio $(GUESTS)
+all: minivm build/initramfs.cpio $(GUESTS) os-1k/kernel.bin
 
 # Linked statically it starts in half the time.
 minivm: $(TOOL_SRC:%.c=build/%.o) build/libminivm.a
@@ -74,6 +77,39 @@ build/guest/%.o: guest/%.S | build/ready
 
 guest/%.bin: build/guest/%.o
 	$(quiet)ld $(GUEST_LD) -e 0 --oformat binary -o $@ $<
+
+# The 1K OS: its programs and os-1k/files go into a tar archive, that into the kernel.
+OS_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP -O2 -g -m32 -masm=intel -ffreestanding -fno-pic \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing \
+    -ffunction-sections -mgeneral-regs-only -Wno-unused-parameter
+
+build/os-1k/%.o: os-1k/%.c | build/ready
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(quiet)$(CC) $(OS_CFLAGS) -c -o $@ $<
+
+build/os-1k/%.o: os-1k/%.S | build/ready
+	@mkdir -p $(@D)
+	$(say) AS $<
+	$(quiet)$(CC) -m32 -I. -MMD -MP -c -o $@ $<
+
+build/os-1k/bin/%: build/os-1k/user/%.o $(OS_LIBC:%=build/%)
+	@mkdir -p $(@D)
+	$(quiet)ld -m elf_i386 -z noseparate-code --gc-sections -Ttext-segment=0x400000 -e start -s -o $@ $^
+
+build/os-1k/disk.tar: $(OS_PROGRAMS:%=build/os-1k/bin/%) $(wildcard os-1k/files/*)
+	$(say) TAR $@
+	$(quiet)tar --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=644 \
+	    --transform='s|.*/||' -cf $@ $^
+
+build/os-1k/kernel/entry.o: build/os-1k/disk.tar
+
+build/os-1k/kernel.elf: os-1k/kernel.ld $(OS_KERNEL:%=build/%)
+	$(say) LINK $@
+	$(quiet)ld -m elf_i386 --no-warn-rwx-segments -T $< -o $@ $(filter %.o,$^)
+
+os-1k/kernel.bin: build/os-1k/kernel.elf
+	$(quiet)objcopy -O binary $< $@
 
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
