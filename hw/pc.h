@@ -24,6 +24,7 @@
 #define PC_COM1       0x3f8
 #define PC_ACPI_PM    0x600
 #define PC_RESET_PORT 0xcf9
+#define PC_EXIT_PORT  0x0f4 /* unless config.exit_port says otherwise */
 
 /* ISA interrupts. On the IOAPIC each has the pin of its number, but the PIT, which has pin 2:
  * nothing else can use it, as interrupt 2 is the cascade of the PICs. */

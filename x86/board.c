@@ -6,6 +6,7 @@
  * minivm boots needs them, and what is absent costs no probing.
  */
 #include "x86/board.h"
+#include "hw/die.h"
 #include "hw/port-hypercall-abi.h"
 #include "x86/machine.h"
 
@@ -76,6 +77,20 @@ static void caller_exit(void *of, int status)
     vcpu_exit(((struct machine *)of)->current, status);
 }
 
+/* The user may have put it where something else is. */
+static void attach_exit_port(struct board *b, uint16_t port)
+{
+    if (!port)
+        return;
+    for (int i = 0; i < EXIT_PORT_LEN; i++) {
+        const struct device *d = bus_device(&b->pio, port + i);
+
+        if (d)
+            die("the exit port at %#x would be in the way of %s; put it elsewhere", port, d->name);
+    }
+    bus_attach(&b->pio, port, EXIT_PORT_LEN, &b->exit_port.dev);
+}
+
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -101,6 +116,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     pci_init(&b->pci, &b->reset_port.control);
     port_hypercall_init(&b->hypercall, &m->ram, caller);
     debug_port_init(&b->debug_port, c->debug, c->debug_to);
+    debug_port_init(&b->debug_port_402, c->debug, c->debug_to);
+    exit_port_init(&b->exit_port, caller_exit, m);
+    power_port_init(&b->power_port, off);
 
     /* Where the board decodes them. */
     bus_attach(&b->pio, 0x020, 2, &b->pic.master.dev);
@@ -113,10 +131,14 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, 0x0a0, 2, &b->pic.slave.dev);
     bus_attach(&b->pio, 0x0e9, 1, &b->debug_port.dev);
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
+    bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);
     bus_attach(&b->pio, 0x4d0, 2, &b->pic.elcr);
     bus_attach(&b->pio, HYPERCALL_PORT, 2, &b->hypercall.dev);
     bus_attach(&b->pio, PC_ACPI_PM, ACPI_PM_LEN, &b->acpi_pm.dev);
     bus_attach(&b->pio, 0xcf8, PCI_LEN, &b->pci.dev);
+    bus_attach(&b->pio, 0x8900, 1, &b->power_port.shutdown);
+    bus_attach(&b->pio, 0xb004, 2, &b->power_port.control);
+    attach_exit_port(b, c->exit_port);
     if (c->apic)
         bus_attach(&b->mmio, PC_IOAPIC_BASE, 0x1000, &b->ioapic.dev);
 

@@ -18,11 +18,13 @@
  *    0060 0064       i8042                   4  serial8250, COM1
  *    0070            rtc                     8  rtc
  *    0092            reset-port              9  acpi-pm (SCI)
- *    00e9            debug-port             12  i8042, aux
+ *    00e9 0402       debug-port             12  i8042, aux
+ *    00f4            exit-port, or where config.exit_port says
  *    03f8            serial8250, COM1
  *    0500            port-hypercall
  *    0600            acpi-pm
  *    0cf8            pci, in it 0cf9: reset-port
+ *    8900 b004       power-port
  */
 #ifndef X86_BOARD_H
 #define X86_BOARD_H
@@ -30,6 +32,7 @@
 #include "hw/acpi-pm.h"
 #include "hw/bus.h"
 #include "hw/debug-port.h"
+#include "hw/exit-port.h"
 #include "hw/i8042.h"
 #include "hw/ioapic.h"
 #include "hw/pc.h"
@@ -37,6 +40,7 @@
 #include "hw/pic.h"
 #include "hw/pit.h"
 #include "hw/port-hypercall.h"
+#include "hw/power-port.h"
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
@@ -61,7 +65,9 @@ struct board {
     struct reset_port reset_port;
     struct pci pci;
     struct port_hypercall hypercall;
-    struct debug_port debug_port;
+    struct debug_port debug_port, debug_port_402;
+    struct exit_port exit_port;
+    struct power_port power_port;
 };
 
 /* Put a board together in machine m, with a console at COM1 and behind the hypercall port, whose

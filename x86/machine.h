@@ -23,8 +23,9 @@ struct config {
     uint64_t ram; /* bytes, a multiple of 4 KiB */
     int cpus;     /* 1 to PC_MAX_CPUS */
     bool apic;    /* with local APICs and an IOAPIC; without, HLT comes back from the engine */
-    void (*debug)(void *to, uint8_t byte); /* port 0xe9; NULL for nobody */
+    void (*debug)(void *to, uint8_t byte); /* ports 0xe9, 0x402; NULL for nobody */
     void *debug_to;
+    uint16_t exit_port; /* where hw/exit-port is; 0 for nowhere */
     void (*ended)(void *to,
                   struct vcpu *v); /* v->exited became true; machine locked, in v's thread */
     void *ended_to;
@@ -40,9 +41,11 @@ enum machine_stop {
     STOP_RESET,    /* the guest asked for a reset */
     STOP_SHUTDOWN, /* triple fault on machine.culprit, one of the CPUs of one guest */
     STOP_FAILED,   /* the engine failed on machine.culprit, likewise */
-    STOP_TIMEOUT,  /* the user's time limit */
-    STOP_QUIT,     /* the user wants out */
-    STOP_SIGNAL,   /* a signal to minivm: machine.signal */
+    STOP_HALTED,  /* all CPUs of one guest are halted with interrupts off, and nothing can wake them
+                   */
+    STOP_TIMEOUT, /* the user's time limit */
+    STOP_QUIT,    /* the user wants out */
+    STOP_SIGNAL,  /* a signal to minivm: machine.signal */
 };
 
 struct machine {
@@ -58,6 +61,9 @@ struct machine {
     struct clock clock;
     struct watch alarm;   /* the timerfd behind the clock */
     uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
+    struct timer doze;    /* until the next look whether the guest sleeps for ever, */
+    uint64_t doze_ns;     /* how long that is, */
+    uint64_t cpu_ns;      /* and what its CPUs had spent at the last one */
     struct vcpu *current; /* who makes the bus access being handled */
 
     struct vcpu vcpu[PC_MAX_CPUS];
@@ -92,9 +98,9 @@ static inline bool machine_stopping(struct machine *m)
     return __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) != STOP_NONE;
 }
 
-/* Bring v->state up to date for every vCPU, waiting up to a second. v->inspected tells
+/* Bring v->state up to date for every vCPU, waiting up to ms milliseconds. v->inspected tells
  * whether it came. In the main thread, machine locked. */
-void machine_inspect(struct machine *m);
+void machine_inspect(struct machine *m, int ms);
 
 /* Bus accesses of a vCPU, from its engine. Machine not locked. */
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);

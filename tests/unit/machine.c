@@ -61,7 +61,7 @@ static struct timer limit;
 static void time_is_up(struct timer *t)
 {
     (void)t;
-    machine_inspect(m);
+    machine_inspect(m, 1000);
     machine_stop(m, STOP_TIMEOUT);
 }
 

@@ -51,7 +51,7 @@ static char *where(struct run *r)
     FILE *f = open_memstream(&text, &size);
 
     assert(f);
-    machine_inspect(&r->machine);
+    machine_inspect(&r->machine, 1000);
     report_where(&r->machine, &r->outlet.terminal, symbols(r), f);
     fclose(f);
     return text;

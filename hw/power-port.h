@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How small kernels, written on other machines, switch those off: Bochs's port 0x8900 and the power
+ * management register of its and QEMU's older boards, 0xb004. (QEMU's newer one, 0x604, is where
+ * hw/acpi-pm has it as well.)
+ */
+#ifndef HW_POWER_PORT_H
+#define HW_POWER_PORT_H
+
+#include "hw/device.h"
+
+struct power_port {
+    struct device shutdown; /* port 0x8900, 1 address */
+    struct device control;  /* port 0xb004, 2 addresses */
+    struct irq off;
+    uint8_t matched; /* letters of "Shutdown" that came in a row */
+};
+
+/* off is set, never cleared, when the guest switches the machine off. */
+void power_port_init(struct power_port *p, struct irq off);
+
+#endif
