@@ -59,6 +59,15 @@ struct way {
 
 extern const struct way way_bzimage, way_pvh, way_multiboot2, way_multiboot, way_linux64;
 
+/* All of them, the best first, up to a NULL. */
+extern const struct way *const ways[];
+
+/* The way of that name, or NULL. */
+const struct way *way_named(const char *name);
+
+/* The best way that an image offers, or NULL. */
+const struct way *way_of(const struct image *img);
+
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
  * where initramfs_size() bytes of RAM are free.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loading what the user named.
+ * Loading what the user named. What it is, its bytes tell, not its name.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/load.h"
 #include "boot/acpi.h"
+#include "boot/bda.h"
+#include "boot/identify.h"
 #include "boot/linux.h"
 #include "boot/longmode.h"
 #include "boot/mptable.h"
@@ -12,29 +14,13 @@
 #include "hw/die.h"
 #include "x86/probe.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-#define LINUX_RAM (UINT64_C(512) << 20)
-
-static void open_linux(struct load *l)
-{
-    const struct options *o = l->options;
-
-    image_open(&l->kernel.kernel, o->kernel, true);
-    if (o->initrd) {
-        image_open(&l->initrd, o->initrd, false);
-        l->kernel.initrd = &l->initrd;
-    }
-    if (o->command) {
-        linux_command(&l->extra, o->command, !isatty(STDOUT_FILENO));
-        l->kernel.extra = l->extra.buf;
-        l->kernel.extra_size = l->extra.size;
-    }
-    l->cmdline = linux_cmdline(o->cmdline, isatty(STDIN_FILENO));
-    l->kernel.cmdline = l->cmdline;
-    l->kernel.entry = o->entry;
-}
+#define KERNEL_RAM (UINT64_C(512) << 20)
 
 /* Open a program; its name may lack the .bin. */
 static void open_program(struct image *img, const char *name)
@@ -44,30 +30,137 @@ static void open_program(struct image *img, const char *name)
     if (access(name, F_OK) < 0 && asprintf(&longer, "%s.bin", name) > 0 &&
         access(longer, F_OK) == 0)
         name = longer;
-    image_open(img, name, false);
+    image_open(img, name, true);
+}
+
+static _Noreturn void die_no_kernel(const struct image *img)
+{
+    char what[256];
+
+    if (identify(img, what, sizeof(what)))
+        die("%s: %s", img->name, what);
+    die("%s: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); 'minivm run %s' "
+        "takes it for a 16-bit program",
+        img->name, img->name);
+}
+
+/* --module FILE[,ARGS], --initrd FILE */
+static void open_modules(struct load *l)
+{
+    const struct options *o = l->options;
+
+    for (int i = 0; i < o->modules; i++) {
+        struct module *m = &l->kernel.module[l->kernel.modules++];
+        char *file = strdup(o->module[i].file), *comma = strchr(file, ',');
+
+        m->args = "";
+        if (comma && !o->module[i].initrd) {
+            *comma = 0;
+            m->args = comma + 1;
+        }
+        image_open(&m->image, file, false);
+    }
+}
+
+static void open_linux(struct load *l)
+{
+    const struct options *o = l->options;
+
+    if (o->command && !o->modules)
+        die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
+            o->command[0]);
+    if (o->command) {
+        linux_command(&l->extra, o->command, !isatty(STDOUT_FILENO));
+        l->kernel.extra = l->extra.buf;
+        l->kernel.extra_size = l->extra.size;
+    }
+    l->cmdline = linux_cmdline(o->cmdline, isatty(STDIN_FILENO));
+    l->kernel.cmdline = l->cmdline;
+}
+
+/* The image is a kernel; l->way is the best way to boot it. */
+static void open_kernel(struct load *l)
+{
+    const struct options *o = l->options;
+
+    if (o->boot) {
+        l->way = way_named(o->boot);
+        if (!l->way->offered(&l->kernel.image))
+            die("%s: cannot be booted by %s; 'minivm inspect %s' says how it can",
+                l->kernel.image.name, o->boot, l->kernel.image.name);
+    }
+    open_modules(l);
+    l->linux = linux_is(&l->kernel.image);
+    l->kernel.entry = o->entry;
+    l->kernel.cmdline = o->cmdline;
+    if (l->linux)
+        open_linux(l);
+    else if (o->command)
+        die("-- %s: only Linux can run a command, and %s is none", o->command[0],
+            l->kernel.image.name);
+}
+
+/* The guests are flat programs. */
+static void check_options(const struct load *l)
+{
+    const struct options *o = l->options;
+
+    if (o->cpus > 1)
+        die(l->programs > 0 && o->guests ? "--cpus: each 16-bit program has one CPU; name several "
+                                           "programs"
+                                         : "--cpus: such a program has one CPU");
+    if (o->modules || *o->cmdline || o->command || o->entry || o->boot)
+        die("--initrd, --module, --cmdline, --entry, --boot and -- COMMAND are for kernels, and %s "
+            "is a flat program",
+            l->program[0].name);
+    if (o->split && l->programs < 2)
+        die("--split is for several programs");
+}
+
+static void open_programs(struct load *l)
+{
+    const struct options *o = l->options;
+
+    if (o->pmode || o->longmode)
+        open_program(&l->program[l->programs++], o->pmode ? o->pmode : o->longmode);
+    for (int i = 0; i < o->guests; i++) {
+        struct image *img = &l->program[l->programs++];
+
+        open_program(img, o->guest[i]);
+        if (way_of(img) && o->guests > 1)
+            die("%s: a kernel, which runs alone", img->name);
+    }
 }
 
 void load_open(struct load *l, const struct options *o)
 {
     l->options = o;
     if (o->kernel)
-        open_linux(l);
-    else if (o->pmode || o->longmode)
-        open_program(&l->image[0], o->pmode ? o->pmode : o->longmode);
-    for (int i = 0; i < o->guests; i++)
-        open_program(&l->image[i], o->guest[i]);
+        image_open(&l->kernel.image, o->kernel, true);
+    else
+        open_programs(l);
+    if (o->guests == 1)
+        l->kernel.image = l->program[0];
+    if (o->kernel || o->guests == 1)
+        l->way = way_of(&l->kernel.image);
+    if (l->way)
+        open_kernel(l);
+    else if (o->kernel)
+        die_no_kernel(&l->kernel.image);
+    else
+        check_options(l);
 }
 
 void load_config(const struct load *l, struct config *c)
 {
     const struct options *o = l->options;
 
-    c->apic = o->kernel;
-    c->cpus = o->guests ? o->guests : o->cpus;
+    c->apic = l->way;
+    c->cpus = l->way ? o->cpus : l->programs;
     if (o->mem)
         c->ram = o->mem;
-    else if (o->kernel)
-        c->ram = LINUX_RAM;
+    else if (l->way)
+        c->ram = KERNEL_RAM;
     else if (o->pmode)
         c->ram = PMODE_1K_RAM;
     else if (o->longmode)
@@ -83,41 +176,43 @@ const char *load_probe(const struct load *l, struct machine *m)
 {
     const struct options *o = l->options;
 
-    if (o->kernel && !probe_run(m, PROBE_PAGED32))
+    if (l->linux && !probe_run(m, PROBE_PAGED32))
         return "this host's /dev/kvm cannot run Linux (32-bit paging fails)" CURE;
-    if (o->pmode && !probe_run(m, PROBE_PAGED32))
+    if ((o->pmode || l->way) && !probe_run(m, PROBE_PAGED32))
         return "this host's /dev/kvm cannot run 32-bit code with paging" CURE;
     if (o->longmode && !probe_run(m, PROBE_LONG))
         return "this host's /dev/kvm cannot run 64-bit code" CURE;
     return NULL;
 }
 
-static void load_linux(struct load *l, struct machine *m, struct cpu_state *s)
+static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
 {
     struct acpi_config acpi = {.cpus = m->config.cpus};
 
-    l->kernel.rsdp = acpi_build(&m->ram, &acpi);
+    bda_build(&m->ram);
     mptable_build(&m->ram, m->config.cpus);
-    linux_mark(&m->ram);
-    bzimage_load(&l->kernel, &m->ram, s);
+    l->kernel.rsdp = acpi_build(&m->ram, &acpi);
+    if (l->linux)
+        linux_mark(&m->ram);
+    l->way->load(&l->kernel, &m->ram, s);
 }
 
 void load_guests(struct load *l, struct machine *m)
 {
     const struct options *o = l->options;
-    int n = o->guests ? o->guests : 1;
+    int n = l->way ? 1 : l->programs;
 
     for (int i = 0; i < n; i++) {
         struct cpu_state s;
 
-        if (o->kernel)
-            load_linux(l, m, &s);
+        if (l->way)
+            load_kernel(l, m, &s);
         else if (o->pmode)
-            pmode_1k_load(&l->image[0], &m->ram, &s);
+            pmode_1k_load(&l->program[0], &m->ram, &s);
         else if (o->longmode)
-            longmode_load(&l->image[0], &m->ram, &s);
+            longmode_load(&l->program[0], &m->ram, &s);
         else
-            realmode_load(&l->image[i], i, n, &m->ram, &s);
+            realmode_load(&l->program[i], i, n, &m->ram, &s);
         m->engine->set(&m->vcpu[i], &s);
     }
 }

@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `minivm run` boots: the files that the user named, and how each kind of guest gets into the
- * machine.
+ * What `minivm run` boots: the files that the user named, what they turn out to be, and how each
+ * kind of guest gets into the machine.
  */
 #ifndef TOOLS_MINIVM_LOAD_H
 #define TOOLS_MINIVM_LOAD_H
 
-#include "boot/bzimage.h"
 #include "boot/cpio.h"
 #include "boot/image.h"
+#include "boot/kernel.h"
 #include "boot/realmode.h"
 #include "tools/minivm/minivm.h"
 #include "x86/machine.h"
 
 struct load {
     const struct options *options;
-    struct image image[REALMODE_MAX]; /* programs; a --pmode or --long one is the first */
-    struct image initrd;
+
+    /* Flat programs: 16-bit ones, or the one of --pmode or --long. */
+    struct image program[REALMODE_MAX];
+    int programs;
+
+    /* Or a kernel, and the way to boot it. */
+    const struct way *way; /* NULL when there is none */
+    struct kernel kernel;
+    bool linux;
     struct cpio extra;
-    struct bzimage kernel;
-    char *cmdline; /* the kernel's; NULL when the guest is no Linux */
+    char *cmdline;
 };
 
-/* Open the files. Dies when one cannot be used. */
+/* Open the files, and find out what they are. Dies when one cannot be used, or when the options do
+ * not suit it. */
 void load_open(struct load *l, const struct options *o);
 
 /* The machine that the guests need: ram, cpus and apic of c. */

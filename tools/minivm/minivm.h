@@ -5,6 +5,7 @@
 #ifndef TOOLS_MINIVM_MINIVM_H
 #define TOOLS_MINIVM_MINIVM_H
 
+#include "boot/kernel.h"
 #include "boot/realmode.h"
 
 #include <stdbool.h>
@@ -15,20 +16,30 @@
 /* Subcommands: argv[0] is their name; they return the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What `minivm run` was asked to do. */
 struct options {
-    const char *kernel, *initrd, *cmdline, *symbols;
+    const char *kernel, *cmdline, *symbols;
+    const char *boot; /* the name of the way to boot it; NULL for the best */
+    struct {
+        const char *file;
+        bool initrd; /* given by --initrd: the name has no arguments behind it */
+    } module[KERNEL_MODULES];
+    int modules;
     const char *pmode, *longmode;    /* a 32-bit kernel, a 64-bit program: flat binaries */
-    const char *guest[REALMODE_MAX]; /* 16-bit programs */
-    int guests;                      /* how many of them; one of these four ways is given */
+    const char *guest[REALMODE_MAX]; /* files without an option */
+    int guests;                      /* how many of them; one of these four is given */
     uint64_t mem;                    /* bytes, 0 for what suits the guest */
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */
-    bool no_reboot, stat, debugcon, verbose, split;
+    bool no_reboot, stat, verbose, split;
+    bool debugcon;
+    const char *debugcon_file; /* NULL for stderr */
+    int exit_port;             /* 0 for none */
     char **command; /* what follows --, or NULL */
 };
 

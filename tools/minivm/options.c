@@ -20,6 +20,9 @@ enum kind {
     SIZE,
     NUMBER,
     SECONDS,
+    MODULE,
+    OPTIONAL, /* --opt or --opt=VALUE */
+    PORT,
     ABSENT, /* lkvm has it, we do not */
 };
 
@@ -37,7 +40,9 @@ static const struct option table[] = {
     {"kernel", 'k', STRING, offsetof(struct options, kernel)},
     {"pmode", 0, STRING, offsetof(struct options, pmode)},
     {"long", 0, STRING, offsetof(struct options, longmode)},
-    {"initrd", 'i', STRING, offsetof(struct options, initrd)},
+    {"boot", 0, STRING, offsetof(struct options, boot)},
+    {"initrd", 'i', MODULE, 0},
+    {"module", 0, MODULE, 0},
     {"cmdline", 'p', STRING, offsetof(struct options, cmdline)},
     {"params", 0, STRING, offsetof(struct options, cmdline)},
     {"mem", 'm', SIZE, offsetof(struct options, mem)},
@@ -47,7 +52,8 @@ static const struct option table[] = {
     {"symbols", 0, STRING, offsetof(struct options, symbols)},
     {"no-reboot", 0, FLAG, offsetof(struct options, no_reboot)},
     {"stat", 0, FLAG, offsetof(struct options, stat)},
-    {"debugcon", 0, FLAG, offsetof(struct options, debugcon)},
+    {"debugcon", 0, OPTIONAL, 0},
+    {"exit-port", 0, PORT, offsetof(struct options, exit_port)},
     {"verbose", 0, FLAG, offsetof(struct options, verbose)},
     {"split", 0, FLAG, offsetof(struct options, split)},
     {"disk", 'd', ABSENT, 0},
@@ -116,6 +122,27 @@ static int64_t parse_seconds(const char *name, const char *s)
     return n * 1e9 < 1 ? 1 : (int64_t)(n * 1e9);
 }
 
+/* "off", or a number as C has them: 0x501. */
+static int parse_port(const char *name, const char *s)
+{
+    char *end;
+    unsigned long n = strtoul(s, &end, 0);
+
+    if (!strcmp(s, "off"))
+        return 0;
+    if (end == s || *end || !isdigit((unsigned char)*s) || n < 1 || n > 0xfffc)
+        die("--%s %s: not a port; write 0x501 or off", name, s);
+    return (int)n;
+}
+
+static void add_module(struct options *o, const char *file, bool initrd)
+{
+    if (o->modules == KERNEL_MODULES)
+        die("%s: one module too many; a kernel gets at most %d", file, KERNEL_MODULES);
+    o->module[o->modules].file = file;
+    o->module[o->modules++].initrd = initrd;
+}
+
 static void store(struct options *o, const struct option *opt, const char *val)
 {
     void *to = (char *)o + opt->offset;
@@ -135,6 +162,16 @@ static void store(struct options *o, const struct option *opt, const char *val)
         break;
     case SECONDS:
         *(int64_t *)to = parse_seconds(opt->name, val);
+        break;
+    case MODULE:
+        add_module(o, val, opt->letter);
+        break;
+    case OPTIONAL:
+        o->debugcon = true;
+        o->debugcon_file = val;
+        break;
+    case PORT:
+        *(int *)to = parse_port(opt->name, val);
         break;
     case ABSENT:
         die("--%s: there are no disks yet; put files in the initramfs with tools/mkinitramfs",
@@ -160,7 +197,7 @@ static int parse_option(struct options *o, int argc, char **argv, int i)
     if (opt->kind == FLAG) {
         if (val)
             die("--%s takes no value", opt->name);
-    } else if (!val) {
+    } else if (!val && opt->kind != OPTIONAL) {
         if (i + 1 == argc)
             die("--%s needs a value", opt->name);
         val = argv[++i];
@@ -176,18 +213,6 @@ static void add_guest(struct options *o, const char *name)
     o->guest[o->guests++] = name;
 }
 
-/* A guest that is no Linux. */
-static void validate_small(const struct options *o)
-{
-    if (o->cpus > 1)
-        die(o->guests ? "--cpus: each 16-bit program has one CPU; name several programs"
-                      : "--cpus: only Linux starts more than one CPU");
-    if (o->initrd || *o->cmdline || o->command || o->entry != ANY_ENTRY)
-        die("--initrd, --cmdline, --entry and -- COMMAND are for Linux: say --kernel FILE");
-    if (o->split && o->guests < 2)
-        die("--split is for several programs");
-}
-
 static void validate(const struct options *o)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
@@ -195,7 +220,7 @@ static void validate(const struct options *o)
     if (!o->kernel + !o->pmode + !o->longmode + !o->guests != 3)
         die(o->kernel || o->pmode || o->longmode || o->guests
                 ? "--kernel, --pmode, --long and 16-bit programs exclude each other"
-                : "nothing to run; name a program, or say --kernel FILE ('minivm help run')");
+                : "nothing to run; name a program or a kernel ('minivm help run')");
     if (o->mem && o->mem < 1 << 20)
         die("--mem: too little; a guest needs 1M at least, and says so when it needs more");
     if (o->mem > host)
@@ -203,20 +228,18 @@ static void validate(const struct options *o)
             (unsigned long long)(host >> 20));
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
-    if (!o->kernel)
-        validate_small(o);
+    if (o->boot && !way_named(o->boot))
+        die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",
+            o->boot);
     if (o->entry != ANY_ENTRY && o->entry != 32 && o->entry != 64)
         die("--entry %d: 32 or 64", o->entry);
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
         die("--split needs a terminal; without one each line begins with its guest's name");
-    if (o->command && !o->initrd)
-        die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
-            o->command[0]);
 }
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.cmdline = "", .cpus = 1, .entry = ANY_ENTRY};
+    *o = (struct options){.cmdline = "", .cpus = 1, .entry = ANY_ENTRY, .exit_port = PC_EXIT_PORT};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])

@@ -26,10 +26,10 @@ struct outlet {
     bool dismissed;       /* the user has seen enough of the panes */
 };
 
-/* Make consoles for what the options name, on stdin and stdout; command, closed and to are the
- * terminal's. */
-void outlet_init(struct outlet *u, const struct options *o, void (*command)(void *to, int key),
-                 void (*closed)(void *to, int error), void *to);
+/* Make consoles for what the options name, on stdin and stdout; linux: the guest is one. command,
+ * closed and to are the terminal's. */
+void outlet_init(struct outlet *u, const struct options *o, bool linux,
+                 void (*command)(void *to, int key), void (*closed)(void *to, int error), void *to);
 
 /* The console of CPU n. */
 struct console *outlet_console(struct outlet *u, int n);

@@ -192,6 +192,18 @@ static void debug_byte(void *to, uint8_t byte)
     fputc(byte, to);
 }
 
+/* Where --debugcon's bytes go. A line at a time: another process may be reading. */
+static FILE *open_debugcon(const char *file)
+{
+    FILE *f = file ? fopen(file, "we") : stderr;
+
+    if (!f)
+        die("%s: %m", file);
+    if (file)
+        setvbuf(f, NULL, _IOLBF, BUFSIZ);
+    return f;
+}
+
 /* A descriptor that the shell closed would be given to the next file that is opened. */
 static void ensure_standard_fds(void)
 {
@@ -233,7 +245,7 @@ static int time_left(struct run *r)
 /* How Linux meant its reset or triple fault. */
 static enum linux_end verdict(const struct run *r)
 {
-    if (!r->options.kernel)
+    if (!r->load.linux)
         return r->machine.stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
     return linux_verdict(&r->machine.ram, r->load.cmdline);
 }
@@ -284,6 +296,10 @@ static void finish(struct run *r)
     outlet_finish(&r->outlet, forced ? PATIENCE_MS : time_left(r));
     if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO) && !r->options.split)
         fputc('\n', stderr); /* the guest left the cursor anywhere */
+    if (r->machine.stop == STOP_HALTED) {
+        fputs("minivm: the guest sleeps for ever: every CPU is halted with interrupts off\n", stderr);
+        report_where(&r->machine, &r->outlet.terminal, symbols(r), stderr);
+    }
     if (r->machine.stop == STOP_TIMEOUT)
         fprintf(stderr, "minivm: time is up after %g s (--timeout)\n%s", r->options.timeout / 1e9,
                 r->where);
@@ -353,6 +369,8 @@ static int exit_status(struct run *r)
         return end_of_guest(r, "rebooted");
     case STOP_FAILED:
         return EXIT_CRASH;
+    case STOP_HALTED:
+        return EXIT_CRASH;
     case STOP_TIMEOUT:
         return EXIT_TIMEOUT;
     case STOP_QUIT:
@@ -390,7 +408,8 @@ static void build(struct run *r)
     struct config config = {
         .engine = &kvm_engine,
         .debug = o->debugcon ? debug_byte : NULL,
-        .debug_to = stderr,
+        .debug_to = o->debugcon ? open_debugcon(o->debugcon_file) : NULL,
+        .exit_port = o->exit_port,
         .trace = o->verbose ? open_trace() : NULL,
         .stat = o->stat,
         .ended = outlet_ended,
@@ -398,7 +417,7 @@ static void build(struct run *r)
     };
 
     load_config(&r->load, &config);
-    outlet_init(&r->outlet, o, command, closed, r);
+    outlet_init(&r->outlet, o, r->load.linux, command, closed, r);
     for (int i = 0; i < config.cpus; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/*
+ * minivm inspect: what a file is, in words, and how it can be booted.
+ */
+#define _GNU_SOURCE
+#include "boot/identify.h"
+#include "boot/kernel.h"
+#include "boot/linux.h"
+#include "boot/unpack.h"
+#include "hw/die.h"
+#include "tools/minivm/minivm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The compression around the whole file. */
+static enum packing outer_packing(const char *name)
+{
+    struct image img;
+    uint8_t start[16];
+    size_t n;
+
+    image_open(&img, name, false);
+    n = img.size < sizeof(start) ? img.size : sizeof(start);
+    image_read(&img, 0, start, n);
+    return packing_of(start, n);
+}
+
+static void print_ways(const struct image *img)
+{
+    const char *best = " (the best)";
+    char version[128];
+
+    if (linux_version(img, version, sizeof(version)))
+        printf("version: %s\n", version);
+    for (int i = 0; ways[i]; i++) {
+        if (!ways[i]->offered(img))
+            continue;
+        printf("--boot %s%s: %s\n", ways[i]->name, best, ways[i]->title);
+        ways[i]->print(img, stdout);
+        best = "";
+    }
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    struct image img;
+    char what[256];
+    enum packing packing;
+
+    if (argc != 2)
+        die("inspect: name one file ('minivm inspect FILE')");
+    packing = outer_packing(argv[1]);
+    image_open(&img, argv[1], true);
+    printf("%s: %llu bytes", argv[1], (unsigned long long)img.size);
+    if (packing != PACKING_NONE)
+        printf(" unpacked, compressed by %s", packing_name(packing));
+    putchar('\n');
+
+    if (way_of(&img))
+        print_ways(&img);
+    else if (identify(&img, what, sizeof(what)))
+        printf("cannot be booted: %s\n", what);
+    else
+        printf("no header that minivm knows: perhaps a flat program (16-bit, or for --pmode or "
+               "--long)\n");
+    return 0;
+}
