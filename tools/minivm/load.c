@@ -90,10 +90,10 @@ static void open_kernel(struct load *l)
                 l->kernel.image.name, o->boot, l->kernel.image.name);
     }
     open_modules(l);
-    l->linux = linux_is(&l->kernel.image);
+    l->is_linux = linux_is(&l->kernel.image);
     l->kernel.entry = o->entry;
     l->kernel.cmdline = o->cmdline;
-    if (l->linux)
+    if (l->is_linux)
         open_linux(l);
     else if (o->command)
         die("-- %s: only Linux can run a command, and %s is none", o->command[0],
@@ -176,7 +176,7 @@ const char *load_probe(const struct load *l, struct machine *m)
 {
     const struct options *o = l->options;
 
-    if (l->linux && !probe_run(m, PROBE_PAGED32))
+    if (l->is_linux && !probe_run(m, PROBE_PAGED32))
         return "this host's /dev/kvm cannot run Linux (32-bit paging fails)" CURE;
     if ((o->pmode || l->way) && !probe_run(m, PROBE_PAGED32))
         return "this host's /dev/kvm cannot run 32-bit code with paging" CURE;
@@ -192,7 +192,7 @@ static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
     bda_build(&m->ram);
     mptable_build(&m->ram, m->config.cpus);
     l->kernel.rsdp = acpi_build(&m->ram, &acpi);
-    if (l->linux)
+    if (l->is_linux)
         linux_mark(&m->ram);
     l->way->load(&l->kernel, &m->ram, s);
 }

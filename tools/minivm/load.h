@@ -23,7 +23,7 @@ struct load {
     /* Or a kernel, and the way to boot it. */
     const struct way *way; /* NULL when there is none */
     struct kernel kernel;
-    bool linux;
+    bool is_linux;
     struct cpio extra;
     char *cmdline;
 };

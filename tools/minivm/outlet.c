@@ -23,15 +23,15 @@ static const char *short_name(const char *path)
     return strndup(base, len);
 }
 
-void outlet_init(struct outlet *u, const struct options *o, bool linux,
+void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
                  void (*command)(void *to, int key), void (*closed)(void *to, int error), void *to)
 {
     struct terminal *t = &u->terminal;
 
     terminal_init(t, STDIN_FILENO, STDOUT_FILENO, command, closed, to);
     /* Linux writes the carriage returns itself, and its shell outlives the end of input. */
-    t->hangs_up = !linux;
-    t->onlcr = !linux || o->verbose;
+    t->hangs_up = !is_linux;
+    t->onlcr = !is_linux || o->verbose;
     u->guests = o->guests > 1 ? o->guests : 1;
     u->split = o->split;
     if (u->guests == 1)

@@ -245,7 +245,7 @@ static int time_left(struct run *r)
 /* How Linux meant its reset or triple fault. */
 static enum linux_end verdict(const struct run *r)
 {
-    if (!r->load.linux)
+    if (!r->load.is_linux)
         return r->machine.stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
     return linux_verdict(&r->machine.ram, r->load.cmdline);
 }
@@ -417,7 +417,7 @@ static void build(struct run *r)
     };
 
     load_config(&r->load, &config);
-    outlet_init(&r->outlet, o, r->load.linux, command, closed, r);
+    outlet_init(&r->outlet, o, r->load.is_linux, command, closed, r);
     for (int i = 0; i < config.cpus; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
