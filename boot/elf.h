@@ -12,9 +12,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum {
     ELF_SEGMENTS = 64, /* program headers; a file with more is refused */
+
+    PT_LOAD = 1,
+    PT_NOTE = 4,
 
     EM_386 = 3,
     EM_X86_64 = 62,
@@ -25,26 +29,28 @@ struct elf {
     bool is_64;
     uint16_t type, machine;
     uint64_t entry; /* virtual */
-    uint64_t shoff; /* section headers, for symbols: where, how many, the size of one */
+    uint64_t shoff; /* section headers, for symbols: where, how many, the size of one; unchecked */
     int shnum, shentsize, shstrndx;
     int n;
     struct elf_segment {
-        uint32_t type; /* PT_LOAD 1, PT_NOTE 4 ... */
-        uint64_t offset, vaddr, paddr, filesz, memsz;
+        uint32_t type;
+        uint64_t offset, vaddr, paddr, filesz, memsz, align;
     } segment[ELF_SEGMENTS];
 };
 
 /*
- * Read the headers. NULL when it is an executable for x86 (ELFCLASS32 with EM_386 or EM_X86_64's
- * x32 refused, ELFCLASS64 with EM_X86_64) whose headers lie within the file; else why not, in a few
- * words that follow the file's name ("an ELF file for ARM", "damaged: ...", "no ELF file").
+ * Read the headers. NULL when it is an executable for x86 (ELFCLASS32 with EM_386, ELFCLASS64 with
+ * EM_X86_64; x32 is refused), fixed or position-independent, whose program headers lie within the
+ * file; else why not, in a few words that follow the file's name ("an ELF file for ARM (64 bits)",
+ * "damaged: ...", "no ELF file").
  */
 const char *elf_read(struct elf *e, const struct image *img);
 
 /*
- * Load the PT_LOAD segments at their physical addresses, with zeros up to memsz. Dies with one line
- * when they overlap, wrap, are not RAM or not in the file; nothing is written outside of RAM. *end
- * is then the address behind the highest one.
+ * Load the PT_LOAD segments at their physical addresses. What a segment has in memory but not in
+ * the file stays as it is: zeros, as RAM is after power-on. Dies with one line when they overlap,
+ * wrap, are not RAM or not in the file; nothing is written outside of RAM. *end is then the address
+ * behind the highest one.
  */
 void elf_load(const struct elf *e, struct place *p, uint64_t *end);
 
@@ -55,8 +61,15 @@ bool elf_span(const struct elf *e, uint64_t *start, uint64_t *end);
 /* The physical address of a virtual one, by the PT_LOAD segments; the same when none has it. */
 uint64_t elf_physical(const struct elf *e, uint64_t vaddr);
 
+/* The PT_LOAD segment that has this physical address; NULL when none does. */
+const struct elf_segment *elf_segment_at(const struct elf *e, uint64_t paddr);
+
 /* The first note of this name and type: up to size bytes of its descriptor to desc. Its length, or
- * -1 when there is none. */
+ * -1 when there is none. Notes lie in PT_NOTE segments, of which the first 64 KiB are searched. */
 int elf_note(const struct elf *e, const char *name, uint32_t type, void *desc, int size);
+
+/* For people, lines of "  key: value": where it goes and how much RAM that needs; or that it cannot
+ * be loaded. */
+void elf_print(const struct elf *e, FILE *f);
 
 #endif

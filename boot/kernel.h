@@ -40,7 +40,7 @@ struct kernel {
 struct way {
     const char *name;  /* of the option: "pvh" */
     const char *title; /* for people: "PVH, entered with 32 bits" */
-    bool linux;        /* only Linux is booted like this */
+    bool linux_only;   /* only Linux is booted like this */
 
     /* Does the image offer this way? The image may be anything at all. */
     bool (*offered)(const struct image *img);
@@ -70,9 +70,13 @@ const struct way *way_of(const struct image *img);
 
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
- * where initramfs_size() bytes of RAM are free.
+ * where initramfs_size() bytes of RAM are free. A size that overflows is one that no RAM has.
  */
 uint64_t initramfs_size(const struct kernel *k);
 void initramfs_load(const struct kernel *k, const struct ram *ram, uint64_t gpa);
+const char *initramfs_name(const struct kernel *k); /* the one file's, or "the initramfs" */
+
+/* Die because the kernel, with what goes with it, needs so many bytes of RAM, counted from 0. */
+_Noreturn void kernel_needs_ram(const struct kernel *k, uint64_t bytes);
 
 #endif

@@ -3,7 +3,8 @@
  * Linux as a guest.
  *
  * After: Linux, Documentation/admin-guide/kernel-parameters.txt ("panic=", "reboot="); for the word
- * at 0x472, "reset flag" in the BIOS data area of the IBM PC AT Technical Reference.
+ * at 0x472, "reset flag" in the BIOS data area of the IBM PC AT Technical Reference; for the notes,
+ * Linux include/linux/build-salt.h and Xen xen/include/public/elfnote.h.
  *
  * Left out: telling a panic of a Linux before 5.2, which does not know reboot=panic_warm; it looks
  * like a reboot.
@@ -29,7 +30,21 @@
 #define NOT_YET       0x5aa5
 #define PANIC_IS_WARM "reboot=panic_warm"
 
+enum {
+    NOTE_BUILD_SALT = 0x100, /* of Linux: distinguishes builds */
+    NOTE_GUEST_OS = 6,       /* of Xen: "linux", "FreeBSD" ... */
+};
+
 static const char defaults[] = "console=ttyS0 quiet panic=-1 " PANIC_IS_WARM;
+
+bool linux_notes(const struct elf *e)
+{
+    char system[8] = "";
+
+    return elf_note(e, "Linux", NOTE_BUILD_SALT, NULL, 0) >= 0 ||
+           (elf_note(e, "Xen", NOTE_GUEST_OS, system, sizeof(system) - 1) >= 0 &&
+            !strcmp(system, "linux"));
+}
 
 /* TERM as a kernel parameter, which init gets as an environment variable: one word only. */
 static bool is_word(const char *s)

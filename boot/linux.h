@@ -7,10 +7,19 @@
 #define BOOT_LINUX_H
 
 #include "boot/cpio.h"
+#include "boot/elf.h"
 #include "hw/ram.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* The longest command line that Linux/x86 takes where its image does not say: COMMAND_LINE_SIZE,
+ * but for the 0 at the end. */
+#define LINUX_CMDLINE_MAX 2047
+
+/* Do the notes of an ELF file say that it is Linux? All from 4.19 on say so themselves; before that
+ * the notes for Xen, which a kernel with a PVH entry has, name the system. */
+bool linux_notes(const struct elf *e);
 
 /*
  * The command line: the defaults that make COM1 the console and let a panic end the machine, what

@@ -14,8 +14,11 @@
 #include <stdint.h>
 
 enum {
-    PLACE_MAX = 256 /* ranges that can be taken */
+    PLACE_MAX = 256 /* ranges that can be taken; those that touch count as one */
 };
+
+#define PLACE_LOW  0x1000  /* base memory, from here ... */
+#define PLACE_EBDA 0x9fc00 /* ... up to here is free */
 
 struct place {
     const struct ram *ram;
@@ -35,5 +38,8 @@ bool place_take(struct place *p, uint64_t start, uint64_t size);
 /* Take size bytes (not 0) wherever they fit, on a multiple of align (a power of two): the highest
  * such place below end. 0 when there is none. */
 uint64_t place_find(struct place *p, uint64_t size, uint64_t align, uint64_t end);
+
+/* The same, but the lowest such place from start on. */
+uint64_t place_above(struct place *p, uint64_t size, uint64_t align, uint64_t start);
 
 #endif

@@ -6,7 +6,7 @@
  *     bzimage-fuzz [rounds [seed [bzImage]]]
  */
 #define _GNU_SOURCE
-#include "boot/bzimage.h"
+#include "boot/kernel.h"
 #include "tests/unit/die.h"
 #include "tests/unit/test.h"
 
@@ -169,7 +169,7 @@ static void make_ram(struct ram *ram)
 }
 
 /* What a loaded kernel can rely on, whatever its header says. */
-static void check_loaded(const struct bzimage *b, const struct ram *ram, const struct cpu_state *s,
+static void check_loaded(const struct kernel *b, const struct ram *ram, const struct cpu_state *s,
                          const uint8_t *damaged)
 {
     const uint8_t *zero_page = ram_at(ram, s->gpr[RSI], 4096);
@@ -181,12 +181,12 @@ static void check_loaded(const struct bzimage *b, const struct ram *ram, const s
     uint8_t want[16] = {0};
 
     CHECK(load >= MIB && ram_at(ram, load, need));
-    image_read(&b->kernel, image, want, b->kernel.size - image < 16 ? b->kernel.size - image : 16);
-    CHECK(code && !memcmp(code, want, b->kernel.size - image < 16 ? 1 : 16));
+    image_read(&b->image, image, want, b->image.size - image < 16 ? b->image.size - image : 16);
+    CHECK(code && !memcmp(code, want, b->image.size - image < 16 ? 1 : 16));
     CHECK_EQ(get(zero_page, 0x214, 4), load);
     cmdline = ram_at(ram, get(zero_page, 0x228, 4), strlen(b->cmdline) + 1);
     CHECK(cmdline && !strcmp((const char *)cmdline, b->cmdline));
-    CHECK_EQ(size != 0, b->initrd || b->extra_size);
+    CHECK_EQ(size != 0, b->modules || b->extra_size);
     if (size) {
         CHECK(at % 4096 == 0 && at >= load + need && at > load);
         CHECK(ram_at(ram, at, size) && at + size - 1 <= get(damaged, 0x22c, 4));
@@ -206,24 +206,26 @@ static void fuzz(void)
     for (int i = 0; i < rounds; i++) {
         struct ram ram;
         struct cpu_state s = {0};
-        struct bzimage b = {.extra = extra,
-                            .extra_size = below(2) ? 0 : below(sizeof(extra)),
-                            .cmdline = cmdline,
-                            .entry = below(3) * 32};
+        struct kernel b = {.extra = extra,
+                           .extra_size = below(2) ? 0 : below(sizeof(extra)),
+                           .cmdline = cmdline,
+                           .entry = below(3) * 32};
         size_t length = below(8) ? below(300) : below(sizeof(cmdline));
 
         memset(cmdline, 'x', length);
         cmdline[length] = 0;
         make_ram(&ram);
         kernel.size = kernel_size;
-        b.kernel = kernel;
-        b.kernel.size = damage(damaged);
+        b.image = kernel;
+        b.image.size = damage(damaged);
         /* Mostly sparse: a hole in a file costs nothing until the guest's RAM holds it. */
-        initrd.size = below(8) ? 1 + below(100000) : 1 + (odd_value() >> 1);
-        if (below(2) && !ftruncate(initrd.fd, initrd.size < 4 * MIB ? initrd.size : 4 * MIB))
-            b.initrd = &initrd;
+        b.modules = below(2) ? 0 : below(4);
+        for (int m = 0; m < b.modules; m++) {
+            initrd.size = below(8) ? 1 + below(100000) : 1 + (odd_value() >> 1);
+            b.module[m] = (struct module){.image = initrd, .args = ""};
+        }
         if (!setjmp(died)) {
-            bzimage_load(&b, &ram, &s);
+            way_bzimage.load(&b, &ram, &s);
             check_loaded(&b, &ram, &s, damaged);
             loaded++;
         } else {
@@ -252,6 +254,8 @@ int main(int argc, char **argv)
     else
         make_kernel();
     initrd.fd = memfd_create("initrd", 0);
+    if (ftruncate(initrd.fd, 4 * MIB))
+        return 1;
     return test_main((struct test[]){
         {fuzz, "damaged bzImages on machines of all sizes load or die, within RAM"},
         {0},

@@ -3,8 +3,8 @@
  * The bzImage loader, with small images made here: what goes where, and every way to refuse.
  */
 #define _GNU_SOURCE
-#include "boot/bzimage.h"
 #include "boot/e820.h"
+#include "boot/kernel.h"
 #include "tests/unit/die.h"
 #include "tests/unit/test.h"
 #include "x86/paging.h"
@@ -50,8 +50,8 @@ static uint8_t file[FILE_SIZE + 5000];
 static size_t file_size;
 static uint8_t initrd_file[0x12000];
 
-static struct bzimage b;
-static struct image initrd;
+static struct kernel b;
+static struct image *initrd = &b.module[0].image;
 static struct ram ram;
 static struct cpu_state s;
 
@@ -107,8 +107,7 @@ static void setup(void)
     put(PREF_ADDRESS, 8, 16 * MIB);
     put(INIT_SIZE, 4, 8 * MIB);
     file_size = FILE_SIZE;
-    b = (struct bzimage){.kernel = {.name = "vmlinuz"}, .cmdline = "quiet"};
-    initrd = (struct image){.name = "initramfs.cpio"};
+    b = (struct kernel){.image = {.name = "vmlinuz"}, .cmdline = "quiet"};
     ram_init(&ram, 64 * MIB);
 }
 
@@ -120,8 +119,8 @@ static void set_ram(uint64_t size)
 
 static void add_initrd(uint64_t size)
 {
-    initrd.size = size;
-    b.initrd = &initrd;
+    *initrd = (struct image){.name = "initramfs.cpio", .size = size};
+    b.modules = 1;
 }
 
 static int open_with(const void *data, size_t size)
@@ -138,21 +137,21 @@ static bool load(void)
 {
     static bool loaded;
 
-    b.kernel.size = file_size;
-    b.kernel.fd = open_with(file, file_size);
-    if (b.initrd)
-        initrd.fd = open_with(initrd_file, initrd.size < sizeof(initrd_file) ? initrd.size
-                                                                             : sizeof(initrd_file));
+    b.image.size = file_size;
+    b.image.fd = open_with(file, file_size);
+    if (b.modules)
+        initrd->fd = open_with(
+            initrd_file, initrd->size < sizeof(initrd_file) ? initrd->size : sizeof(initrd_file));
     memset(&s, 0xee, sizeof(s));
 
     loaded = false;
     if (!setjmp(died)) {
-        bzimage_load(&b, &ram, &s);
+        way_bzimage.load(&b, &ram, &s);
         loaded = true;
     }
-    close(b.kernel.fd);
-    if (b.initrd)
-        close(initrd.fd);
+    close(b.image.fd);
+    if (b.modules)
+        close(initrd->fd);
     return loaded;
 }
 
@@ -172,7 +171,7 @@ static bool needs_ram(unsigned long long mib)
     char text[100];
 
     snprintf(text, sizeof(text), "vmlinuz: needs more RAM%s: --mem %lluM at least",
-             b.initrd || b.extra_size ? " with this initrd" : "", mib);
+             b.modules || b.extra_size ? " with this initrd" : "", mib);
     if (!dies(text))
         return false;
     set_ram((mib - 1) * MIB);
@@ -337,10 +336,10 @@ static void check_initrd(uint64_t end)
     CHECK_EQ(at % 4096, 0);
     CHECK(at >= 24 * MIB);
     CHECK(at + size <= end && at + size > end - 4096);
-    if (b.initrd) {
-        CHECK(holds(at, initrd_file, initrd.size));
-        at += initrd.size;
-        size -= initrd.size;
+    if (b.modules) {
+        CHECK(holds(at, initrd_file, initrd->size));
+        at += initrd->size;
+        size -= initrd->size;
         for (; size > b.extra_size; at++, size--)
             CHECK_EQ(get(at, 1), 0);
     }
@@ -364,7 +363,7 @@ static void initrds(void)
         b.extra_size = 15;
         check_initrd(64 * MIB);
     }
-    b.initrd = NULL;
+    b.modules = 0;
     check_initrd(64 * MIB);
 
     /* As high as RAM goes, not above the hole, not above what the kernel can reach. */
@@ -375,6 +374,71 @@ static void initrds(void)
     check_initrd(0x38000000);
     put(INITRD_ADDR_MAX, 4, 0xffffffff);
     check_initrd(3 * GIB);
+    ram_free(&ram);
+}
+
+/* Three archives and the extra one: each on a 4-byte boundary, in their order. */
+static void several_initrds(void)
+{
+    static const struct {
+        uint64_t size, at;
+    } want[] = {{70001, 0}, {3, 70004}, {4096, 70008}};
+    uint64_t at;
+
+    setup();
+    add_initrd(want[0].size);
+    b.modules = 3;
+    for (int i = 1; i < 3; i++)
+        b.module[i].image = (struct image){
+            .name = "more.cpio", .fd = open_with(initrd_file, want[i].size), .size = want[i].size};
+    b.extra = "another archive";
+    b.extra_size = 15;
+    CHECK(load());
+    CHECK_EQ(zero_page(RAMDISK_SIZE, 4), 70008 + 4096 + 15);
+    at = zero_page(RAMDISK_IMAGE, 4);
+    CHECK_EQ(at, (64 * MIB - 70008 - 4096 - 15) & ~UINT64_C(4095));
+    for (int i = 0; i < 3; i++)
+        CHECK(holds(at + want[i].at, initrd_file, want[i].size));
+    CHECK_EQ(get(at + 70001, 3), 0);
+    CHECK_EQ(get(at + 70007, 1), 0);
+    CHECK(holds(at + 70008 + 4096, "another archive", 15));
+
+    /* However many, and of whatever size: nothing wraps. */
+    for (int i = 1; i < KERNEL_MODULES; i++)
+        b.module[i].image = (struct image){.name = "more.cpio", .size = INT64_MAX};
+    b.modules = KERNEL_MODULES;
+    CHECK(dies("the initramfs: too big: vmlinuz takes an initrd of 2072576 KiB at most"));
+    ram_free(&ram);
+}
+
+static const char *printed(void)
+{
+    static char text[1000];
+    FILE *f = fmemopen(text, sizeof(text), "w");
+
+    b.image.size = file_size;
+    b.image.fd = open_with(file, file_size);
+    way_bzimage.print(&b.image, f);
+    fclose(f);
+    close(b.image.fd);
+    return text;
+}
+
+static void words(void)
+{
+    setup();
+    CHECK(!strcmp(printed(), "  protocol: 2.15\n  entry: 64-bit and 32-bit\n"
+                             "  address: 0x1000000\n  RAM: 24 MiB at least\n"));
+    put(0x20e, 2, 0x300);
+    memcpy(file + 0x500, "6.1.0-1 (me@here)", 18);
+    CHECK(strstr(printed(), "  version: 6.1.0-1\n"));
+    put(VERSION, 2, 0x20b);
+    CHECK(strstr(printed(), "  entry: 32-bit\n  address: 0x1000000\n  RAM: 10 MiB at least\n"));
+    file_size = 0x210;
+    CHECK(!strcmp(printed(), "  problem: truncated: it ends within its header\n"));
+    file_size = FILE_SIZE;
+    put(KERNEL_ALIGNMENT, 4, 3);
+    CHECK(!strcmp(printed(), "  problem: damaged: its kernel_alignment is 0x3\n"));
     ram_free(&ram);
 }
 
@@ -393,7 +457,7 @@ static void initrd_fits(void)
     put(INIT_SIZE, 4, 8 * MIB + 1);
     CHECK(needs_ram(25));
 
-    b.initrd = NULL;
+    b.modules = 0;
     put(INIT_SIZE, 4, 8 * MIB);
     set_ram(24 * MIB);
     CHECK(needs_ram(25));
@@ -487,7 +551,7 @@ static void oldest(void)
     add_initrd(4096);
     put(INITRD_ADDR_MAX, 4, MIB + 4 * KERNEL + 4095);
     CHECK(dies("initramfs.cpio: too big"));
-    b.initrd = NULL;
+    b.modules = 0;
     set_ram(MIB + KERNEL + 4096 - KERNEL % 4096);
     CHECK(needs_ram(2));
 
@@ -592,12 +656,14 @@ int main(void)
         {memory_map, "the zero page holds the memory map and the RSDP"},
         {cmdline, "a command line as long as the kernel takes, and none longer"},
         {initrds, "initrd and extra archive at the top, page-aligned, 4-byte padding of zeros"},
+        {several_initrds, "several archives follow each other on 4-byte boundaries"},
         {initrd_fits, "an initrd ends at the kernel's memory, or names the RAM that it needs"},
         {too_little_ram, "too little RAM: the message names what is enough, to the MiB"},
         {relocation, "a kernel is moved only if it can be, and stays there"},
         {oldest, "protocol 2.06 loads at 1 MiB, with room to unpack"},
         {truncated, "a file may lack up to 15 bytes or have more, but is never cut short"},
         {refused, "damaged headers and other files are refused by name and cause"},
+        {words, "what the header says, in words"},
         {reboot, "loading again gives the same memory and state"},
         {0},
     });

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vmlinux, the ELF file that a bzImage has packed inside, entered at its ELF entry by the 64-bit
+ * boot protocol: nothing is unpacked, nothing moves.
+ *
+ *     0x000500   what it is entered with: see boot/zero-page.h
+ *                the kernel, where its program headers say: usually from 16 MiB on
+ *                free
+ *     top        the initramfs archives, as high as they go
+ *
+ * After: Linux Documentation/arch/x86/boot.rst ("64-bit Boot Protocol"). It speaks of a bzImage's
+ * entry at 0x200; what is unpacked there is entered in the same state, its entry is a physical
+ * address.
+ *
+ * Left out: vmlinux of 32-bit kernels: their bzImages boot, and so do they by PVH. Choosing another
+ * address (KASLR, kexec): the bzImage does that.
+ */
+#define _GNU_SOURCE
+#include "boot/elf.h"
+#include "boot/kernel.h"
+#include "boot/linux.h"
+#include "boot/zero-page.h"
+#include "hw/die.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define PAGE      UINT64_C(4096)
+#define MIB       UINT64_C(0x100000)
+#define KERNEL_VA UINT64_C(0xffffffff80000000) /* where all kernels are linked, and no program is  \
+                                                */
+
+/* Is the text, which a kernel has among its constants, in the first 64 MiB of the file? */
+static bool has_text(const struct image *img, const char *text)
+{
+    char buf[0x10000];
+    size_t keep = strlen(text) - 1, len;
+
+    for (uint64_t at = 0; at < img->size && at < 64 * MIB; at += sizeof(buf) - keep) {
+        len = img->size - at < sizeof(buf) ? img->size - at : sizeof(buf);
+        image_read(img, at, buf, len);
+        if (memmem(buf, len, text, strlen(text)))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A program that runs on Linux is an ELF file too: a kernel is entered by a physical address, and
+ * linked at another. So are some that are not Linux, but they do not have its notes or, as Linux
+ * before 4.19, the text that it begins its log with.
+ */
+static bool is_vmlinux(const struct elf *e)
+{
+    const struct elf_segment *s = elf_segment_at(e, e->entry);
+
+    return e->is_64 && s && s->vaddr >= KERNEL_VA &&
+           (linux_notes(e) || has_text(e->img, "Linux version "));
+}
+
+static bool offered(const struct image *img)
+{
+    struct elf e;
+
+    return !elf_read(&e, img) && is_vmlinux(&e);
+}
+
+/* What a bzImage would say about itself. */
+static const struct setup_header made_up = {
+    .boot_flag = ZERO_PAGE_BOOT_FLAG,
+    .header = ZERO_PAGE_HEADER,
+    .version = 0x20f,
+    .loadflags = LOADED_HIGH,
+    .xloadflags = XLF_KERNEL_64,
+    .cmdline_size = LINUX_CMDLINE_MAX,
+};
+
+static void load(const struct kernel *k, const struct ram *ram, struct cpu_state *s)
+{
+    struct boot_params bp = {.hdr = made_up};
+    uint64_t start, end, size = initramfs_size(k), initramfs = 0;
+    struct elf e;
+    struct place p;
+    const char *problem = elf_read(&e, &k->image);
+
+    if (problem || !is_vmlinux(&e))
+        die("%s: %s", k->image.name, problem ? problem : "not a vmlinux of 64 bits");
+    if (elf_span(&e, &start, &end) && end <= RAM_HOLE) {
+        end = ((end < MIB ? MIB : end) + PAGE - 1) & -PAGE;
+        if (end + size > ram_low(ram))
+            kernel_needs_ram(k, end + size);
+    }
+
+    place_init(&p, ram);
+    place_take(&p, PLACE_LOW, PLACE_EBDA - PLACE_LOW);
+    elf_load(&e, &p, &end);
+    if (size) {
+        initramfs = place_find(&p, size, PAGE, RAM_HOLE);
+        assert(initramfs);
+        initramfs_load(k, ram, initramfs);
+    }
+    zero_page_write(k, ram, &bp, initramfs, size);
+    zero_page_enter(ram, s, 64, e.entry);
+}
+
+static void print(const struct image *img, FILE *f)
+{
+    struct elf e;
+
+    if (elf_read(&e, img))
+        return;
+    fprintf(f, "  entry: %#llx, 64-bit\n", (unsigned long long)e.entry);
+    elf_print(&e, f);
+}
+
+const struct way way_linux64 = {
+    .name = "linux64",
+    .title = "vmlinux, entered with 64 bits",
+    .linux_only = true,
+    .offered = offered,
+    .load = load,
+    .print = print,
+};
