@@ -151,7 +151,8 @@ bench: all $K/$(FLAVOUR)/package
 	tools/bench
 
 fuzz: asan
-	n=1; while build/asan/unit/bzimage-fuzz 100000 $$n; do n=$$((n + 1)); done
+	n=1; while build/asan/unit/bzimage-fuzz 100000 $$n && build/asan/unit/elf-fuzz 100000 $$n; do \
+	    n=$$((n + 1)); done
 
 tour:
 	@tools/tour
