@@ -22,8 +22,10 @@ FLAVOUR = cloud-amd64
 LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c)))
+FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
-GUESTS := $(patsubst %.S,%.bin,$(sort $(wildcard guest/*.S)))
+GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard guest/*.S)))) \
+    guest/multiboot.elf
 OS_KERNEL := $(addsuffix .o,$(basename $(sort $(wildcard os-1k/kernel/*.[cS])))) os-1k/lib.o
 OS_LIBC := os-1k/user/start.o os-1k/user/libc.o os-1k/lib.o
 OS_PROGRAMS := $(filter-out libc,$(basename $(notdir $(sort $(wildcard os-1k/user/*.c)))))
@@ -77,6 +79,15 @@ build/guest/%.o: guest/%.S | build/ready
 
 guest/%.bin: build/guest/%.o
 	$(quiet)ld $(GUEST_LD) -e 0 --oformat binary -o $@ $<
+
+# The Multiboot guest; its header comes first, and within the first 8 KiB of the file.
+MULTIBOOT_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -m32 -masm=intel -ffreestanding -fno-pic \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -mgeneral-regs-only
+
+guest/multiboot.elf: guest/multiboot.S guest/multiboot.c | build/ready
+	$(say) CC $@
+	$(quiet)$(CC) $(MULTIBOOT_CFLAGS) -nostdlib -static -no-pie -o $@ $^ \
+	    -Wl,-m,elf_i386,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments
 
 # The 1K OS: its programs and os-1k/files go into a tar archive, that into the kernel.
 OS_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP -O2 -g -m32 -masm=intel -ffreestanding -fno-pic \
@@ -151,14 +162,14 @@ bench: all $K/$(FLAVOUR)/package
 	tools/bench
 
 fuzz: asan
-	n=1; while build/asan/unit/bzimage-fuzz 100000 $$n && build/asan/unit/elf-fuzz 100000 $$n; do \
+	n=1; while for f in $(FUZZERS); do build/asan/unit/$$f 100000 $$n || exit; done; do \
 	    n=$$((n + 1)); done
 
 tour:
 	@tools/tour
 
 clean:
-	rm -rf build minivm guest/*.bin os-1k/kernel.bin
+	rm -rf build minivm guest/*.bin guest/*.elf os-1k/kernel.bin
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 

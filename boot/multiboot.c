@@ -9,7 +9,7 @@
  *     ...        the kernel, where its header or its ELF segments say
  *                the modules, each on a page of its own; the ELF symbols
  *
- * What does not fit there goes where there is room, as high as it goes.
+ * What does not fit there goes where there is room. RAM is clear, and so the bss is.
  *
  * After: Multiboot Specification 0.6.96, "OS image format", "Machine state", "Boot information
  * format".
@@ -30,7 +30,6 @@
 #define GDT         0x500
 #define STACK       0x1000
 #define INFORMATION 0x10000
-#define EBDA        UINT64_C(0x9fc00)
 
 #define PAGE UINT64_C(4096)
 #define MIB  UINT64_C(0x100000)
@@ -167,7 +166,8 @@ bool multiboot_by_elf(struct multiboot *m)
 
 bool multiboot_entry(struct multiboot *m, uint64_t entry)
 {
-    if (entry < m->start || entry >= m->end || entry > UINT32_MAX)
+    if (entry < m->start || entry >= m->end || entry > UINT32_MAX ||
+        (m->is_elf && !elf_segment_at(&m->elf, entry)))
         return multiboot_fail(
             m, "damaged: its entry point %#llx is not in the kernel, %#llx..%#llx",
             (unsigned long long)entry, (unsigned long long)m->start, (unsigned long long)m->end);
@@ -193,24 +193,24 @@ static void load_kernel(struct multiboot *m, const struct ram *ram)
             m->img->name, (unsigned long long)m->start, (unsigned long long)m->end);
 }
 
-/* Take size bytes of whole pages behind what is there, or elsewhere: 0 when there is no room. */
+/* Take size bytes of whole pages behind the kernel, or elsewhere: 0 when there is no room. */
 static uint64_t take(struct multiboot *m, uint64_t size)
 {
-    uint64_t at = align_up(m->next, PAGE);
+    uint64_t at;
 
+    /* No range of RAM is longer, and rounding up must not wrap. */
+    if (!size || size > RAM_HOLE)
+        return 0;
     size = align_up(size, PAGE);
-    if (!size || !place_take(&m->place, at, size))
-        return size ? place_find(&m->place, size, PAGE, RAM_HOLE) : 0;
-    m->next = at + size;
-    return at;
+    at = place_above(&m->place, size, PAGE, m->end);
+    return at ? at : place_find(&m->place, size, PAGE, RAM_HOLE);
 }
 
 static void load_modules(struct multiboot *m, const struct kernel *k, const struct ram *ram)
 {
     for (int i = 0; i < k->modules; i++) {
         const struct image *img = &k->module[i].image;
-        /* No range in RAM is that long, and rounding up cannot wrap. */
-        uint64_t at = img->size < RAM_HOLE ? take(m, img->size) : 0;
+        uint64_t at = take(m, img->size);
 
         if (!at)
             die("%s: needs more RAM with module %s (%llu KiB): --mem has to be larger, but modules "
@@ -225,7 +225,6 @@ void multiboot_load(struct multiboot *m, const struct kernel *k, const struct ra
 {
     place_init(&m->place, ram);
     load_kernel(m, ram);
-    m->next = m->end;
     load_modules(m, k, ram);
 }
 
@@ -284,12 +283,13 @@ uint32_t multiboot_info_words(struct multiboot_info *i, const char *name, const 
 
 uint32_t multiboot_sections_size(const struct multiboot *m)
 {
-    uint32_t size = m->elf.shnum * m->elf.shentsize;
+    const struct elf *e = &m->elf;
+    uint32_t size;
 
-    if (!m->is_elf || m->elf.shentsize != (m->elf.is_64 ? 64 : 40) || m->elf.shoff > m->img->size ||
-        size > m->img->size - m->elf.shoff)
+    if (!m->is_elf || e->shentsize != (e->is_64 ? 64 : 40))
         return 0;
-    return size;
+    size = e->shnum * e->shentsize;
+    return e->shoff <= m->img->size && size <= m->img->size - e->shoff ? size : 0;
 }
 
 /* A number of a section header, which has 4 or 8 bytes. */
@@ -310,7 +310,7 @@ static void load_section(struct multiboot *m, uint8_t *header)
 
     memcpy(&type, header + 4, sizeof(type));
     if ((type != SHT_SYMTAB && type != SHT_STRTAB) || addr || offset > m->img->size ||
-        size > m->img->size - offset || size >= RAM_HOLE)
+        size > m->img->size - offset)
         return;
     addr = take(m, size);
     if (!addr)
@@ -334,7 +334,7 @@ uint32_t multiboot_mem_lower(const struct ram *ram)
 {
     uint64_t low = ram_low(ram);
 
-    return (low < EBDA ? low : EBDA) / 1024;
+    return (low < PLACE_EBDA ? low : PLACE_EBDA) / 1024;
 }
 
 uint32_t multiboot_mem_upper(const struct ram *ram)

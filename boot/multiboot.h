@@ -29,7 +29,6 @@ struct multiboot {
     uint64_t start, end;             /* guest-physical, the end of the bss included */
     uint64_t entry;                  /* guest-physical */
     struct place place;              /* once it is loaded */
-    uint64_t next;                   /* where the next thing goes, when there is room */
     uint64_t module[KERNEL_MODULES]; /* where they are */
 };
 
