@@ -12,7 +12,7 @@ CFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 ALL_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP $(CFLAGS)
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS = -lz -lpthread
+LIBS = $(addprefix -l,$(shell tr A-Z a-z <$B/formats)) -lz -lpthread
 
 # One rule set serves both builds: B is build, and build/asan when make calls itself for it.
 B = build
@@ -21,7 +21,7 @@ FLAVOUR = cloud-amd64
 
 LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
-UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c)))
+UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
 GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard guest/*.S)))) \
@@ -62,9 +62,27 @@ $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+# The compressions that boot/unpack.c can be built with here, apart from gzip. To look again: make
+# clean. To build without: make WITHOUT=all, or some of lzma zstd lz4 bz2.
+$B/formats: tools/formats build/ready
+	@mkdir -p $(@D)
+	$(quiet)CC='$(CC)' tools/formats $(WITHOUT) >$@
+	$(say) WITH "gzip $$(tr 'A-Z\n' 'a-z ' <$@)"
+
+USE_FORMATS = $B/boot/unpack.o $(patsubst %,$B/tests/unit/%.o,unpack unpack-fuzz image)
+$(USE_FORMATS): $B/formats
+$(USE_FORMATS): ALL_CFLAGS += $(addprefix -DHAVE_,$(shell cat $B/formats))
+
+# The same as where none of their libraries is.
+$B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $^ $(LIBS)
+
 # What the build needs is installed first; what only some targets need, by them.
 build/ready: tools/need
 	@tools/need build
+	@$(if $(WITHOUT),,tools/need formats)
 	@mkdir -p build && touch $@
 
 # The small guests: flat binaries, 16-bit ones linked at offset 0 of their segment.

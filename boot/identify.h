@@ -7,11 +7,13 @@
 
 #include "boot/image.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
  * Describe img in text (at most size bytes, of which 256 are enough), to follow its name: "a kernel
- * for ARM (64 bits); minivm runs x86 code". False when nothing is known about it.
+ * for ARM (64 bits); minivm runs x86 code". One line of printable characters, whatever the file.
+ * False, and no text, when nothing is known about it.
  */
 bool identify(const struct image *img, char *text, size_t size);
 

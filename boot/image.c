@@ -2,97 +2,117 @@
 /*
  * The files that the user named to boot from.
  *
- * After: zlib.h, "gzip File Access Functions".
+ * After: mmap(2), madvise(2), read(2) of the Linux manual pages.
  *
- * Left out: other compressions than gzip. Distributions ship bzImages, which unpack themselves;
- * gzip around one is what some archives and build trees add.
+ * Left out: mapping the files themselves. Who shortens one that is mapped, kills its reader; read,
+ * it only makes it die.
  */
 #define _GNU_SOURCE
 #include "boot/image.h"
+#include "boot/unpack.h"
 #include "hw/die.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* What a pipe without end, or a small file that unpacks to a huge one, may take of the host. */
-#define KEPT_MAX (UINT64_C(1) << 30)
+#define ROOM (UINT64_C(1) << 30)
 
-/* A copy of img, empty yet, that lives in memory. */
-static struct image keep(const struct image *img)
+/* Memory for n bytes of img, of which only those that are used cost anything. Without huge pages,
+ * which are a wish, the page faults would take longer than the unpacking. */
+static void *get_memory(const struct image *img, uint64_t n)
 {
-    struct image kept = {.name = img->name, .fd = memfd_create("image", MFD_CLOEXEC)};
+    void *at =
+        mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (kept.fd < 0)
+    if (at == MAP_FAILED)
         die("%s: cannot keep it in memory: %m", img->name);
-    return kept;
+    madvise(at, n, MADV_HUGEPAGE);
+    return at;
 }
 
-static void append(struct image *kept, const char *buf, size_t len)
+/* Make the first size bytes of data, which has ROOM, the content of img; the rest is given back. */
+static void keep(struct image *img, uint8_t *data, uint64_t size)
 {
-    if (len > KEPT_MAX - kept->size)
-        die("%s: pipes and unpacked files may have 1 GiB at most", kept->name);
-    while (len) {
-        ssize_t n = pwrite(kept->fd, buf, len, kept->size);
+    uint64_t used = (size + 4095) & ~UINT64_C(4095);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            die("%s: cannot keep it in memory: %m", kept->name);
-        buf += n;
-        len -= n;
-        kept->size += n;
-    }
+    *img = (struct image){.name = img->name, .fd = -1, .data = data, .size = size};
+    if (used < ROOM)
+        munmap(data + used, ROOM - used);
 }
 
 static void read_to_end(struct image *img)
 {
-    struct image kept = keep(img);
-    char buf[65536];
+    uint8_t *data = get_memory(img, ROOM);
+    uint64_t size = 0;
     ssize_t n;
 
-    while ((n = read(img->fd, buf, sizeof(buf))) != 0) {
+    while ((n = read(img->fd, data + size, ROOM - size)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             die("%s: %m", img->name);
-        append(&kept, buf, n);
+        size += n;
+        if (size == ROOM)
+            die("%s: a pipe of 1 GiB or more, which is not kept in memory", img->name);
     }
     close(img->fd);
-    *img = kept;
+    keep(img, data, size);
 }
 
-static bool is_gzip(const struct image *img)
+const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
+                         bool sized)
 {
-    uint8_t magic[2] = {0};
+    static char text[200];
+    uint8_t start[PACKING_START] = {0};
+    const char *problem;
+    enum packing p;
+    void *packed, *out;
+    size_t got;
 
-    if (img->size > sizeof(magic))
-        image_read(img, 0, magic, sizeof(magic));
-    return magic[0] == 0x1f && magic[1] == 0x8b;
+    image_read(from, off, start, len < sizeof(start) ? len : sizeof(start));
+    p = packing_of(start, len < sizeof(start) ? len : sizeof(start));
+    if (p == PACKING_NONE)
+        return "not compressed by anything that is known";
+    problem = packing_missing(p);
+    if (problem) {
+        snprintf(text, sizeof(text), "compressed by %s; %s", packing_name(p), problem);
+        return text;
+    }
+    if (len > ROOM)
+        return "compressed, and larger than 1 GiB";
+
+    packed = get_memory(from, len);
+    image_read(from, off, packed, len);
+    out = get_memory(from, ROOM);
+    problem = unpack(p, packed, len, sized, out, ROOM, &got);
+    munmap(packed, len);
+    *to = (struct image){.name = from->name};
+    keep(to, out, got);
+    if (!problem && got)
+        return NULL;
+    image_close(to);
+    if (!problem)
+        problem = "empty";
+    else if (problem == UNPACK_TOO_LARGE)
+        problem = "larger than 1 GiB when it is unpacked";
+    snprintf(text, sizeof(text), "compressed by %s, but %s", packing_name(p), problem);
+    return text;
 }
 
-static void gunzip(struct image *img)
+static bool is_packed(const struct image *img)
 {
-    struct image kept = keep(img);
-    gzFile z = gzdopen(img->fd, "rb");
-    char buf[65536];
-    int n;
+    uint8_t start[PACKING_START];
 
-    if (!z)
-        die("%s: no memory to unpack it", img->name);
-    while ((n = gzread(z, buf, sizeof(buf))) > 0)
-        append(&kept, buf, n);
-    /* Only closing tells that the file ended too early. */
-    if (gzclose_r(z) != Z_OK || n < 0)
-        die("%s: damaged or truncated: gzip cannot unpack it", img->name);
-    *img = kept;
+    return packing_of(start, image_peek(img, 0, start, sizeof(start))) != PACKING_NONE;
 }
 
-void image_open(struct image *img, const char *name, bool unpack)
+void image_open(struct image *img, const char *name, bool packed)
 {
     struct stat st;
 
@@ -104,19 +124,33 @@ void image_open(struct image *img, const char *name, bool unpack)
         img->size = st.st_size;
     else
         read_to_end(img);
-    if (unpack && is_gzip(img))
-        gunzip(img);
+    if (packed && is_packed(img)) {
+        struct image file = *img;
+        const char *problem = image_unpack(img, &file, 0, file.size, false);
+
+        image_close(&file);
+        if (problem)
+            die("%s: %s", name, problem);
+    }
     if (!img->size)
         die("%s: empty", name);
 }
 
+void image_close(struct image *img)
+{
+    if (img->data && img->size)
+        munmap((void *)img->data, img->size);
+    if (!img->data)
+        close(img->fd);
+    *img = (struct image){.name = img->name, .fd = -1};
+}
+
 void image_check_flat(const struct image *img)
 {
-    char magic[4] = {0}, header[4] = {0};
+    char magic[4], header[4];
 
-    image_read(img, 0, magic, img->size < 4 ? img->size : 4);
-    if (img->size >= 0x206)
-        image_read(img, 0x202, header, 4);
+    image_peek(img, 0, magic, 4);
+    image_peek(img, 0x202, header, 4);
     if (!memcmp(magic, "\177ELF", 4))
         die("%s: an ELF file, where a flat binary is needed; 'objcopy -O binary %s %s.bin' makes "
             "one",
@@ -133,6 +167,10 @@ void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len)
 
     if (off > img->size || len > img->size - off)
         die("%s: truncated: it ends after %llu bytes", img->name, (unsigned long long)img->size);
+    if (img->data) {
+        memcpy(buf, img->data + off, len);
+        return;
+    }
     while (len) {
         ssize_t n = pread(img->fd, to, len, off);
 
@@ -146,4 +184,16 @@ void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len)
         off += n;
         len -= n;
     }
+}
+
+uint64_t image_peek(const struct image *img, uint64_t off, void *buf, uint64_t len)
+{
+    uint64_t there = off < img->size ? img->size - off : 0;
+
+    if (there > len)
+        there = len;
+    memset(buf, 0, len);
+    if (there)
+        image_read(img, off, buf, there);
+    return there;
 }

@@ -12,15 +12,26 @@
 struct image {
     const char *name; /* as the user wrote it, for messages */
     int fd;
-    uint64_t size; /* in bytes, never 0 */
+    const uint8_t *data; /* in place of fd when it is not NULL: the content, in memory */
+    uint64_t size;       /* in bytes, never 0 */
 };
 
 /*
- * Open a file for reading. A pipe is read to its end, a gzip-compressed file is unpacked when
- * unpack is true; both are then kept in memory, up to 1 GiB. Dies when there is no such file, it
- * cannot be read or unpacked, is a directory or is empty.
+ * Open a file for reading. A pipe is read to its end, a compressed file (boot/unpack.h) is unpacked
+ * when packed is true; both then live in memory, in less than 1 GiB. Dies when there is no such
+ * file, it cannot be read or unpacked, is a directory or is empty.
  */
-void image_open(struct image *img, const char *name, bool unpack);
+void image_open(struct image *img, const char *name, bool packed);
+void image_close(struct image *img);
+
+/*
+ * Unpack what lies at off in from, len bytes, to a new image, to, that lives in memory and has the
+ * same name. NULL when all went well, else why it cannot be done, to follow a name for what was to
+ * be unpacked: "compressed by xz, but damaged or truncated". sized is as in unpack(): true for the
+ * payload of a bzImage. Dies like image_read().
+ */
+const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
+                         bool sized);
 
 /* A flat binary has nothing to be known by. Dies when the file begins as something else does: an
  * ELF file, a Linux kernel, a script. */
@@ -28,5 +39,9 @@ void image_check_flat(const struct image *img);
 
 /* Read len bytes from offset off. Dies when the file does not have them, or reading fails. */
 void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len);
+
+/* The same for what may not be there: zeros stand for what is behind the end. Returns how many
+ * bytes are the file's. */
+uint64_t image_peek(const struct image *img, uint64_t off, void *buf, uint64_t len);
 
 #endif

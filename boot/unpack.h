@@ -20,28 +20,36 @@ enum packing {
     PACKING_LZ4_LEGACY, /* the one that Linux uses */
     PACKING_BZIP2,
     PACKING_LZO, /* is known, but never unpacked */
+    PACKINGS,
 };
 
-/* What these first bytes of a file begin; n may be small. */
+/* PACKING_START bytes of a file are enough to know it by. */
+#define PACKING_START 16
+
+/* What the first n bytes of a file begin; n may be anything. */
 enum packing packing_of(const void *start, size_t n);
 
 /* "xz", "lz4 (legacy)" ... */
 const char *packing_name(enum packing p);
 
-/* NULL when it can be unpacked, else what to do about it: "install liblzma-dev and build minivm
- * again, or unpack it with xz -d". */
+/* NULL when it can be unpacked, else what to do about it: "unpack it with xz -d, or install
+ * liblzma-dev and build minivm again (make clean all)". */
 const char *packing_missing(enum packing p);
 
-/* Takes what comes out; false to end the unpacking early. */
-typedef bool unpack_sink(void *to, const void *buf, size_t n);
-
 /*
- * Unpack n bytes, which must be the whole file; what follows a complete one is ignored only when it
- * is tail bytes or fewer (Linux appends the unpacked size, 4 bytes, to what it packs). NULL when
- * all went well, else why not, in a few words: "damaged or truncated". A sink that returned false
- * is "too large". Bounded memory, whatever the input.
+ * Unpack the n bytes at buf to the room bytes at out; *got says how many were made, whatever is
+ * returned. NULL when all went well, else what is wrong with it, in a few words: "damaged or
+ * truncated"; a lack of room is UNPACK_TOO_LARGE.
+ *
+ * The n bytes must be one packed file or more in a row, and nothing else but zeros after them. When
+ * sized is true they may end in the unpacked size, 4 bytes, which is checked: Linux appends it to
+ * what it packs (but for gzip, which has it already).
+ *
+ * Safe against any input. Besides out it takes at most 256 MiB of memory.
  */
-const char *unpack(enum packing p, const void *buf, size_t n, size_t tail, unpack_sink *sink,
-                   void *to);
+const char *unpack(enum packing p, const void *buf, size_t n, bool sized, void *out, size_t room,
+                   size_t *got);
+
+extern const char UNPACK_TOO_LARGE[];
 
 #endif

@@ -5,13 +5,13 @@
 #define _GNU_SOURCE
 #include "boot/image.h"
 #include "tests/unit/die.h"
+#include "tests/unit/pack.h"
 #include "tests/unit/test.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <zlib.h>
 
 static bool open_dies(const char *name, bool unpack, const char *text)
 {
@@ -85,17 +85,6 @@ static bool holds(const struct image *img, const void *data, size_t n)
     return !memcmp(buf, data, n);
 }
 
-static size_t gzip(const void *data, size_t n, uint8_t *out, size_t room)
-{
-    z_stream z = {.next_in = (void *)data, .avail_in = n, .next_out = out, .avail_out = room};
-
-    deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-    if (deflate(&z, Z_FINISH) != Z_STREAM_END)
-        abort();
-    deflateEnd(&z);
-    return room - z.avail_out;
-}
-
 static void regular(void)
 {
     struct image img;
@@ -109,7 +98,7 @@ static void regular(void)
     image_read(&img, 997, buf, 3);
     CHECK(!memcmp(buf, content + 997, 3));
     image_read(&img, 1000, buf, 0);
-    close(img.fd);
+    image_close(&img);
     close(fd);
 }
 
@@ -127,7 +116,7 @@ static void past_the_end(void)
     if (ftruncate(fd, 990))
         abort();
     CHECK(read_dies(&img, 980, 16, "became shorter"));
-    close(img.fd);
+    image_close(&img);
     close(fd);
 }
 
@@ -151,7 +140,7 @@ static void piped(void)
 
     image_open(&img, path, false);
     CHECK(holds(&img, content, sizeof(content)));
-    close(img.fd);
+    image_close(&img);
     close(fd);
     wait(NULL);
 }
@@ -164,46 +153,123 @@ static void of_proc(void)
     image_open(&img, "/proc/version", false);
     image_read(&img, 0, buf, sizeof(buf));
     CHECK(!memcmp(buf, "Linux", 5));
-    close(img.fd);
+    image_close(&img);
 }
 
 static void compressed(void)
 {
     static uint8_t packed[2 * sizeof(content)];
-    size_t n = gzip(content, sizeof(content), packed, sizeof(packed)), m;
+    size_t n = pack_gzip(content, sizeof(content), packed, sizeof(packed)), m;
     struct image img;
     char path[32];
     int fd = make_file(packed, n, path);
 
     image_open(&img, path, true);
     CHECK(holds(&img, content, sizeof(content)));
-    close(img.fd);
+    image_close(&img);
 
     image_open(&img, path, false);
     CHECK(holds(&img, packed, n));
-    close(img.fd);
+    image_close(&img);
     close(fd);
 
     fd = make_pipe(packed, n, path);
     image_open(&img, path, true);
     CHECK(holds(&img, content, sizeof(content)));
-    close(img.fd);
+    image_close(&img);
     close(fd);
     wait(NULL);
 
-    n = gzip(content, 1000, packed, sizeof(packed));
-    m = gzip(content + 1000, 500, packed + n, sizeof(packed) - n);
+    n = pack_gzip(content, 1000, packed, sizeof(packed));
+    m = pack_gzip(content + 1000, 500, packed + n, sizeof(packed) - n);
     fd = make_file(packed, n + m, path);
     image_open(&img, path, true);
     CHECK(holds(&img, content, 1500));
-    close(img.fd);
+    image_close(&img);
     close(fd);
+}
+
+static void every_format(void)
+{
+    static uint8_t packed[2 * sizeof(content)];
+    struct image img;
+    char path[32];
+
+    for (size_t k = 0; k < PACKERS; k++) {
+        size_t n = packers[k].pack(content, sizeof(content), packed, sizeof(packed));
+        int fd = make_file(packed, n, path);
+
+        image_open(&img, path, true);
+        CHECK(holds(&img, content, sizeof(content)));
+        CHECK(read_dies(&img, sizeof(content) - 1, 2, "truncated"));
+        image_close(&img);
+        close(fd);
+        fd = make_file(packed, n - 1, path);
+        CHECK(open_dies(path, true, packing_name(packers[k].packing)));
+        close(fd);
+    }
+}
+
+static void not_unpacked(void)
+{
+    char path[32];
+    int fd = make_file("\x89LZO\0\r\n\x1a\n etc", 13, path);
+
+    CHECK(open_dies(path, true, "compressed by lzo; unpack it with lzop -d"));
+    close(fd);
+}
+
+/* The payload of a bzImage: a part of the file, and behind it the unpacked size. */
+static void a_part(void)
+{
+    static uint8_t file[3 * sizeof(content)];
+    const uint32_t size = sizeof(content);
+
+    for (size_t k = 0; k < PACKERS; k++) {
+        size_t n = packers[k].pack(content, size, file + 777, sizeof(file) - 1000);
+        struct image img = {.name = "file", .fd = -1, .data = file, .size = 777 + n + 104}, part;
+        const char *problem;
+
+        memcpy(file + 777 + n, &size, 4);
+        memset(file + 777 + n + 4, 0xee, 100);
+        CHECK(!image_unpack(&part, &img, 777, n + 4, true));
+        CHECK(holds(&part, content, size));
+        CHECK(part.name == img.name);
+        image_close(&part);
+        problem = image_unpack(&part, &img, 777, n + 5, true);
+        CHECK(problem && strstr(problem, ", but "));
+        CHECK(problem && strstr(problem, packing_name(packers[k].packing)));
+        problem = image_unpack(&part, &img, 778, n + 4, true);
+        CHECK(problem && strstr(problem, "not compressed"));
+        CHECK(image_unpack(&part, &img, 777, 1, true));
+        CHECK(image_unpack(&part, &img, 777, 0, true));
+    }
+}
+
+/* 17 times 64 MiB of zeros. Once is enough: it takes 1 GiB of memory. */
+static void too_large(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    const size_t size = 64 << 20;
+    uint8_t *zeros = calloc(1, size), *packed = malloc(17 << 20);
+    size_t n = pack_gzip(zeros, size, packed, 1 << 20);
+    char path[32];
+    int fd;
+
+    for (int i = 1; i < 17; i++)
+        memcpy(packed + i * n, packed, n);
+    fd = make_file(packed, 17 * n, path);
+    free(zeros);
+    free(packed);
+    CHECK(open_dies(path, true, "larger than 1 GiB"));
+    close(fd);
+#endif
 }
 
 static void badly_compressed(void)
 {
     static uint8_t packed[2 * sizeof(content)];
-    size_t n = gzip(content, sizeof(content), packed, sizeof(packed));
+    size_t n = pack_gzip(content, sizeof(content), packed, sizeof(packed));
     char path[32];
     int fd;
 
@@ -217,10 +283,24 @@ static void badly_compressed(void)
     CHECK(open_dies(path, true, "damaged or truncated"));
     close(fd);
 
-    n = gzip("", 0, packed, sizeof(packed));
+    n = pack_gzip("", 0, packed, sizeof(packed));
     fd = make_file(packed, n, path);
     CHECK(open_dies(path, true, "empty"));
     close(fd);
+}
+
+static void peek(void)
+{
+    static const uint8_t data[] = {1, 2, 3};
+    struct image img = {.name = "file", .fd = -1, .data = data, .size = 3};
+    uint8_t buf[4] = {9, 9, 9, 9};
+
+    CHECK_EQ(image_peek(&img, 1, buf, 4), 2);
+    CHECK(!memcmp(buf, "\2\3\0\0", 4));
+    CHECK_EQ(image_peek(&img, 3, buf, 4), 0);
+    CHECK_EQ(image_peek(&img, UINT64_MAX, buf, 4), 0);
+    CHECK(!memcmp(buf, "\0\0\0\0", 4));
+    CHECK_EQ(image_peek(&img, 0, buf, 0), 0);
 }
 
 int main(void)
@@ -233,7 +313,12 @@ int main(void)
         {piped, "a pipe is read to its end"},
         {of_proc, "a file of /proc has the size that is read"},
         {compressed, "gzip files are unpacked if asked, members in a row and from pipes too"},
+        {every_format, "so are files of the other formats that were built in"},
+        {not_unpacked, "others die with the name of what unpacks them"},
+        {a_part, "a part of a file can be unpacked, with its size behind it"},
+        {too_large, "what unpacks to more than 1 GiB dies"},
         {badly_compressed, "truncated, damaged and empty gzip files die"},
+        {peek, "a peek finds zeros behind the end"},
         {0},
     });
 }
