@@ -74,10 +74,10 @@ $(USE_FORMATS): $B/formats
 $(USE_FORMATS): ALL_CFLAGS += $(addprefix -DHAVE_,$(shell cat $B/formats))
 
 # The same as where none of their libraries is.
-$B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a
+$B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit/pack.h
 	@mkdir -p $(@D)
 	$(say) LINK $@
-	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $^ $(LIBS)
+	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What the build needs is installed first; what only some targets need, by them.
 build/ready: tools/need

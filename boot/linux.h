@@ -7,6 +7,7 @@
 #define BOOT_LINUX_H
 
 #include "boot/cpio.h"
+#include "boot/image.h"
 #include "boot/elf.h"
 #include "hw/ram.h"
 
@@ -20,6 +21,12 @@
 /* Do the notes of an ELF file say that it is Linux? All from 4.19 on say so themselves; before that
  * the notes for Xen, which a kernel with a PVH entry has, name the system. */
 bool linux_notes(const struct elf *e);
+
+/* Is a kernel Linux, and so to be told what Linux wants to know? A bzImage or vmlinux of Linux is. */
+bool linux_is(const struct image *img);
+
+/* What the kernel says of its version, as far as size bytes take it; false when it says nothing. */
+bool linux_version(const struct image *img, char *version, size_t size);
 
 /*
  * The command line: the defaults that make COM1 the console and let a panic end the machine, what

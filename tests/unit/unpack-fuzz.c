@@ -160,7 +160,7 @@ static size_t damage(uint8_t *data, size_t n, size_t room)
             memmove(data + below(n - len), data + at, len);
             break;
         case 5:
-            n = below(2) ? 1 + below(n) : n + below(room - n < 600 ? room - n : 600);
+            n = below(2) ? 1 + below(n) : n + below(room - n < 600 ? room - n + 1 : 600);
             break;
         }
     }
