@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include "boot/linux.h"
+#include "boot/zero-page.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -44,6 +45,80 @@ bool linux_notes(const struct elf *e)
     return elf_note(e, "Linux", NOTE_BUILD_SALT, NULL, 0) >= 0 ||
            (elf_note(e, "Xen", NOTE_GUEST_OS, system, sizeof(system) - 1) >= 0 &&
             !strcmp(system, "linux"));
+}
+
+/* The header of a bzImage; false when the image is none. */
+static bool read_header(const struct image *img, struct setup_header *h)
+{
+    image_peek(img, offsetof(struct boot_params, hdr), h, sizeof(*h));
+    return h->boot_flag == ZERO_PAGE_BOOT_FLAG && h->header == ZERO_PAGE_HEADER;
+}
+
+/* Keep what is to be printed, up to the end of the line. */
+static void copy_line(char *to, size_t size, const char *from, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && n + 1 < size && from[n] >= ' ' && from[n] < 127) {
+        to[n] = from[n];
+        n++;
+    }
+    to[n] = 0;
+}
+
+/* The text behind the first "Linux version " in a file that may be large. */
+static bool find_banner(const struct image *img, char *version, size_t size)
+{
+    static const char banner[] = "Linux version ";
+    enum {
+        CHUNK = 1 << 20,
+        OVERLAP = 256 /* so that a banner is whole in one of two chunks */
+    };
+    char *buf = malloc(CHUNK + OVERLAP);
+    bool found = false;
+
+    assert(buf);
+    for (uint64_t off = 0; off < img->size && !found; off += CHUNK) {
+        uint64_t n = image_peek(img, off, buf, CHUNK + OVERLAP);
+        const char *at = memmem(buf, n, banner, sizeof(banner) - 1);
+
+        /* A format string has the words, too. */
+        while (at && at + sizeof(banner) < buf + n && at[sizeof(banner) - 1] == '%')
+            at = memmem(at + 1, buf + n - at - 1, banner, sizeof(banner) - 1);
+        if (at) {
+            at += sizeof(banner) - 1;
+            copy_line(version, size, at, buf + n - at);
+            found = true;
+        }
+    }
+    free(buf);
+    return found;
+}
+
+bool linux_version(const struct image *img, char *version, size_t size)
+{
+    struct setup_header h;
+    char text[256];
+
+    if (!read_header(img, &h))
+        return find_banner(img, version, size);
+    if (!h.kernel_version)
+        return false;
+    copy_line(version, size, text,
+              image_peek(img, h.kernel_version + UINT64_C(0x200), text, sizeof(text)));
+    return *version;
+}
+
+bool linux_is(const struct image *img)
+{
+    struct setup_header h;
+    struct elf e;
+    char version[2];
+
+    /* Other kernels borrow the header of Linux, but call themselves by their names there. */
+    if (read_header(img, &h))
+        return !linux_version(img, version, sizeof(version)) || isdigit((unsigned char)*version);
+    return !elf_read(&e, img) && linux_notes(&e);
 }
 
 /* TERM as a kernel parameter, which init gets as an environment variable: one word only. */

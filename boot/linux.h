@@ -7,8 +7,8 @@
 #define BOOT_LINUX_H
 
 #include "boot/cpio.h"
-#include "boot/image.h"
 #include "boot/elf.h"
+#include "boot/image.h"
 #include "hw/ram.h"
 
 #include <stdbool.h>
