@@ -25,10 +25,11 @@
 #include <assert.h>
 #include <string.h>
 
-#define PAGE      UINT64_C(4096)
-#define MIB       UINT64_C(0x100000)
-#define KERNEL_VA UINT64_C(0xffffffff80000000) /* where all kernels are linked, and no program is  \
-                                                */
+#define PAGE UINT64_C(4096)
+#define MIB  UINT64_C(0x100000)
+
+/* Kernels are linked from here on, and no program is. */
+#define KERNEL_VA UINT64_C(0xffffffff80000000)
 
 /* Is the text, which a kernel has among its constants, in the first 64 MiB of the file? */
 static bool has_text(const struct image *img, const char *text)

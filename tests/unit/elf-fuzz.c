@@ -76,7 +76,7 @@ static void make_kernel(void)
     if (below(4))
         off = add_note(off, align, "Xen", 18, &entry, below(2) ? 4 : 8);
     if (below(4) == 0)
-        off = add_note(off, align, "Xen", 6, below(2) ? "linux" : "BSD", 6);
+        off = add_note(off, align, "Xen", 6, below(2) ? "linux" : "other", 6);
     add_segment(PT_LOAD, CONTENTS, va + at, at, 0x5000, 0x5000 + below(0x3000));
     add_segment(PT_LOAD, CONTENTS + 0x5000, va + at + 0x8000, at + 0x8000, below(0x1000),
                 0x1000 + below(MIB));
