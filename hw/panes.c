@@ -397,9 +397,8 @@ void panes_start(struct panes *p, struct clock *clock, int rows, int columns)
 {
     p->clock = clock;
     clock_add(clock, &p->frame, frame);
+    p->suspended = true;
     panes_resize(p, rows, columns);
-    panes_resume(p);
-    panes_flush(p);
 }
 
 void panes_suspend(struct panes *p)
@@ -413,7 +412,7 @@ void panes_resume(struct panes *p)
     p->suspended = false;
     console_put(p->terminal, CANVAS_ENTER, strlen(CANVAS_ENTER));
     canvas_forget(&p->canvas);
-    draw_soon(p);
+    panes_flush(p);
 }
 
 void panes_scroll(struct panes *p, bool backwards)
@@ -451,8 +450,10 @@ void panes_flush(struct panes *p)
 
 void panes_finish(struct panes *p)
 {
-    panes_flush(p);
-    console_put(p->terminal, CANVAS_LEAVE, strlen(CANVAS_LEAVE));
+    if (!p->suspended) {
+        panes_flush(p);
+        console_put(p->terminal, CANVAS_LEAVE, strlen(CANVAS_LEAVE));
+    }
     p->clock = NULL;
     for (int i = 0; i < p->n; i++) {
         transcript_free(&p->pane[i].text);

@@ -43,8 +43,9 @@ struct panes {
 /* Make panes for n guests, 1 to MUX_MAX, whose names are kept by reference. */
 void panes_init(struct panes *p, struct console *terminal, int n, const char *const *names);
 
-/* Take the screen (the alternate one), of the given size, and draw. A size of 0, as a terminal that
- * does not know has, stands for 24 by 80. Main thread, before the guests run; once. */
+/* Get ready for a screen of the given size, to be taken by panes_resume(). A size of 0, as a
+ * terminal that does not know has, stands for 24 by 80. Main thread, before the guests run; once.
+ */
 void panes_start(struct panes *p, struct clock *clock, int rows, int columns);
 
 /* The terminal has another size now. Main thread. */
@@ -54,7 +55,7 @@ void panes_resize(struct panes *p, int rows, int columns);
  * print much will wait. Main thread. */
 void panes_suspend(struct panes *p);
 
-/* Take the screen again. Main thread. */
+/* Take the screen (the alternate one), for the first time or again, and draw. Main thread. */
 void panes_resume(struct panes *p);
 
 /* Look back in the pane in focus by half its height, or forward again; output follows the end
@@ -68,7 +69,8 @@ void panes_message(struct panes *p, const char *text);
 /* Draw what is not drawn yet, now. Main thread. */
 void panes_flush(struct panes *p);
 
-/* Draw the last, give the screen back as it was, and free all. Main thread; no guest runs. */
+/* Draw the last, give the screen back as it was (unless it is suspended), and free all. Main
+ * thread; no guest runs. */
 void panes_finish(struct panes *p);
 
 #endif

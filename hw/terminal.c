@@ -458,6 +458,17 @@ void terminal_finish(struct terminal *t, int timeout_ms)
     terminal_cook();
 }
 
+void terminal_drain(struct terminal *t, int timeout_ms)
+{
+    struct timespec deadline = after(timeout_ms * UINT64_C(1000000));
+
+    pthread_mutex_lock(&t->lock);
+    while (t->unwritten > 0 && !t->dead)
+        if (pthread_cond_timedwait(&t->less, &t->lock, &deadline) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void terminal_last_line(struct terminal *t, char *line, size_t size)
 {
     size_t n = 0;

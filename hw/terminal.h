@@ -72,6 +72,9 @@ void terminal_type(struct terminal *t, int byte);
  * the writer. The loop and the vCPUs have ended. */
 void terminal_finish(struct terminal *t, int timeout_ms);
 
+/* Wait until all that was put has been written, or timeout_ms have passed. In the main thread. */
+void terminal_drain(struct terminal *t, int timeout_ms);
+
 /* The last line of output that is not blank, from its first non-blank on, as plain ASCII: up to
  * size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);

@@ -61,10 +61,10 @@ static unsigned caller_index(void *of)
 static void caller_regs(void *of, struct hypercall_regs *r)
 {
     struct machine *m = of;
-    struct cpu_state s;
+    uint64_t gpr[16];
 
-    m->engine->get(m->current, &s);
-    *r = (struct hypercall_regs){.ebx = s.gpr[RBX], .ecx = s.gpr[RCX], .esi = s.gpr[RSI]};
+    m->engine->gpr(m->current, gpr);
+    *r = (struct hypercall_regs){.ebx = gpr[RBX], .ecx = gpr[RCX], .esi = gpr[RSI]};
 }
 
 static struct console *caller_console(void *of)

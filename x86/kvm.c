@@ -321,6 +321,10 @@ static void kvm_vcpu_init(struct vcpu *v)
 
         vm->tsc_khz = khz > 0 ? khz : 0;
     }
+    /* Linux has no use for the hypercalls that need registers, and all other exits are slower. */
+    if (!v->machine->config.apic &&
+        ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_REGS)
+        k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     set_cpuid(vm, v);
     set_boot_msrs(k);
 }
@@ -356,6 +360,29 @@ static struct kvm_segment to_kvm_segment(const struct segment *s)
                                 .unusable = !s->present};
 }
 
+/* In the order of their encoding. */
+static void copy_gpr(uint64_t gpr[16], const struct kvm_regs *r)
+{
+    const uint64_t order[16] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+                                r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
+
+    memcpy(gpr, order, sizeof(order));
+}
+
+/* KVM that can leaves them in the shared page at each exit. */
+static void kvm_gpr(struct vcpu *v, uint64_t gpr[16])
+{
+    struct kvm_vcpu *k = v->engine;
+    struct kvm_regs r = {0};
+
+    if (k->run->kvm_valid_regs & KVM_SYNC_X86_REGS) {
+        copy_gpr(gpr, &k->run->s.regs.regs);
+        return;
+    }
+    ioctl(k->fd, KVM_GET_REGS, &r);
+    copy_gpr(gpr, &r);
+}
+
 static void kvm_get(struct vcpu *v, struct cpu_state *s)
 {
     struct kvm_vcpu *k = v->engine;
@@ -365,8 +392,6 @@ static void kvm_get(struct vcpu *v, struct cpu_state *s)
     ioctl(k->fd, KVM_GET_REGS, &r);
     ioctl(k->fd, KVM_GET_SREGS, &sr);
     *s = (struct cpu_state){
-        .gpr = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11,
-                r.r12, r.r13, r.r14, r.r15},
         .rip = r.rip,
         .rflags = r.rflags,
         .cs = from_kvm_segment(&sr.cs),
@@ -385,6 +410,7 @@ static void kvm_get(struct vcpu *v, struct cpu_state *s)
         .cr4 = sr.cr4,
         .efer = sr.efer,
     };
+    copy_gpr(s->gpr, &r);
 }
 
 /* Let KVM end the instruction of the last exit, or it would do so on top of a new state. */
@@ -745,6 +771,7 @@ const struct engine kvm_engine = {
     .run = kvm_run,
     .kick = kvm_kick,
     .get = kvm_get,
+    .gpr = kvm_gpr,
     .set = kvm_set,
     .halted = kvm_halted,
     .message = kvm_message,

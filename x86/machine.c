@@ -171,6 +171,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 
         v->machine = m;
         v->index = i;
+        snprintf(v->name, sizeof(v->name), "CPU %d", i);
         v->console = consoles[c->apic ? 0 : i];
         pthread_cond_init(&v->wake, &attr);
     }

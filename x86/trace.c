@@ -25,13 +25,13 @@ static void print_device(FILE *f, const struct bus *b, uint64_t addr)
 
 static void print_hypercall(FILE *f, struct vcpu *v, uint8_t function)
 {
-    struct cpu_state s;
+    uint64_t gpr[16];
     char text[64];
 
-    v->machine->engine->get(v, &s);
+    v->machine->engine->gpr(v, gpr);
     port_hypercall_describe(
-        function, &(struct hypercall_regs){.ebx = s.gpr[RBX], .ecx = s.gpr[RCX], .esi = s.gpr[RSI]},
-        text, sizeof(text));
+        function, &(struct hypercall_regs){.ebx = gpr[RBX], .ecx = gpr[RCX], .esi = gpr[RSI]}, text,
+        sizeof(text));
     fprintf(f, " (hypercall %s)", text);
 }
 
@@ -42,7 +42,7 @@ void trace_io(struct vcpu *v, bool out, uint16_t port, int size, uint64_t val)
     if (!f)
         return;
     flockfile(f);
-    fprintf(f, "CPU %d: io %s port %#x size %d ", v->index, out ? "out" : "in", port, size);
+    fprintf(f, "%s: io %s port %#x size %d ", v->name, out ? "out" : "in", port, size);
     print_value(f, val & UINT64_MAX >> (64 - 8 * size), size);
     if (port == HYPERCALL_PORT && out && size == 1)
         print_hypercall(f, v, val);
@@ -59,7 +59,7 @@ void trace_mmio(struct vcpu *v, bool write, uint64_t addr, int size, uint64_t va
     if (!f)
         return;
     flockfile(f);
-    fprintf(f, "CPU %d: mmio %s address %#llx size %d ", v->index, write ? "write" : "read",
+    fprintf(f, "%s: mmio %s address %#llx size %d ", v->name, write ? "write" : "read",
             (unsigned long long)addr, size);
     print_value(f, val & UINT64_MAX >> (64 - 8 * size), size);
     print_device(f, &v->board->mmio, addr);
@@ -72,5 +72,5 @@ void trace_exit(struct vcpu *v, const char *reason)
     FILE *f = v->machine->config.trace;
 
     if (f)
-        fprintf(f, "CPU %d: %s\n", v->index, reason);
+        fprintf(f, "%s: %s\n", v->name, reason);
 }

@@ -13,7 +13,7 @@ void vcpu_intr(void *to, int pin, bool level)
     struct vcpu *v = to;
 
     (void)pin;
-    if (level == v->intr)
+    if (level == v->intr || v->exited)
         return;
     __atomic_store_n(&v->intr, level, __ATOMIC_RELEASE);
     if (!level)
@@ -31,6 +31,7 @@ void vcpu_exit(struct vcpu *v, int status)
         return;
     v->exited = true;
     v->status = status;
+    v->started = false; /* nothing to kick any more */
     m->running--;
     if (m->config.ended)
         m->config.ended(m->config.ended_to, v);

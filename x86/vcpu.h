@@ -29,7 +29,8 @@ enum vcpu_stop {
 
 struct vcpu {
     struct machine *machine;
-    int index; /* also its APIC id */
+    int index;     /* also its APIC id */
+    char name[64]; /* for people: "CPU 2", and the guest's name where there are several */
     pthread_t thread;
     bool started; /* there is a thread to signal */
     struct board *board;
@@ -73,6 +74,9 @@ struct engine {
      * get() may be called from within a bus access. */
     void (*get)(struct vcpu *v, struct cpu_state *s);
     void (*set)(struct vcpu *v, const struct cpu_state *s);
+
+    /* Read the general registers alone, from within a bus access: less costly than get(). */
+    void (*gpr)(struct vcpu *v, uint64_t gpr[16]);
 
     /* Is it halted, waiting for an interrupt? As get(). */
     bool (*halted)(struct vcpu *v);

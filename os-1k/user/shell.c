@@ -59,7 +59,7 @@ static void complain(const char *about, int error)
         [-BAD_ARGUMENT] = "not possible",
     };
 
-    printf("%s: %s\n", about, texts[-error]);
+    printf("%s: %s\n", *about ? about : "(no name)", texts[-error]);
 }
 
 /* Start a program; its pid, or an error that has been reported. */

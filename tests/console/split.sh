@@ -155,4 +155,43 @@ for signal in STOP SEGV; do
     check_equal "and its modes" "$(modes)" "$cooked"
 done
 
+# Stopped while frames are on their way: none comes after the screen was given back.
+printf '\260A\272\370\003\356\353\375' >"$TMP/spam.bin" # mov al, 'A'; mov dx, 0x3f8; out; jmp to it
+clear_screen
+keys "$run $TMP/spam.bin $TMP/spam.bin guest/echo.bin" Enter
+sees "guests that print without end" '[|]A+'
+torn=0
+for round in 1 2 3 4 5 6 7 8; do
+    kill -TSTP "$(pid_of_minivm)"
+    tries=0
+    until [ "$(alternate)" = 0 ] && screen | grep -q 'Stopped'; do
+        sleep 0.1
+        tries=$((tries + 1))
+        [ $tries -lt 100 ] || break
+    done
+    sleep 0.1
+    ! screen | grep -q AAAA || torn=$((torn + 1))
+    clear_screen
+    keys fg Enter
+    sees "on again, round $round" '[|]A+'
+done
+check_equal "stopped, they leave nothing on the shell's screen" $torn 0
+keys C-a x
+sees "Ctrl-A x ends them" '^outer> *$'
+
+# In the background the screen is the shell's.
+clear_screen
+keys "$run $TMP/spam.bin guest/echo.bin & echo started" Enter
+sees "in the background" '^started'
+sleep 0.3
+check_equal "the screen is left alone" "$(alternate)" 0
+keys fg Enter
+sees "until it is in the foreground" '[|] 1:echo|1:echo'
+keys C-a x
+sees "and ends" '^outer> *$'
+
+clear_screen
+keys "$run --verbose guest/hello guest/echo" Enter
+sees "--verbose would draw over the panes" 'overwrite the panes'
+
 check_status "without a terminal --split is an error" 125 $run guest/hello.bin guest/minimal.bin

@@ -75,7 +75,7 @@ bad run-off RUN_OFF
 limit=10
 run "$TMP/run-off" guest/hello guest/multiplication guest/timer
 case $status in
-124) pass "run-off: runs until the time is up" ;;
+124) skip "run-off: it is a crash" "this host's processor goes on at the segment's begin" ;;
 *) reported run-off 0 ;;
 esac
 unharmed run-off 1 2 3

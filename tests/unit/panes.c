@@ -196,6 +196,7 @@ static void setup(int n, int rows, int columns)
     turned.time = 12345;
     panes_init(&panes, &a.console, n, names);
     panes_start(&panes, &turned.clock, rows, columns);
+    panes_resume(&panes);
 }
 
 static void teardown(void)
@@ -327,6 +328,7 @@ static void names_cannot_draw(void)
     test_clock_init(&turned);
     panes_init(&panes, &a.console, 1, names);
     panes_start(&panes, &turned.clock, 24, 80);
+    panes_resume(&panes);
     panes_message(&panes, "m\033[2J");
     frame();
     CHECK_TEXT(0, 0, 80, "  0:n?[2J??");
@@ -835,6 +837,7 @@ static void what_is_drawn_is_what_would_be_drawn_afresh(void)
         test_clock_init(&turned_too);
         panes_init(&other, &b.console, n, names);
         panes_start(&other, &turned_too.clock, 24, 80);
+        panes_resume(&other);
         for (int i = 0; i < 1000; i++) {
             act_on_both(n);
             frame();

@@ -60,11 +60,25 @@ static const struct option table[] = {
 };
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
 
-static const struct option *find(const char *name, size_t len)
+static const struct option *look_up(const char *name, size_t len)
 {
     for (size_t i = 0; i < OPTIONS; i++)
         if (strlen(table[i].name) == len && !strncmp(table[i].name, name, len))
             return &table[i];
+    return NULL;
+}
+
+static bool is_option(const char *arg)
+{
+    return !strncmp(arg, "--", 2) && look_up(arg + 2, strcspn(arg + 2, "="));
+}
+
+static const struct option *find(const char *name, size_t len)
+{
+    const struct option *opt = look_up(name, len);
+
+    if (opt)
+        return opt;
     die("unknown option --%.*s; 'minivm help run' lists them", (int)len, name);
 }
 
@@ -198,7 +212,7 @@ static int parse_option(struct options *o, int argc, char **argv, int i)
         if (val)
             die("--%s takes no value", opt->name);
     } else if (!val && opt->kind != OPTIONAL) {
-        if (i + 1 == argc)
+        if (i + 1 == argc || is_option(argv[i + 1]))
             die("--%s needs a value", opt->name);
         val = argv[++i];
     }
@@ -235,6 +249,9 @@ static void validate(const struct options *o)
         die("--entry %d: 32 or 64", o->entry);
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
         die("--split needs a terminal; without one each line begins with its guest's name");
+    if (o->split && (o->verbose || (o->debugcon && !o->debugcon_file)) && isatty(STDERR_FILENO))
+        die("--split: what --%s prints would overwrite the panes; add 2>FILE",
+            o->verbose ? "verbose" : "debugcon");
 }
 
 void options_parse(struct options *o, int argc, char **argv)

@@ -6,9 +6,13 @@
 #include "tools/minivm/outlet.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+/* How long the terminal may take to show the last frame. */
+#define PATIENCE_MS 1000
 
 /* What a guest is called: its file's name without the folder and .bin. Kept for good. */
 static const char *short_name(const char *path)
@@ -48,6 +52,17 @@ struct console *outlet_console(struct outlet *u, int n)
     return u->guests == 1 ? &u->terminal.console : mux_console(&u->mux, n);
 }
 
+void outlet_name(struct outlet *u, struct machine *m)
+{
+    for (int i = 0; i < u->guests && u->guests > 1; i++)
+        snprintf(m->vcpu[i].name, sizeof(m->vcpu[i].name), "CPU %d (%s)", i, u->names[i]);
+}
+
+static bool in_foreground(void)
+{
+    return tcgetpgrp(STDOUT_FILENO) == getpgrp();
+}
+
 static struct winsize window_size(void)
 {
     struct winsize w = {.ws_row = 24, .ws_col = 80};
@@ -64,6 +79,8 @@ void outlet_start(struct outlet *u, struct machine *m)
         struct winsize w = window_size();
 
         panes_start(&u->panes, &m->clock, w.ws_row, w.ws_col);
+        if (in_foreground())
+            panes_resume(&u->panes);
         terminal_at_cook(&u->terminal, CANVAS_LEAVE);
     } else if (u->guests > 1) {
         bool colour = isatty(STDOUT_FILENO);
@@ -112,7 +129,11 @@ const char *outlet_help(const struct outlet *u)
 void outlet_say(struct outlet *u, const char *text)
 {
     if (u->split) {
-        panes_message(&u->panes, text);
+        char *closing;
+
+        if (asprintf(&closing, "%s(A key after Ctrl-A closes this.)", text) > 0)
+            panes_message(&u->panes, closing);
+        free(closing);
         return;
     }
     /* On a raw line a newline alone does not return the carriage. */
@@ -130,15 +151,17 @@ void outlet_resize(struct outlet *u)
 
 void outlet_suspend(struct outlet *u)
 {
-    if (u->split)
+    if (u->split) {
         panes_suspend(&u->panes);
+        terminal_drain(&u->terminal, PATIENCE_MS);
+    }
     terminal_cook();
 }
 
 void outlet_resume(struct outlet *u)
 {
     terminal_resume(&u->terminal);
-    if (!u->split || tcgetpgrp(STDOUT_FILENO) != getpgrp())
+    if (!u->split || !in_foreground())
         return;
     panes_resume(&u->panes);
     outlet_resize(u);

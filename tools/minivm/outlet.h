@@ -34,6 +34,9 @@ void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
 /* The console of CPU n. */
 struct console *outlet_console(struct outlet *u, int n);
 
+/* Name the machine's CPUs after the guests, where there are several. */
+void outlet_name(struct outlet *u, struct machine *m);
+
 /* Serve them by a machine's loop and clock. Takes the terminal. */
 void outlet_start(struct outlet *u, struct machine *m);
 

@@ -41,7 +41,7 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
     for (int i = 0; i < m->config.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
 
-        fprintf(f, "minivm: CPU %d: ", i);
+        fprintf(f, "minivm: %s: ", v->name);
         if (v->exited) {
             fprintf(f, "ended with status %d\n", v->status);
         } else if (machine_stopping(m) && !v->inspected) {
@@ -54,7 +54,8 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
                     v->state.rflags & RFLAGS_IF ? "on" : "off");
         }
     }
-    report_last_line(t, f);
+    if (t)
+        report_last_line(t, f);
 }
 
 static void print_code(const struct vcpu *v, FILE *f)

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,7 @@ static char *where(struct run *r)
 
     assert(f);
     machine_inspect(&r->machine, 1000);
-    report_where(&r->machine, &r->outlet.terminal, symbols(r), f);
+    report_where(&r->machine, r->options.split ? NULL : &r->outlet.terminal, symbols(r), f);
     fclose(f);
     return text;
 }
@@ -220,7 +221,7 @@ static void print_stat(struct machine *m)
     for (int i = 0; i < m->config.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
 
-        fprintf(stderr, "CPU %d: ", i);
+        fprintf(stderr, "%s: ", v->name);
         m->engine->print_stat(&m->vcpu[i], stderr);
         if (v->crash != VCPU_KICKED)
             fputs(", crashed", stderr);
@@ -278,6 +279,15 @@ static void report_crashes(struct run *r)
         report_last_line(&r->outlet.terminal, stderr);
 }
 
+/* The guest left the cursor anywhere. Where nobody reads the terminal, that does not matter. */
+static void end_line(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (isatty(STDERR_FILENO) && poll(&p, 1, 0) == 1)
+        fputc('\n', stderr);
+}
+
 /* Give the terminal back and say what is to be said. */
 static void finish(struct run *r)
 {
@@ -294,8 +304,9 @@ static void finish(struct run *r)
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     }
     outlet_finish(&r->outlet, forced ? PATIENCE_MS : time_left(r));
-    if (r->machine.stop == STOP_QUIT && isatty(STDERR_FILENO) && !r->options.split)
-        fputc('\n', stderr); /* the guest left the cursor anywhere */
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (r->machine.stop == STOP_QUIT && !r->options.split)
+        end_line();
     if (r->machine.stop == STOP_HALTED) {
         fputs("minivm: the guest sleeps for ever: every CPU is halted with interrupts off\n", stderr);
         report_where(&r->machine, &r->outlet.terminal, symbols(r), stderr);
@@ -348,7 +359,7 @@ static int exit_status(struct run *r)
     struct machine *m = &r->machine;
     sigset_t set;
 
-    if (r->output_error) {
+    if (r->output_error && !(m->stop == STOP_SIGNAL && m->signal != SIGPIPE)) {
         fprintf(stderr, "minivm: stdout: %s\n", strerror(r->output_error));
         return EXIT_USAGE;
     }
@@ -421,6 +432,7 @@ static void build(struct run *r)
     for (int i = 0; i < config.cpus; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
+    outlet_name(&r->outlet, &r->machine);
 }
 
 int cmd_run(int argc, char **argv)
