@@ -213,8 +213,8 @@ static void load_modules(struct multiboot *m, const struct kernel *k, const stru
         uint64_t at = take(m, img->size);
 
         if (!at)
-            die("%s: needs more RAM with module %s (%llu KiB): --mem has to be larger, but modules "
-                "fit into no more than 3 GiB",
+            die("%s: no room for module %s (%llu KiB); say --mem (kernel and modules can have 3 "
+                "GiB)",
                 m->img->name, img->name, (unsigned long long)img->size / 1024);
         image_read(img, 0, ram_at(ram, at, img->size), img->size);
         m->module[i] = at;

@@ -214,10 +214,27 @@ static void start_cpu(int i)
     }
 }
 
+static void enable_lapic(void)
+{
+    *lapic_reg(LAPIC_SVR) = SVR_ENABLED | 0xff;
+}
+
+static void start_others(void)
+{
+    volatile char *page = (volatile char *)TRAMPOLINE;
+
+    for (int i = 0; i < trampoline_end - trampoline; i++)
+        page[i] = trampoline[i];
+    enable_lapic();
+    for (int i = 0; i < cpus; i++)
+        if (apic_id[i] != *lapic_reg(LAPIC_ID) >> 24)
+            start_cpu(i);
+}
+
 /* Where each CPU but the first begins, one after the other. */
 void cpu_main(void)
 {
-    *lapic_reg(LAPIC_SVR) = SVR_ENABLED | 0xff;
+    enable_lapic();
     print("hello from the CPU with APIC id %u\n", *lapic_reg(LAPIC_ID) >> 24);
     started++;
 }
@@ -234,11 +251,8 @@ void kernel_main(uint32_t magic, const struct information *info)
         print_modules(info);
     count_cpus();
     print("CPUs: %u\n", cpus);
-    for (int i = 0; i < trampoline_end - trampoline; i++)
-        ((volatile char *)TRAMPOLINE)[i] = trampoline[i];
-    for (int i = 0; i < cpus; i++)
-        if (apic_id[i] != *lapic_reg(LAPIC_ID) >> 24)
-            start_cpu(i);
+    if (cpus > 1)
+        start_others();
     print("started: %u\n", started);
     out8(EXIT, 0x10);
 }
