@@ -95,7 +95,8 @@ static bool offered(const struct image *img)
     uint8_t buf[SEARCHED];
     size_t n;
 
-    return find_header(img, buf, &n) >= 0;
+    /* An EFI program may have the header, too, for the ELF file that it was made of. */
+    return find_header(img, buf, &n) >= 0 && memcmp(buf, "MZ", 2) != 0;
 }
 
 /* What a kernel insists on knowing. */
