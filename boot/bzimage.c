@@ -52,27 +52,6 @@ __attribute__((format(printf, 2, 3))) static bool no(struct layout *l, const cha
     return false;
 }
 
-static _Noreturn void die_not_bzimage(const struct image *kernel)
-{
-    static const struct {
-        const char *magic, *hint;
-    } known[] = {
-        {"\177ELF", "an ELF file; is it a vmlinux? The bzImage made with it is in arch/x86/boot"},
-        {"MZ", "an EFI program; objcopy -O binary --only-section=.linux gets the kernel out of a "
-               "unified kernel image"},
-        {"0707", "a cpio archive; is it for --initrd?"},
-        {"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it with zstd -d first"},
-        {"\3757zXZ", "compressed by xz; unpack it with xz -d first"},
-    };
-    char start[8] = {0};
-
-    image_read(kernel, 0, start, kernel->size < sizeof(start) ? kernel->size : sizeof(start));
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (!memcmp(start, known[i].magic, strlen(known[i].magic)))
-            die("%s: not a bzImage but %s", kernel->name, known[i].hint);
-    die("%s: not a bzImage (no HdrS at 0x202)", kernel->name);
-}
-
 static bool is_bzimage(const struct image *kernel)
 {
     const size_t start = offsetof(struct boot_params, hdr);
@@ -192,7 +171,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
     void *to;
 
     if (!is_bzimage(img))
-        die_not_bzimage(img);
+        die("%s: not a bzImage (no HdrS at 0x202)", img->name);
     if (!read_header(img, &bp, &l))
         die("%s: %s", img->name, l.why);
     has64 = has_entry64(&bp.hdr);

@@ -39,7 +39,8 @@ static _Noreturn void die_no_kernel(const struct image *img)
 
     if (identify(img, what, sizeof(what)))
         die("%s: %s", img->name, what);
-    die("%s: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); 'minivm run %s' "
+    die("%s: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); 'minivm run "
+        "%s' "
         "takes it for a 16-bit program",
         img->name, img->name);
 }

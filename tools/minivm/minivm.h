@@ -40,7 +40,7 @@ struct options {
     bool debugcon;
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */
-    char **command; /* what follows --, or NULL */
+    char **command;            /* what follows --, or NULL */
 };
 
 /* Fill o from the arguments of `minivm run`. Dies on a bad one. */

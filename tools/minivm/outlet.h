@@ -26,8 +26,8 @@ struct outlet {
     bool dismissed;       /* the user has seen enough of the panes */
 };
 
-/* Make consoles for what the options name, on stdin and stdout; is_linux: the guest is one. command,
- * closed and to are the terminal's. */
+/* Make consoles for what the options name, on stdin and stdout; is_linux: the guest is one.
+ * command, closed and to are the terminal's. */
 void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
                  void (*command)(void *to, int key), void (*closed)(void *to, int error), void *to);
 

@@ -308,7 +308,8 @@ static void finish(struct run *r)
     if (r->machine.stop == STOP_QUIT && !r->options.split)
         end_line();
     if (r->machine.stop == STOP_HALTED) {
-        fputs("minivm: the guest sleeps for ever: every CPU is halted with interrupts off\n", stderr);
+        fputs("minivm: the guest sleeps for ever: every CPU is halted with interrupts off\n",
+              stderr);
         report_where(&r->machine, &r->outlet.terminal, symbols(r), stderr);
     }
     if (r->machine.stop == STOP_TIMEOUT)
