@@ -60,7 +60,7 @@ static struct image file = {.name = "kernel"}, module = {.name = "module"};
 
 #define NOTES (CONTENTS + 0x4000)
 
-/* A small kernel, perhaps Linux, that offers both ways or one. */
+/* A small kernel, perhaps Linux, that offers both kinds or one. */
 static void make_kernel(void)
 {
     uint64_t at = MIB + below(32) * MIB, entry = at + 0x100;
@@ -198,7 +198,7 @@ static void add_modules(struct kernel *k)
 
 static void fuzz(void)
 {
-    static const struct way *const ways[] = {&way_pvh, &way_linux64};
+    static const struct way *const kinds[] = {&way_pvh, &way_linux64};
     static char cmdline[0xa0000];
     static uint8_t extra[5000];
     static int loaded[2], offered[2];
@@ -227,12 +227,12 @@ static void fuzz(void)
         add_modules(&k);
         make_ram(&ram);
         if (!setjmp(died)) {
-            if (ways[w]->offered(&k.image)) {
+            if (kinds[w]->offered(&k.image)) {
                 offered[w]++;
-                ways[w]->print(&k.image, null);
+                kinds[w]->print(&k.image, null);
             }
-            ways[w]->load(&k, &ram, &s);
-            CHECK(ways[w]->offered(&k.image));
+            kinds[w]->load(&k, &ram, &s);
+            CHECK(kinds[w]->offered(&k.image));
             CHECK(!elf_read(&e, &k.image));
             check_segments(&e, &ram);
             (w ? check_linux : check_pvh)(&k, &e, &ram, &s);
@@ -246,7 +246,7 @@ static void fuzz(void)
             printf("# in round %d; last words: %s\n", i, last_words);
     }
     for (int w = 0; w < 2; w++) {
-        printf("# %s: %d loaded, %d offered\n", ways[w]->name, loaded[w], offered[w]);
+        printf("# %s: %d loaded, %d offered\n", kinds[w]->name, loaded[w], offered[w]);
         CHECK(loaded[w] > rounds / 40 && loaded[w] < offered[w]);
     }
 }
