@@ -48,7 +48,7 @@ done
 # Files.
 says "cat" "cat hello.txt" "$(cat os-1k/files/hello.txt)"
 says "cat of several blocks" "cat readme.txt" "$(grep -v '^$' os-1k/files/readme.txt)"
-says "cat of nothing" "cat\ncat none" ": no such file
+says "cat of nothing" "cat\ncat none" "(no name): no such file
 none: no such file"
 session ls
 check_equal "ls: all files" "$(echo "$said" | sed 's/^ *[0-9]* //' | sort | tr '\n' ' ')" \
@@ -64,7 +64,7 @@ says "write replaces a file of the archive" \
     "write hello.txt x\ncat hello.txt\ncat readme.txt\nrun counter" "x
 $(grep -v '^$' os-1k/files/readme.txt)
 0 1 2 3 4 5 6 7 8 9"
-says "write wants a name" write ": not possible"
+says "write wants a name" write "(no name): not possible"
 session "write new\\nls"
 check_equal "but no text" "$(echo "$said" | tail -n 1)" "     1 new"
 
@@ -95,8 +95,8 @@ ticks=$(echo "$said" | sed -n 's/ ticks.*//p' | tr '\n' ' ')
 check "by what the program waited" [ $((${ticks#* } - ${ticks%% *})) -ge 20 ]
 says "run of what is not there" "run none\nrun hello.txt\nrun\nrun &" "none: no such file
 hello.txt: not a program
-: no such file
-: no such file"
+(no name): no such file
+(no name): no such file"
 says "a program that was overwritten" "write counter text\n2" "counter: not a program
 === 1K OS Menu ===
   1. Multiplication Table (2x1 ~ 9x9)
