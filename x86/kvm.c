@@ -41,6 +41,13 @@ enum {
     MSR_MTRR_DEF_TYPE = 0x2ff,
     MTRR_ENABLE = 1 << 11,
     MTRR_WRITE_BACK = 6,
+
+    LAPIC_SVR = 0xf0,
+    LAPIC_SVR_ENABLE = 1 << 8,
+    LAPIC_LVT0 = 0x350,
+    LAPIC_LVT1 = 0x360,
+    LAPIC_DELIVER_NMI = 4 << 8,
+    LAPIC_DELIVER_EXTINT = 7 << 8,
 };
 
 /* Three pages that Intel's processors need to run real mode, and the one below them: in the hole,
@@ -302,6 +309,31 @@ static void set_boot_msrs(struct kvm_vcpu *k)
     }
 }
 
+/*
+ * Leave CPU 0's local APIC as firmware does, and as the MP table says it is: in virtual wire mode,
+ * enabled, with the PIC at LINT0 and NMI at LINT1. When all CPUs are there: KVM's table of them
+ * misses the last one until some local APIC changes, and the first start message would be lost.
+ */
+static void wire_lapic(struct kvm_vcpu *k)
+{
+    static const struct {
+        int offset;
+        uint32_t value;
+    } wires[] = {
+        {LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff},
+        {LAPIC_LVT0, LAPIC_DELIVER_EXTINT},
+        {LAPIC_LVT1, LAPIC_DELIVER_NMI},
+    };
+    struct kvm_lapic_state lapic;
+
+    if (ioctl(k->fd, KVM_GET_LAPIC, &lapic) < 0)
+        die("KVM does not tell the state of the local APIC: %m");
+    for (size_t i = 0; i < sizeof(wires) / sizeof(wires[0]); i++)
+        memcpy(lapic.regs + wires[i].offset, &wires[i].value, sizeof(wires[i].value));
+    if (ioctl(k->fd, KVM_SET_LAPIC, &lapic) < 0)
+        die("KVM does not take the state of the local APIC: %m");
+}
+
 static void kvm_vcpu_init(struct vcpu *v)
 {
     struct kvm_vm *vm = v->machine->vm;
@@ -327,6 +359,8 @@ static void kvm_vcpu_init(struct vcpu *v)
         k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     set_cpuid(vm, v);
     set_boot_msrs(k);
+    if (v->machine->config.apic && v->index == v->machine->config.cpus - 1)
+        wire_lapic(v->machine->vcpu[0].engine);
 }
 
 static struct segment from_kvm_segment(const struct kvm_segment *s)
