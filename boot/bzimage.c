@@ -15,11 +15,11 @@
  * card.
  */
 #include "boot/kernel.h"
+#include "boot/unpack.h"
 #include "boot/zero-page.h"
 #include "hw/die.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -193,22 +193,18 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         zero_page_enter(ram, s, 32, l.load);
 }
 
-/* "6.1.0-18-amd64 (debian-kernel@lists.debian.org) ...": the first word of a text in the setup
- * code. */
-static void print_version(const struct image *img, const struct setup_header *h, FILE *f)
+/* What the kernel unpacks by itself. */
+static void print_payload(const struct image *img, const struct setup_header *h,
+                          const struct layout *l, FILE *f)
 {
-    uint64_t at = h->kernel_version + UINT64_C(0x200);
-    char text[100] = "";
-    size_t n = 0;
+    uint8_t start[PACKING_START];
+    enum packing p;
 
-    if (!h->kernel_version || at >= img->size)
+    if (h->version < 0x208 || !h->payload_length)
         return;
-    image_read(img, at, text,
-               img->size - at < sizeof(text) - 1 ? img->size - at : sizeof(text) - 1);
-    while (isgraph((unsigned char)text[n]))
-        n++;
-    if (n)
-        fprintf(f, "  version: %.*s\n", (int)n, text);
+    p = packing_of(start, image_peek(img, l->offset + h->payload_offset, start, sizeof(start)));
+    if (p != PACKING_NONE)
+        fprintf(f, "  payload: compressed by %s\n", packing_name(p));
 }
 
 static void print(const struct image *img, FILE *f)
@@ -224,8 +220,8 @@ static void print(const struct image *img, FILE *f)
     }
     unsigned long long ram = l.end;
 
-    print_version(img, &bp.hdr, f);
     fprintf(f, "  protocol: %d.%02d\n", bp.hdr.version >> 8, bp.hdr.version & 0xff);
+    print_payload(img, &bp.hdr, &l, f);
     fprintf(f, "  entry: %s\n", has_entry64(&bp.hdr) ? "64-bit and 32-bit" : "32-bit");
     if (place_kernel(&bp.hdr, RAM_HOLE, &l))
         fprintf(f, "  address: %#llx\n", (unsigned long long)l.load);
@@ -235,7 +231,6 @@ static void print(const struct image *img, FILE *f)
 const struct way way_bzimage = {
     .name = "bzimage",
     .title = "bzImage, entered with 64 or 32 bits",
-    .linux_only = true,
     .offered = is_bzimage,
     .load = load,
     .print = print,

@@ -40,7 +40,6 @@ struct kernel {
 struct way {
     const char *name;  /* of the option: "pvh" */
     const char *title; /* for people: "PVH, entered with 32 bits" */
-    bool linux_only;   /* only Linux is booted like this */
 
     /* Does the image offer this way? The image may be anything at all. */
     bool (*offered)(const struct image *img);

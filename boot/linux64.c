@@ -117,7 +117,6 @@ static void print(const struct image *img, FILE *f)
 const struct way way_linux64 = {
     .name = "linux64",
     .title = "vmlinux, entered with 64 bits",
-    .linux_only = true,
     .offered = offered,
     .load = load,
     .print = print,

@@ -429,9 +429,10 @@ static void words(void)
     setup();
     CHECK(!strcmp(printed(), "  protocol: 2.15\n  entry: 64-bit and 32-bit\n"
                              "  address: 0x1000000\n  RAM: 24 MiB at least\n"));
-    put(0x20e, 2, 0x300);
-    memcpy(file + 0x500, "6.1.0-1 (me@here)", 18);
-    CHECK(strstr(printed(), "  version: 6.1.0-1\n"));
+    put(0x248, 4, 16);
+    put(0x24c, 4, 100);
+    memcpy(file + (file[0x1f1] + 1) * 512 + 16, "\3757zXZ\0", 6);
+    CHECK(strstr(printed(), "  payload: compressed by xz\n"));
     put(VERSION, 2, 0x20b);
     CHECK(strstr(printed(), "  entry: 32-bit\n  address: 0x1000000\n  RAM: 10 MiB at least\n"));
     file_size = 0x210;

@@ -263,6 +263,36 @@ static int print_arguments(char **argv)
     return 0;
 }
 
+/* A bzImage's header says what it is; an ELF file's notes, and its banner. */
+static void test_is(void)
+{
+    static uint8_t bzimage[0x400], text[3 << 20];
+    struct image img = {.name = "vmlinuz", .data = bzimage, .size = sizeof(bzimage)};
+    char version[32];
+
+    memcpy(bzimage + 0x1fe, "\x55\xaa", 2);
+    memcpy(bzimage + 0x202, "HdrS", 4);
+    CHECK(linux_is(&img)); /* it says nothing else */
+    CHECK(!linux_version(&img, version, sizeof(version)));
+    memcpy(bzimage + 0x20e, "\0\1", 2);
+    strcpy((char *)bzimage + 0x300, "6.1.0-1 (me@here)\nmore");
+    CHECK(linux_is(&img));
+    CHECK(linux_version(&img, version, sizeof(version)) && !strcmp(version, "6.1.0-1 (me@here)"));
+    CHECK(linux_version(&img, version, 4) && !strcmp(version, "6.1"));
+    strcpy((char *)bzimage + 0x300, "Memtest86+");
+    CHECK(!linux_is(&img));
+    memcpy(bzimage + 0x20e, "\xff\xff", 2); /* beyond the end */
+    CHECK(!linux_version(&img, version, sizeof(version)));
+
+    img = (struct image){.name = "vmlinux", .data = text, .size = sizeof(text)};
+    CHECK(!linux_is(&img));
+    CHECK(!linux_version(&img, version, sizeof(version)));
+    strcpy((char *)text + 100, "Linux version %s (%s)");
+    CHECK(!linux_version(&img, version, sizeof(version)));
+    strcpy((char *)text + (2 << 20) - 5, "Linux version 5.10.0 x"); /* across two reads */
+    CHECK(linux_version(&img, version, sizeof(version)) && !strcmp(version, "5.10.0 x"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], PRINT))
@@ -278,6 +308,7 @@ int main(int argc, char **argv)
         {test_verdict, "the reset flag tells crashes, reboots and panics apart"},
         {test_verdict_user, "the verdict under a reboot= of the user's"},
         {test_verdict_foreign, "no verdict of panic without reboot=panic_warm"},
+        {test_is, "what is Linux, and of which version"},
         {0},
     });
 }
