@@ -41,7 +41,8 @@ for minivm in ./minivm build/asan/minivm; do
     refused "an ELF file for a program" "ELF.*objcopy -O binary" "$minivm"
     refused "an ELF file for a 32-bit kernel" "ELF.*objcopy -O binary" --pmode "$minivm"
     refused "an ELF file for a 64-bit program" "ELF.*objcopy -O binary" --long "$minivm"
-    refused "a Linux kernel for a program" "say --kernel" $kernel
+    refused "a Linux kernel among programs" "a kernel, which runs alone" guest/minimal.bin $kernel
+    refused "a Linux kernel for --pmode" "say --kernel" --pmode $kernel
     refused "a script for a program" "script" tests/run
     refused "a large program" "256 KiB" guest/minimal.bin "$TMP/300k"
     refused "one of more than four" "64 KiB" guest/minimal guest/minimal guest/minimal \
@@ -52,8 +53,8 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a missing kernel" "none: No such file" -k "$TMP/none"
     refused "an empty kernel" "empty" -k "$TMP/empty"
     refused "a directory" "directory" -k "$TMP"
-    refused "a text file" "text: not a bzImage" -k "$TMP/text"
-    refused "an ELF file" "ELF" -k "$minivm"
+    refused "a text file" "text: a text file, not a kernel" -k "$TMP/text"
+    refused "an ELF file" "a program, to be run by" -k "$minivm"
     refused "a missing initrd" "none: No such file" -k $kernel -i "$TMP/none"
     refused "an empty initrd" "empty" -k $kernel -i "$TMP/empty"
     refused "an initrd larger than RAM" "more RAM.*--mem" -k $kernel -i "$TMP/huge"

@@ -2,6 +2,8 @@
 # The command line: what is asked for is given, what is wrong is refused in one line, status 125.
 . tests/lib.sh
 
+kernel=build/kernels/cloud-amd64/vmlinuz
+
 # refused NAME WORDS ARGUMENT...: minivm says why, in one line with WORDS in it, and nothing else.
 refused() {
     name=$1 words=$2 status=0
@@ -26,7 +28,7 @@ says() {
 for minivm in ./minivm build/asan/minivm; do
     says "version" "^minivm [0-9]" version
     says "help" "minivm run" help
-    for option in kernel initrd cmdline mem cpus entry timeout no-reboot symbols stat verbose \
+    for option in kernel boot module exit-port debugcon initrd cmdline mem cpus entry timeout no-reboot symbols stat verbose \
         split long pmode; do
         says "help run: --$option" "--$option" help run
     done
@@ -34,18 +36,18 @@ for minivm in ./minivm build/asan/minivm; do
         says "help run: status $status" "^ *$status " help run
     done
 
-    refused "no command" "run, check, help" ""
+    refused "no command" "run, check, inspect, help" ""
     refused "an unknown command" "unknown command frob" frob
     refused "help on what has none" "no help on frob" help frob
-    refused "nothing to run" "--kernel" run
+    refused "nothing to run" "name a program or a kernel" run
     refused "a 17th program" "at most 16" run 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
     refused "two kinds of guests" "exclude" run --pmode os.bin guest.bin
     refused "two kernels" "exclude" run --pmode os.bin --kernel README.md
-    refused "--cpus for a program" "name several programs" run -c 2 guest.bin
-    refused "--cpus for a 32-bit kernel" "only Linux" run -c 2 --pmode os.bin
-    refused "an initramfs for a program" "for Linux" run guest.bin -i README.md
-    refused "a command line for a program" "for Linux" run guest.bin -p quiet
-    refused "a command for a program" "for Linux" run guest.bin -- true
+    refused "--cpus for a program" "name several programs" run -c 2 guest/minimal.bin
+    refused "--cpus for a 32-bit kernel" "has one CPU" run -c 2 --pmode guest/minimal.bin
+    refused "an initramfs for a program" "are for kernels" run guest/minimal.bin -i README.md
+    refused "a command line for a program" "are for kernels" run guest/minimal.bin -p quiet
+    refused "a command for a program" "are for kernels" run guest/minimal.bin -- true
     refused "--split of one" "several programs" run --split guest.bin
     refused "--split without a terminal" "needs a terminal" run --split guest.bin guest.bin
     refused "an unknown option" "--frob" run --frob
@@ -53,7 +55,18 @@ for minivm in ./minivm build/asan/minivm; do
     refused "an option without its value" "--kernel needs a value" run --kernel
     refused "a flag with a value" "--no-reboot takes no value" run --no-reboot=1
     refused "a disk" "no disks" run -d disk.img
-    refused "a command without an initramfs" "--initrd" run -k README.md -- true
+    refused "a command without an initramfs" "--initrd" run -k $kernel -- true
+    refused "a way that there is not" "no such way" run --boot lilo $kernel
+    refused "a way that the kernel does not offer" "cannot be booted by pvh" run --boot pvh $kernel
+    refused "a way for a program" "are for kernels" run --boot pvh guest/minimal.bin
+    refused "a module for a program" "are for kernels" run --module README.md guest/minimal.bin
+    refused "a missing module" "none: No such file" run --module none,words $kernel
+    refused "a port that is none" "not a port" run --exit-port 0x10000 $kernel
+    refused "a port that is taken" "in the way of serial8250" run --exit-port 0x3f8 guest/minimal
+    refused "a debug file that cannot be" "none/none: No such file" \
+        run --debugcon=none/none guest/minimal
+    refused "inspect without a file" "name one file" inspect
+    refused "inspect a missing file" "none: No such file" inspect none
     refused "-- without a command" "command" run -k README.md -i README.md --
     for size in '' 0 -1 -1M x 12Q 1MM M 99999999999999999999 18446744073709551615T; do
         refused "--mem '$size'" "--mem" run -k README.md --mem "$size"

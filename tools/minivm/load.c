@@ -114,8 +114,6 @@ static void check_options(const struct load *l)
         die("--initrd, --module, --cmdline, --entry, --boot and -- COMMAND are for kernels, and %s "
             "is a flat program",
             l->program[0].name);
-    if (o->split && l->programs < 2)
-        die("--split is for several programs");
 }
 
 static void open_programs(struct load *l)

@@ -247,6 +247,8 @@ static void validate(const struct options *o)
             o->boot);
     if (o->entry != ANY_ENTRY && o->entry != 32 && o->entry != 64)
         die("--entry %d: 32 or 64", o->entry);
+    if (o->split && o->guests < 2)
+        die("--split is for several programs");
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
         die("--split needs a terminal; without one each line begins with its guest's name");
     if (o->split && (o->verbose || (o->debugcon && !o->debugcon_file)) && isatty(STDERR_FILENO))
