@@ -193,24 +193,43 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         zero_page_enter(ram, s, 32, l.load);
 }
 
-/* What the kernel unpacks by itself. */
-static void print_payload(const struct image *img, const struct setup_header *h,
-                          const struct layout *l, FILE *f)
+/* How is packed what the kernel unpacks by itself? at is where that is in the file. */
+static enum packing payload(const struct image *img, const struct setup_header *h,
+                            const struct layout *l, uint64_t *at)
 {
     uint8_t start[PACKING_START];
-    enum packing p;
 
+    *at = l->offset + h->payload_offset;
     if (h->version < 0x208 || !h->payload_length)
-        return;
-    p = packing_of(start, image_peek(img, l->offset + h->payload_offset, start, sizeof(start)));
-    if (p != PACKING_NONE)
-        fprintf(f, "  payload: compressed by %s\n", packing_name(p));
+        return PACKING_NONE;
+    return packing_of(start, image_peek(img, *at, start, sizeof(start)));
+}
+
+const char *bzimage_unpack(const struct image *img, struct image *vmlinux)
+{
+    static char why[sizeof(((struct layout *)0)->why)];
+    struct boot_params bp;
+    struct layout l = {0};
+    uint64_t at;
+
+    if (!is_bzimage(img))
+        return "not a bzImage";
+    if (!read_header(img, &bp, &l) || !find_kernel(img, &bp.hdr, &l)) {
+        memcpy(why, l.why, sizeof(why));
+        return why;
+    }
+    if (payload(img, &bp.hdr, &l, &at) == PACKING_NONE || at > img->size ||
+        bp.hdr.payload_length > img->size - at)
+        return "damaged: there is no packed kernel in it";
+    return image_unpack(vmlinux, img, at, bp.hdr.payload_length, true);
 }
 
 static void print(const struct image *img, FILE *f)
 {
     struct boot_params bp;
     struct layout l = {0};
+    enum packing packing;
+    uint64_t at;
 
     /* How little RAM will do, and where it goes if there is plenty. */
     if (!read_header(img, &bp, &l) || !find_kernel(img, &bp.hdr, &l) ||
@@ -221,7 +240,9 @@ static void print(const struct image *img, FILE *f)
     unsigned long long ram = l.end;
 
     fprintf(f, "  protocol: %d.%02d\n", bp.hdr.version >> 8, bp.hdr.version & 0xff);
-    print_payload(img, &bp.hdr, &l, f);
+    packing = payload(img, &bp.hdr, &l, &at);
+    if (packing != PACKING_NONE)
+        fprintf(f, "  payload: compressed by %s\n", packing_name(packing));
     fprintf(f, "  entry: %s\n", has_entry64(&bp.hdr) ? "64-bit and 32-bit" : "32-bit");
     if (place_kernel(&bp.hdr, RAM_HOLE, &l))
         fprintf(f, "  address: %#llx\n", (unsigned long long)l.load);

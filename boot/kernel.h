@@ -67,6 +67,10 @@ const struct way *way_named(const char *name);
 /* The best way that an image offers, or NULL. */
 const struct way *way_of(const struct image *img);
 
+/* The vmlinux that a bzImage would unpack itself, to be booted in its place: NULL when vmlinux is
+ * that now, else why not, to follow the file's name. */
+const char *bzimage_unpack(const struct image *img, struct image *vmlinux);
+
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
  * where initramfs_size() bytes of RAM are free. A size that overflows is one that no RAM has.

@@ -26,19 +26,29 @@ static enum packing outer_packing(const char *name)
     return packing_of(start, n);
 }
 
-static void print_ways(const struct image *img)
+/* The first is the best. */
+static void print_ways(const struct image *img, const char *best)
 {
-    const char *best = " (the best)";
-    char version[128];
-
-    if (linux_version(img, version, sizeof(version)))
-        printf("version: %s\n", version);
     for (int i = 0; ways[i]; i++) {
         if (!ways[i]->offered(img))
             continue;
         printf("--boot %s%s: %s\n", ways[i]->name, best, ways[i]->title);
         ways[i]->print(img, stdout);
         best = "";
+    }
+}
+
+static void print_kernel(const struct image *img)
+{
+    struct image inside;
+    char version[128];
+
+    if (linux_version(img, version, sizeof(version)))
+        printf("version: %s\n", version);
+    print_ways(img, " (the best)");
+    if (way_bzimage.offered(img) && !bzimage_unpack(img, &inside) && way_of(&inside)) {
+        printf("the vmlinux inside, %llu bytes unpacked:\n", (unsigned long long)inside.size);
+        print_ways(&inside, "");
     }
 }
 
@@ -58,7 +68,7 @@ int cmd_inspect(int argc, char **argv)
     putchar('\n');
 
     if (way_of(&img))
-        print_ways(&img);
+        print_kernel(&img);
     else if (identify(&img, what, sizeof(what)))
         printf("cannot be booted: %s\n", what);
     else

@@ -79,6 +79,28 @@ static void open_linux(struct load *l)
     l->kernel.cmdline = l->cmdline;
 }
 
+/* The kernel does not offer the way that was asked for; perhaps the one inside it does. */
+static void open_inside(struct load *l)
+{
+    struct image *img = &l->kernel.image, inside;
+
+    if (!way_bzimage.offered(img))
+        die("%s: cannot be booted by %s; 'minivm inspect %s' says how it can", img->name,
+            l->way->name, img->name);
+
+    const char *problem = bzimage_unpack(img, &inside);
+
+    if (problem)
+        die("%s: %s, so it cannot be booted by %s", img->name, problem, l->way->name);
+    if (!l->way->offered(&inside))
+        die("%s: neither it nor the vmlinux inside can be booted by %s; 'minivm inspect %s' says "
+            "how "
+            "it can",
+            img->name, l->way->name, img->name);
+    image_close(img);
+    *img = inside;
+}
+
 /* The image is a kernel; l->way is the best way to boot it. */
 static void open_kernel(struct load *l)
 {
@@ -87,8 +109,7 @@ static void open_kernel(struct load *l)
     if (o->boot) {
         l->way = way_named(o->boot);
         if (!l->way->offered(&l->kernel.image))
-            die("%s: cannot be booted by %s; 'minivm inspect %s' says how it can",
-                l->kernel.image.name, o->boot, l->kernel.image.name);
+            open_inside(l);
     }
     open_modules(l);
     l->is_linux = linux_is(&l->kernel.image);
