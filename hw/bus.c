@@ -6,6 +6,7 @@
 #include "hw/bus.h"
 
 #include <assert.h>
+#include <string.h>
 
 void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d)
 {
@@ -13,6 +14,13 @@ void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d)
     for (int i = 0; i < b->n; i++)
         assert(base + len <= b->slot[i].base || b->slot[i].base + b->slot[i].len <= base);
     b->slot[b->n++] = (struct bus_slot){base, len, d};
+}
+
+void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d)
+{
+    assert(b->n < BUS_SLOTS && len > 0 && len <= UINT64_MAX - base);
+    memmove(b->slot + 1, b->slot, b->n++ * sizeof(b->slot[0]));
+    b->slot[0] = (struct bus_slot){base, len, d};
 }
 
 static const struct bus_slot *find(const struct bus *b, uint64_t addr)

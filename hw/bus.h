@@ -20,6 +20,9 @@ struct bus {
 /* Let a device answer at base .. base+len-1. Overlap with another one is our bug. */
 void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 
+/* Likewise, but where others are it answers in their place. */
+void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d);
+
 /*
  * Read or write size bytes (1, 2, 4 or 8) at addr. An access is split until each part lies within
  * one device and is no wider than that device takes, as the PC's bus does with a word for byte

@@ -168,6 +168,22 @@ static void resets_each_once(void)
     CHECK_EQ(bus_read(&bus, 0x30, 1), 0x10);
 }
 
+static void one_covers_another(void)
+{
+    setup(2, 4);
+    bus_attach(&bus, 0x500, 2, &a.dev);
+    bus_cover(&bus, 0x501, 4, &b.dev);
+    bus_write(&bus, 0x501, 1, 1);
+    CHECK_EQ(b.writes, 1);
+    CHECK_EQ(a.writes, 0);
+    bus_write(&bus, 0x500, 2, 2); /* an access is whose first byte it is */
+    CHECK_EQ(a.writes, 1);
+    CHECK_EQ(a.size, 2);
+    CHECK_EQ(b.writes, 1);
+    CHECK(bus_device(&bus, 0x500) == &a.dev);
+    CHECK(bus_device(&bus, 0x504) == &b.dev);
+}
+
 static void holds_its_slots(void)
 {
     static struct probe p[BUS_SLOTS];
@@ -193,6 +209,7 @@ int main(void)
         {splits_between_devices, "an access is split between neighbours"},
         {highest_addresses, "the highest addresses work and do not wrap"},
         {resets_each_once, "reset reaches each device once"},
+        {one_covers_another, "a device can cover another, in part"},
         {holds_its_slots, "all slots can be used"},
         {0},
     });
