@@ -163,7 +163,7 @@ run: all $K/$(FLAVOUR)/package
 	    tools/need kvmhost && host=tools/kvmhost; fi && \
 	$$host ./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpio $(ARGS)
 
-test: all unit asan check $K/amd64/package $K/cloud-amd64/package
+test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
 	@./minivm check --quiet || tools/need kvmhost
 	tests/run $(TESTS)
