@@ -7,6 +7,7 @@
 //     k  reset by the keyboard controller              l  loop for ever
 //     a  reset by system control port A                n  exit with what no device answers
 //     d  write D to the debug port and exit            o  write a line to COM1 and halt
+//     i  halt with interrupts on, of which none come
 // After: Linux, Documentation/arch/x86/boot.rst.
 
 #include "hw/port-hypercall-abi.h"
@@ -80,10 +81,20 @@ last:
     je debug
     cmp al, 'o'
     je output
+    cmp al, 'i'
+    je idle
 halt:
     cli
     hlt
     jmp halt
+
+idle:
+    mov al, 0xff                        // nothing from the PICs
+    out 0x21, al
+    out 0xa1, al
+    sti
+    hlt
+    jmp idle
 
 exit_9:
     mov ah, 9

@@ -49,23 +49,28 @@ says "with the place" "64-bit mode, RIP 0xd0000000"
 says "with the registers" "^rax 00000000d0000000"
 says "with the code" "^code at RIP"
 
-run h --timeout 3
+run i --timeout 3
 check_equal "--timeout ends a guest that hangs" "$status" 124
 says "which is said" "time is up after 3 s"
-says "with where it was" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, halted, interrupts off"
+says "with where it was" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, halted, interrupts on"
 says "and that it said nothing" "console has printed nothing"
 run l --timeout 3
 says "a loop is running" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, running, interrupts off"
-run o --timeout 3
+
+run h
+check_equal "a guest that sleeps for ever is a crash" "$status" 126
+says "which is said" "sleeps for ever: every CPU is halted with interrupts off"
+says "with where it was" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, halted, interrupts off"
+run o
 says "the last line of the console is quoted" "last line: the last line"
 check_equal "and was printed" "$(cat "$TMP/out")" "the last line"
-run h --timeout 3 --entry 32
+run h --entry 32
 says "the 32-bit entry is 32-bit" "CPU 0: 32-bit protected mode, RIP 0x10000"
 
 # Signals end minivm as they end any program, without a word.
 for signal in TERM:15 INT:2 HUP:1; do
     number=${signal#*:} signal=${signal%:*}
-    env --default-signal=$signal ./minivm run -k "$TMP/stub" -p h -m 64M \
+    env --default-signal=$signal ./minivm run -k "$TMP/stub" -p i -m 64M \
         </dev/null >"$TMP/out" 2>"$TMP/err" &
     pid=$!
     sleep 1

@@ -1,0 +1,114 @@
+#!/bin/sh
+# Every form in which Linux comes, and bzImages that are not Linux.
+# needs: kvm
+# timeout: 900
+. tests/lib.sh
+
+kernels=build/kernels
+bzimage=$kernels/amd64/vmlinuz
+initrd=build/initramfs.cpio
+release=$(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' $kernels/amd64/package)
+
+# linux ARGUMENT... -- COMMAND...: what the command prints in a guest
+linux() {
+    ./minivm run --initrd $initrd --timeout 200 "$@" </dev/null 2>&1
+}
+
+# refused NAME WORDS ARGUMENT...: `minivm run` says why, in one line with WORDS in it.
+refused() {
+    name=$1 words=$2 status=0
+    shift 2
+    ./minivm run --timeout 20 "$@" </dev/null >"$TMP/out" 2>&1 || status=$?
+    check_equal "$name" "$status $(wc -l <"$TMP/out") $(grep -c "^minivm: .*$words" "$TMP/out")
+$(grep -v "$words" "$TMP/out")" "125 1 1
+"
+}
+
+check_equal "bzImage by its name alone" "$(linux $bzimage -- uname -r)" "$release"
+check_equal "--boot bzimage --kernel" "$(linux --boot bzimage --kernel $bzimage -- uname -r)" "$release"
+cp $bzimage "$TMP/vmlinux.txt"
+check_equal "the name does not matter" "$(linux "$TMP/vmlinux.txt" -- uname -r)" "$release"
+
+# The kernel tells which loader it believes in: 176 is PVH, 255 what minivm's zero page says.
+for flavour in amd64 cloud-amd64; do
+    vmlinux=$TMP/$flavour
+    if ! tests/boot/extract-vmlinux $kernels/$flavour/vmlinuz >"$vmlinux"; then
+        fail "$flavour: vmlinux is taken out of the bzImage"
+        continue
+    fi
+    check_equal "$flavour: vmlinux, the ways" "$(./minivm inspect "$vmlinux" | grep -o '^--boot [^:]*')" \
+        "--boot pvh (the best)
+--boot linux64"
+    for how in :1:176 pvh:2:176 linux64:1:255 linux64:2:255; do
+        way=${how%%:*} loader=${how##*:} cpus=${how#*:}
+        cpus=${cpus%:*}
+        check_equal "$flavour: vmlinux${way:+ by $way}, CPUs: $cpus" \
+            "$(linux ${way:+--boot $way} --cpus $cpus "$vmlinux" -- sh -c \
+                'uname -r; nproc; cat /proc/sys/kernel/bootloader_type')" \
+            "$(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' $kernels/$flavour/package)
+$cpus
+$loader"
+    done
+done
+check_equal "vmlinux: nothing at level error or worse in its log" \
+    "$(linux "$TMP/cloud-amd64" -- sh -c 'dmesg -r | grep -E "^<[0-3]>"; echo end')" end
+
+for format in gzip:always xz:LZMA zstd:ZSTD lz4:LZ4 bzip2:BZ2; do
+    tool=${format%:*} built=${format#*:}
+    if ! command -v $tool >/dev/null; then
+        skip "bzImage compressed by $tool" "no $tool here"
+    elif [ $built != always ] && ! grep -qx $built build/formats; then
+        skip "bzImage compressed by $tool" "minivm is built without it"
+    else
+        $tool -1 -c <$bzimage >"$TMP/packed"
+        check_equal "bzImage compressed by $tool" "$(linux "$TMP/packed" -- uname -r)" "$release"
+    fi
+done
+gzip -1 <"$TMP/cloud-amd64" >"$TMP/packed"
+check_equal "vmlinux compressed by gzip, by linux64" \
+    "$(linux --boot linux64 "$TMP/packed" -- cat /proc/sys/kernel/bootloader_type)" 255
+
+# The first archive has an odd length, so the next begins after zeros.
+mkdir "$TMP/root"
+for n in one two; do
+    echo "archive $n" >"$TMP/root/$n"
+    (cd "$TMP/root" && echo $n | cpio -o -H newc --quiet) | gzip -n >"$TMP/$n.gz"
+done
+while [ $(($(wc -c <"$TMP/one.gz") % 4)) != 1 ]; do printf '\0' >>"$TMP/one.gz"; done
+for kernel in $bzimage "$TMP/cloud-amd64"; do
+    check_equal "${kernel##*/}: three archives" \
+        "$(linux -i "$TMP/one.gz" -i "$TMP/two.gz" $kernel -- cat /one /two)" "archive one
+archive two"
+done
+
+for how in pvh:176 linux64:255; do
+    check_equal "the vmlinux inside a bzImage, by ${how%:*}" \
+        "$(linux --boot ${how%:*} --cpus 2 $bzimage -- cat /proc/sys/kernel/bootloader_type)" ${how#*:}
+done
+refused "a bzImage by multiboot" "cannot be booted by multiboot;" --boot multiboot $bzimage
+refused "vmlinux by bzimage" "cannot be booted by bzimage" --boot bzimage "$TMP/amd64"
+refused "vmlinux by multiboot2" "cannot be booted by multiboot2" --boot multiboot2 "$TMP/amd64"
+refused "a Multiboot kernel by linux64" "cannot be booted by linux64" --boot linux64 guest/multiboot.elf
+refused "a Multiboot kernel by pvh" "cannot be booted by pvh" --boot pvh guest/multiboot.elf
+refused "a way that there is not" "no such way; there are bzimage, pvh" --boot grub $bzimage
+
+# It tests for ever, so it is ended when its tests are seen to pass: what it prints first of them is
+# the name of the first one.
+for bits in x64 ia32; do
+    memtest=$kernels/memtest86+/$bits.bin
+    if [ ! -e "$memtest" ]; then
+        skip "memtest86+, $bits" "no $memtest (tools/fetch-kernels memtest86+)"
+        continue
+    fi
+    ./minivm run "$memtest" --cmdline console=ttyS0,115200 --mem 16M --timeout 200 \
+        </dev/null >"$TMP/memtest" 2>&1 &
+    pid=$!
+    until grep -q 'Address test' "$TMP/memtest" || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
+    kill $pid 2>/dev/null
+    { wait $pid; } 2>/dev/null # the shell would say Terminated
+    check_equal "memtest86+, $bits" \
+        "$(grep -ao -e 'Memtest86+ v[0-9]*' -e '16MB' -e 'Address test' "$TMP/memtest" |
+            sed 's/v[0-9]*/v/' | sort -u)" "16MB
+Address test
+Memtest86+ v"
+done
