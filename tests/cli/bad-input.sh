@@ -38,7 +38,7 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a missing program" "none: No such file" "$TMP/none"
     refused "an empty program" "empty: empty" "$TMP/empty"
     refused "a directory for a program" "directory" "$TMP"
-    refused "an ELF file for a program" "ELF.*objcopy -O binary" "$minivm"
+    refused "an ELF file for a program" "a program, to be run by" "$minivm"
     refused "an ELF file for a 32-bit kernel" "ELF.*objcopy -O binary" --pmode "$minivm"
     refused "an ELF file for a 64-bit program" "ELF.*objcopy -O binary" --long "$minivm"
     refused "a Linux kernel among programs" "a kernel, which runs alone" guest/minimal.bin $kernel

@@ -45,6 +45,16 @@ static _Noreturn void die_no_kernel(const struct image *img)
         img->name, img->name);
 }
 
+/* A lone file may be what its user takes for a kernel. To be run as a 16-bit program it must not
+ * look like something else; a boot sector is such a program. */
+static void refuse_stranger(const struct image *img)
+{
+    char what[256];
+
+    if (identify(img, what, sizeof(what)) && strncmp(what, "a boot sector", 13))
+        die("%s: %s", img->name, what);
+}
+
 /* --module FILE[,ARGS], --initrd FILE */
 static void open_modules(struct load *l)
 {
@@ -167,7 +177,9 @@ void load_open(struct load *l, const struct options *o)
         open_kernel(l);
     else if (o->kernel)
         die_no_kernel(&l->kernel.image);
-    else
+    else if (o->guests == 1)
+        refuse_stranger(&l->program[0]);
+    if (!l->way)
         check_options(l);
 }
 
