@@ -85,7 +85,8 @@ for how in pvh:176 linux64:255; do
     check_equal "the vmlinux inside a bzImage, by ${how%:*}" \
         "$(linux --boot ${how%:*} --cpus 2 $bzimage -- cat /proc/sys/kernel/bootloader_type)" ${how#*:}
 done
-refused "a bzImage by multiboot" "cannot be booted by multiboot;" --boot multiboot $bzimage
+refused "a bzImage by multiboot" "neither it nor the vmlinux inside can be booted by multiboot;" \
+    --boot multiboot $bzimage
 refused "vmlinux by bzimage" "cannot be booted by bzimage" --boot bzimage "$TMP/amd64"
 refused "vmlinux by multiboot2" "cannot be booted by multiboot2" --boot multiboot2 "$TMP/amd64"
 refused "a Multiboot kernel by linux64" "cannot be booted by linux64" --boot linux64 guest/multiboot.elf
