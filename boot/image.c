@@ -105,11 +105,11 @@ const char *image_unpack(struct image *to, const struct image *from, uint64_t of
     return text;
 }
 
-static bool is_packed(const struct image *img)
+static enum packing packing(const struct image *img)
 {
     uint8_t start[PACKING_START];
 
-    return packing_of(start, image_peek(img, 0, start, sizeof(start))) != PACKING_NONE;
+    return packing_of(start, image_peek(img, 0, start, sizeof(start)));
 }
 
 void image_open(struct image *img, const char *name, bool packed)
@@ -124,13 +124,14 @@ void image_open(struct image *img, const char *name, bool packed)
         img->size = st.st_size;
     else
         read_to_end(img);
-    if (packed && is_packed(img)) {
+    if (packed && packing(img) != PACKING_NONE) {
         struct image file = *img;
         const char *problem = image_unpack(img, &file, 0, file.size, false);
 
-        image_close(&file);
         if (problem)
             die("%s: %s", name, problem);
+        img->packing = packing(&file);
+        image_close(&file);
     }
     if (!img->size)
         die("%s: empty", name);

@@ -5,6 +5,8 @@
 #ifndef BOOT_IMAGE_H
 #define BOOT_IMAGE_H
 
+#include "boot/unpack.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -12,8 +14,9 @@
 struct image {
     const char *name; /* as the user wrote it, for messages */
     int fd;
-    const uint8_t *data; /* in place of fd when it is not NULL: the content, in memory */
-    uint64_t size;       /* in bytes, never 0 */
+    const uint8_t *data;  /* in place of fd when it is not NULL: the content, in memory */
+    uint64_t size;        /* in bytes, never 0 */
+    enum packing packing; /* how the file was packed that was unpacked to this */
 };
 
 /*

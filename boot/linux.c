@@ -11,6 +11,7 @@
  */
 #define _GNU_SOURCE
 #include "boot/linux.h"
+#include "boot/kernel.h"
 #include "boot/zero-page.h"
 
 #include <assert.h>
@@ -118,7 +119,8 @@ bool linux_is(const struct image *img)
     /* Other kernels borrow the header of Linux, but call themselves by their names there. */
     if (read_header(img, &h))
         return !linux_version(img, version, sizeof(version)) || isdigit((unsigned char)*version);
-    return !elf_read(&e, img) && linux_notes(&e);
+    /* One without notes is known by what makes it bootable as a vmlinux. */
+    return !elf_read(&e, img) && (linux_notes(&e) || way_linux64.offered(img));
 }
 
 /* TERM as a kernel parameter, which init gets as an environment variable: one word only. */

@@ -317,7 +317,7 @@ enum packing packing_of(const void *start, size_t n)
         size_t n;
         enum packing packing;
     } starts[] = {
-        {"\x1f\x8b", 2, PACKING_GZIP},
+        {"\x1f\x8b\x08", 3, PACKING_GZIP}, /* the one method that there is */
         {"\xfd"
          "7zXZ\0",
          6, PACKING_XZ},

@@ -51,6 +51,7 @@ enum {
     DELMOD_LOWEST = 1,
     DELMOD_RESERVED3 = 3,
     DELMOD_RESERVED6 = 6,
+    DELMOD_EXTINT = 7,
 };
 
 enum {
@@ -237,6 +238,18 @@ static void ioapic_reset(struct device *d)
     io->ioregsel = 0;
     for (int pin = 0; pin < IOAPIC_PINS; pin++)
         set_entry(io, pin, MASK);
+}
+
+bool ioapic_wakes(const struct ioapic *io)
+{
+    for (int pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t e = io->ioredtbl[pin];
+
+        if (sends(e) && delmod(e) != DELMOD_FIXED && delmod(e) != DELMOD_LOWEST &&
+            delmod(e) != DELMOD_EXTINT)
+            return true;
+    }
+    return false;
 }
 
 void ioapic_init(struct ioapic *io, int id, struct ioapic_out out)

@@ -44,6 +44,9 @@ void ioapic_init(struct ioapic *io, int id, struct ioapic_out out);
  */
 struct irq ioapic_pin(struct ioapic *io, int n);
 
+/* May a pin wake a CPU whose interrupts are off: does one send NMI, SMI or INIT? */
+bool ioapic_wakes(const struct ioapic *io);
+
 /* EOI of a level-triggered vector, 0..255, at a local APIC: pins still asserted send again. */
 void ioapic_eoi(struct ioapic *io, int vector);
 

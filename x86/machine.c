@@ -17,7 +17,7 @@
 
 /* The first and the longest time between two looks whether the guest sleeps for ever. */
 #define DOZE_NS     (NS_PER_SECOND / 8)
-#define DOZE_MAX_NS (16 * NS_PER_SECOND)
+#define DOZE_MAX_NS (4 * NS_PER_SECOND)
 
 /* How long a CPU that sleeps takes to answer, at most: one that does not has something else to do.
  */
@@ -105,23 +105,30 @@ static bool sleeps_for_ever(const struct vcpu *v)
     return v->inspected && v->waiting && !(v->state.rflags & RFLAGS_IF);
 }
 
+static bool all_sleep(struct machine *m)
+{
+    bool all = true;
+
+    machine_inspect(m, DOZE_ANSWER_MS);
+    for (int i = 0; i < m->config.cpus; i++)
+        all = all && sleeps_for_ever(&m->vcpu[i]);
+    return all;
+}
+
 /*
  * With local APICs HLT stays in the engine, and nobody tells us of a guest that waits for nothing.
  * So look now and then, and only where no CPU has run since the last look: an idle Linux, which
- * wakes up now and then, is not even asked. The time between doubles, so it costs nothing, and a
- * guest's end is seen when it has lasted as long again, or DOZE_MAX_NS.
+ * wakes up now and then, is not even asked. The time between doubles up to DOZE_MAX_NS, so it costs
+ * next to nothing, and a guest's end is seen within two such times.
  */
 static void doze(struct timer *t)
 {
     struct machine *m = container_of(t, struct machine, doze);
     uint64_t spent = cpu_time(m);
-    bool all = spent == m->cpu_ns;
+    bool asleep = spent == m->cpu_ns && !ioapic_wakes(&m->board[0].ioapic);
 
-    if (all)
-        machine_inspect(m, DOZE_ANSWER_MS);
-    for (int i = 0; i < m->config.cpus; i++)
-        all = all && sleeps_for_ever(&m->vcpu[i]);
-    if (all)
+    /* Twice, as one CPU may be woken by the next just when it has been looked at. */
+    if (asleep && all_sleep(m) && all_sleep(m))
         machine_stop(m, STOP_HALTED);
     m->cpu_ns = cpu_time(m);
     if (m->doze_ns < DOZE_MAX_NS)

@@ -26,8 +26,8 @@ patched() {
 }
 
 : >"$TMP/empty"
-truncate -s 300K "$TMP/300k"
-truncate -s 100K "$TMP/100k"
+head -c 300K /dev/zero | tr '\0' '\220' >"$TMP/300k"
+head -c 100K /dev/zero | tr '\0' '\220' >"$TMP/100k"
 truncate -s 1M "$TMP/1m"
 echo 'not a kernel' >"$TMP/text"
 truncate -s 600M "$TMP/huge"

@@ -60,7 +60,11 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel
     refused "a way for a program" "are for kernels" run --boot pvh guest/minimal.bin
     refused "a module for a program" "are for kernels" run --module README.md guest/minimal.bin
-    refused "a missing module" "none: No such file" run --module none,words $kernel
+    refused "a missing module" "none: No such file" run --module none,words guest/multiboot.elf
+    refused "a module without a name" "name is missing" run --module ,words guest/multiboot.elf
+    refused "a module for Linux" "say --initrd" run --module README.md $kernel
+    refused "--entry for what has one" "multiboot has one" run --entry 64 guest/multiboot.elf
+    refused "a text among programs" "a text file" run guest/minimal.bin README.md
     refused "a port that is none" "not a port" run --exit-port 0x10000 $kernel
     refused "a port that is taken" "in the way of serial8250" run --exit-port 0x3f8 guest/minimal
     refused "a debug file that cannot be" "none/none: No such file" \

@@ -89,7 +89,7 @@ static void by_magic(void)
         {0, "\xcf\xfa\xed\xfe", 4, "macOS"},
         {0, "\0asm\1", 5, "WebAssembly"},
         {0, "\x1f\x9d", 2, "gzip -d"},
-        {0, "\x1f\x8b", 2, "compressed by gzip"},
+        {0, "\x1f\x8b\x08", 3, "compressed by gzip"},
         {0, "\x89LZO\0\r\n\x1a\n", 9, "compressed by lzo; unpack it with lzop -d"},
         {0x202, "HdrS\x0f\x02", 6, "boot protocol 2.15"},
         {0x1fff0, "\xea\x5b\xe0\x00\xf0", 5, "BIOS"},

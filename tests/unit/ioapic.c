@@ -437,6 +437,21 @@ static void test_random(void)
     CHECK(sent > 1000);
 }
 
+/* NMI, SMI and INIT come through where interrupts are off. */
+static void test_wakes(void)
+{
+    static const bool wakes[8] = {[2] = true, [4] = true, [5] = true};
+
+    set_up();
+    CHECK(!ioapic_wakes(&io));
+    for (uint64_t mode = 0; mode < 8; mode++) {
+        put_entry(7, mode << 8 | 0x30);
+        CHECK_EQ(ioapic_wakes(&io), wakes[mode]);
+        put_entry(7, mode << 8 | 0x30 | 1 << 16);
+        CHECK(!ioapic_wakes(&io));
+    }
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -451,6 +466,7 @@ int main(void)
         {test_routes, "ioapic: routes"},
         {test_reset, "ioapic: reset"},
         {test_random, "ioapic: random accesses"},
+        {test_wakes, "ioapic: what wakes a CPU with interrupts off"},
         {0},
     });
 }

@@ -263,10 +263,17 @@ static int print_arguments(char **argv)
     return 0;
 }
 
+static uint8_t text[3 << 20];
+
+static void put(size_t off, size_t size, uint64_t val)
+{
+    memcpy(text + off, &val, size);
+}
+
 /* A bzImage's header says what it is; an ELF file's notes, and its banner. */
 static void test_is(void)
 {
-    static uint8_t bzimage[0x400], text[3 << 20];
+    static uint8_t bzimage[0x400];
     struct image img = {.name = "vmlinuz", .data = bzimage, .size = sizeof(bzimage)};
     char version[32];
 
@@ -291,6 +298,25 @@ static void test_is(void)
     CHECK(!linux_version(&img, version, sizeof(version)));
     strcpy((char *)text + (2 << 20) - 5, "Linux version 5.10.0 x"); /* across two reads */
     CHECK(linux_version(&img, version, sizeof(version)) && !strcmp(version, "5.10.0 x"));
+
+    /* A vmlinux without notes: linked high, and with the banner in it. */
+    memcpy(text, "\177ELF\2\1\1", 8);
+    put(16, 2, 2);         /* ET_EXEC */
+    put(18, 2, EM_X86_64); /* for this machine */
+    put(20, 4, 1);
+    put(24, 8, 0x1000000); /* entry */
+    put(32, 8, 64);        /* program headers: where, */
+    put(54, 2, 56);        /* the size of one, */
+    put(56, 2, 1);         /* how many */
+    put(64, 4, 1);         /* PT_LOAD */
+    put(64 + 16, 8, 0xffffffff81000000);
+    put(64 + 24, 8, 0x1000000);
+    put(64 + 32, 8, sizeof(text));
+    put(64 + 40, 8, sizeof(text));
+    put(64 + 48, 8, 0x1000);
+    CHECK(linux_is(&img));
+    strcpy((char *)text + (2 << 20) - 5, "Other version 5.10.0 x");
+    CHECK(!linux_is(&img));
 }
 
 int main(int argc, char **argv)

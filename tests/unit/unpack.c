@@ -196,7 +196,8 @@ static void unknown(void)
     } starts[] = {
         {"", 0, PACKING_NONE},
         {"\x1f", 1, PACKING_NONE},
-        {"\x1f\x8b", 2, PACKING_GZIP},
+        {"\x1f\x8b", 2, PACKING_NONE},
+        {"\x1f\x8b\x08", 3, PACKING_GZIP},
         {"BZh", 3, PACKING_NONE},
         {"BZh0", 4, PACKING_NONE},
         {"BZh9", 4, PACKING_BZIP2},

@@ -13,19 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The compression around the whole file. */
-static enum packing outer_packing(const char *name)
-{
-    struct image img;
-    uint8_t start[16];
-    size_t n;
-
-    image_open(&img, name, false);
-    n = img.size < sizeof(start) ? img.size : sizeof(start);
-    image_read(&img, 0, start, n);
-    return packing_of(start, n);
-}
-
 /* The first is the best. */
 static void print_ways(const struct image *img, const char *best)
 {
@@ -56,15 +43,15 @@ int cmd_inspect(int argc, char **argv)
 {
     struct image img;
     char what[256];
-    enum packing packing;
 
+    if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
+        return cmd_help(1, (char *[]){"help"});
     if (argc != 2)
         die("inspect: name one file ('minivm inspect FILE')");
-    packing = outer_packing(argv[1]);
     image_open(&img, argv[1], true);
     printf("%s: %llu bytes", argv[1], (unsigned long long)img.size);
-    if (packing != PACKING_NONE)
-        printf(" unpacked, compressed by %s", packing_name(packing));
+    if (img.packing != PACKING_NONE)
+        printf(" unpacked, compressed by %s", packing_name(img.packing));
     putchar('\n');
 
     if (way_of(&img))

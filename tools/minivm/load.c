@@ -45,8 +45,8 @@ static _Noreturn void die_no_kernel(const struct image *img)
         img->name, img->name);
 }
 
-/* A lone file may be what its user takes for a kernel. To be run as a 16-bit program it must not
- * look like something else; a boot sector is such a program. */
+/* A file may be what its user takes for a kernel. To be run as a 16-bit program it must not look
+ * like something else; a boot sector is such a program. */
 static void refuse_stranger(const struct image *img)
 {
     char what[256];
@@ -65,10 +65,15 @@ static void open_modules(struct load *l)
         char *file = strdup(o->module[i].file), *comma = strchr(file, ',');
 
         m->args = "";
-        if (comma && !o->module[i].initrd) {
+        /* A comma may be part of the name. */
+        if (comma && !o->module[i].initrd && access(file, F_OK) < 0) {
             *comma = 0;
             m->args = comma + 1;
         }
+        if (!*file)
+            die("--module: the file's name is missing");
+        if (l->is_linux && !o->module[i].initrd)
+            die("--module %s: Linux takes an initramfs; say --initrd", file);
         image_open(&m->image, file, false);
     }
 }
@@ -103,9 +108,7 @@ static void open_inside(struct load *l)
     if (problem)
         die("%s: %s, so it cannot be booted by %s", img->name, problem, l->way->name);
     if (!l->way->offered(&inside))
-        die("%s: neither it nor the vmlinux inside can be booted by %s; 'minivm inspect %s' says "
-            "how "
-            "it can",
+        die("%s: neither it nor the vmlinux inside can be booted by %s; 'minivm inspect %s' tells",
             img->name, l->way->name, img->name);
     image_close(img);
     *img = inside;
@@ -121,8 +124,10 @@ static void open_kernel(struct load *l)
         if (!l->way->offered(&l->kernel.image))
             open_inside(l);
     }
-    open_modules(l);
     l->is_linux = linux_is(&l->kernel.image);
+    open_modules(l);
+    if (o->entry && l->way != &way_bzimage)
+        die("--entry: a bzImage has two entries; %s has one", l->way->name);
     l->kernel.entry = o->entry;
     l->kernel.cmdline = o->cmdline;
     if (l->is_linux)
@@ -177,10 +182,16 @@ void load_open(struct load *l, const struct options *o)
         open_kernel(l);
     else if (o->kernel)
         die_no_kernel(&l->kernel.image);
-    else if (o->guests == 1)
-        refuse_stranger(&l->program[0]);
+    else
+        for (int i = 0; i < o->guests; i++)
+            refuse_stranger(&l->program[i]);
     if (!l->way)
         check_options(l);
+}
+
+const char *load_name(const struct load *l, int n)
+{
+    return l->way ? l->kernel.image.name : l->program[n].name;
 }
 
 void load_config(const struct load *l, struct config *c)

@@ -32,6 +32,9 @@ struct load {
  * not suit it. */
 void load_open(struct load *l, const struct options *o);
 
+/* What the guest of CPU n is called: its file's name. */
+const char *load_name(const struct load *l, int n);
+
 /* The machine that the guests need: ram, cpus and apic of c. */
 void load_config(const struct load *l, struct config *c);
 

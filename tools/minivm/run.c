@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "boot/linux.h"
 #include "hw/die.h"
+#include "tools/minivm/debugcon.h"
 #include "tools/minivm/load.h"
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/outlet.h"
@@ -33,6 +34,8 @@ struct run {
     struct outlet outlet;
     struct symbols symbols;
     struct load load;
+    struct debugcon debugcon;
+    bool debug_failed;
     struct timer timeout;
     struct watch signals;
     int output_error; /* errno of a write to stdout, but EPIPE */
@@ -188,23 +191,6 @@ static void watch_signals(struct run *r)
     event_add(&r->machine.loop, &r->signals);
 }
 
-static void debug_byte(void *to, uint8_t byte)
-{
-    fputc(byte, to);
-}
-
-/* Where --debugcon's bytes go. A line at a time: another process may be reading. */
-static FILE *open_debugcon(const char *file)
-{
-    FILE *f = file ? fopen(file, "we") : stderr;
-
-    if (!f)
-        die("%s: %m", file);
-    if (file)
-        setvbuf(f, NULL, _IOLBF, BUFSIZ);
-    return f;
-}
-
 /* A descriptor that the shell closed would be given to the next file that is opened. */
 static void ensure_standard_fds(void)
 {
@@ -271,7 +257,7 @@ static void report_crashes(struct run *r)
         const struct vcpu *v = &r->machine.vcpu[i];
 
         if (crashed(r, v)) {
-            report_crash(v, o->guests ? o->guest[i] : "the guest", symbols(r), stderr);
+            report_crash(v, load_name(&r->load, i), symbols(r), stderr);
             any = true;
         }
     }
@@ -305,6 +291,8 @@ static void finish(struct run *r)
     }
     outlet_finish(&r->outlet, forced ? PATIENCE_MS : time_left(r));
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (r->options.debugcon)
+        r->debug_failed = !debugcon_finish(&r->debugcon, PATIENCE_MS);
     if (r->machine.stop == STOP_QUIT && !r->options.split)
         end_line();
     if (r->machine.stop == STOP_HALTED) {
@@ -364,6 +352,8 @@ static int exit_status(struct run *r)
         fprintf(stderr, "minivm: stdout: %s\n", strerror(r->output_error));
         return EXIT_USAGE;
     }
+    if (r->debug_failed && m->stop != STOP_SIGNAL)
+        return EXIT_USAGE;
     switch (m->stop) {
     case STOP_EXIT:
         return guests_status(m);
@@ -419,8 +409,8 @@ static void build(struct run *r)
     struct console *consoles[PC_MAX_CPUS];
     struct config config = {
         .engine = &kvm_engine,
-        .debug = o->debugcon ? debug_byte : NULL,
-        .debug_to = o->debugcon ? open_debugcon(o->debugcon_file) : NULL,
+        .debug = o->debugcon ? debugcon_put : NULL,
+        .debug_to = &r->debugcon,
         .exit_port = o->exit_port,
         .trace = o->verbose ? open_trace() : NULL,
         .stat = o->stat,
@@ -428,6 +418,8 @@ static void build(struct run *r)
         .ended_to = &r->outlet,
     };
 
+    if (o->debugcon)
+        debugcon_open(&r->debugcon, o->debugcon_file);
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, command, closed, r);
     for (int i = 0; i < config.cpus; i++)
