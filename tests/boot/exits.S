@@ -4,6 +4,7 @@
 //     bPORT=VALUE  write a byte (w a word, l a double word; numbers are hexadecimal)
 //     x  exit with 7 by the hypercall port             h  halt with interrupts off
 //     s  have CPU 1 halt with interrupts off           j  jump in a circle, interrupts off
+//     c  have all CPUs but this one crash
 //     z  sleep for three of the RTC's seconds, halted with interrupts on
 //
 // After: Multiboot Specification 0.6.96; Intel 8259A data sheet, "Initialization Command Words";
@@ -48,6 +49,8 @@ next:
     je exit
     cmp al, 's'
     je start_cpu
+    cmp al, 'c'
+    je crash
     cmp al, 'z'
     je sleep
     cmp al, 'j'
@@ -104,8 +107,13 @@ decimal:
 number_end:
     ret
 
+crash:
+    mov dword ptr [AP_PAGE], 0x201e010f // lidt [0x8020], where zeros are: no vectors
+    mov dword ptr [AP_PAGE + 4], 0x0b0f80 // ud2
+    jmp init
 start_cpu:
     mov dword ptr [AP_PAGE], 0xfdebf4fa // cli; hlt; jmp to hlt
+init:
     mov dword ptr [ICR], 0xc4500        // INIT to all others
     mov ecx, 100000
     call pause

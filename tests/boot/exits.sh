@@ -59,6 +59,16 @@ ends "--debugcon=FILE" 7 "$debug" "--debugcon=$TMP/debug"
 check_equal "... which has it" "$(cat "$TMP/debug")" Hello
 ends "COM1 is the console" 7Hi 'b3f8=48 b3f8=69 x'
 
+run "$debug" --debugcon=/dev/full
+check_equal "--debugcon=FILE that is full" "$status $(cat "$TMP/err")" \
+    "125 minivm: /dev/full: No space left on device"
+for cpus in 2 20; do
+    run 'c j' --cpus $cpus
+    check_equal "a crash of CPU 1 or another, of $cpus" \
+        "$status $(sed -n "s|^minivm: $TMP/kernel crashed: CPU [0-9]*: \(triple fault\).*|\1|p" "$TMP/err")" \
+        "126 triple fault"
+done
+
 asleep='^minivm: the guest sleeps for ever: every CPU is halted with interrupts off'
 for cpus in 1 2; do
     run h --cpus $cpus

@@ -140,3 +140,10 @@ cp guest/hello.bin "$TMP/hello.bin"
 for name in hello hello.bin ./hello "$TMP/hello"; do
     check_equal "found as ${name##*/}" "$(cd "$TMP" && "$top/minivm" run "$name")" "Hello, KVM!"
 done
+
+# Debug output that nobody reads holds nobody up: mov al, 'x'; out 0xe9, al; and again.
+printf '\260x\346\351\353\374' >"$TMP/debug.bin"
+{ status=0; timeout -k 5 60 ./minivm run --timeout 1 --debugcon "$TMP/debug.bin" \
+    </dev/null 2>&1 >/dev/null || status=$?; echo $status >"$TMP/status"; } |
+    { until [ -s "$TMP/status" ]; do sleep 0.1; done; }
+check_equal "debug output that nobody reads holds nobody up" "$(cat "$TMP/status")" 124
