@@ -77,8 +77,8 @@ $(head -n 20 "$TMP/out" "$TMP/err")"
 hello=guest/hello
 refused "seventeen are too many" "16" $hello $hello $hello $hello $hello $hello $hello $hello \
     $hello $hello $hello $hello $hello $hello $hello $hello $hello
-truncate -s 65537 "$TMP/large"
-truncate -s 262145 "$TMP/huge"
+head -c 65537 /dev/zero | tr '\0' '\220' >"$TMP/large"
+head -c 262145 /dev/zero | tr '\0' '\220' >"$TMP/huge"
 refused "a guest larger than its memory" "huge: .*256 KiB" $hello "$TMP/huge"
 refused "that is smaller where there are more" "large: .*64 KiB" $hello $hello $hello $hello \
     "$TMP/large"
