@@ -367,7 +367,7 @@ static const struct label partitions[] = {
 };
 
 /* A disk with a partition table, or at least something for a BIOS to start. */
-static bool boot_sector(const struct answer *a)
+static bool partition_table(const struct answer *a)
 {
     const char *first = NULL;
     int n = 0;
@@ -386,7 +386,13 @@ static bool boot_sector(const struct answer *a)
             return say(a, "a disk image with %d partition%s (the first: %s)" NO_DISKS, n,
                        n > 1 ? "s" : "", first);
     }
-    return say(a, "a boot sector, which needs a BIOS; minivm has none");
+    return false;
+}
+
+static bool boot_sector(const struct answer *a)
+{
+    return a->head[510] == 0x55 && a->head[511] == 0xaa &&
+           say(a, "a boot sector, which needs a BIOS; minivm has none");
 }
 
 /* "ffffffff81000000 T _text", as in System.map. */
@@ -398,7 +404,8 @@ static bool is_symbols(const char *text)
            text[digits + 2] == ' ';
 }
 
-/* Text is what has no control characters but those of texts, and is ASCII for the most part. */
+/* Text is what has no control characters but those of texts, and is ASCII for the most part; all of
+ * it where it is so short that it might be code. */
 static bool text_file(const struct answer *a)
 {
     char text[HEAD + 1] = "";
@@ -409,7 +416,7 @@ static bool text_file(const struct answer *a)
             return false;
         others += a->head[i] > 0x7f;
     }
-    if (others > a->there / 2)
+    if (others > (a->there < 8 ? 0 : a->there / 2))
         return false;
     memcpy(text, a->head, a->there);
     if (!strncmp(text, "#!", 2))
@@ -437,18 +444,36 @@ static bool zeros(const struct answer *a)
                                       "did not end");
 }
 
-bool identify(const struct image *img, char *text, size_t size)
+typedef bool look(const struct answer *a);
+
+/* What is known for sure comes first, what may be chance last. */
+static look *const looks[] = {
+    elf,  linux_kernel, by_magic,        pe,          ar,    packed, ext,
+    bios, text_file,    partition_table, boot_sector, zeros,
+};
+
+/* The first look that finds something, or NULL. */
+static look *recognise(const struct image *img, char *text, size_t size)
 {
-    /* What is known for sure comes first, what may be chance last. */
-    static bool (*const looks[])(const struct answer *a) = {
-        elf, linux_kernel, by_magic, pe, ar, packed, ext, bios, text_file, boot_sector, zeros,
-    };
     struct answer a = {.img = img, .text = text, .size = size};
 
     a.there = image_peek(img, 0, a.head, HEAD);
     for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
         if (looks[i](&a))
-            return true;
+            return looks[i];
     }
-    return false;
+    return NULL;
+}
+
+bool identify(const struct image *img, char *text, size_t size)
+{
+    return recognise(img, text, size);
+}
+
+bool identify_program(const struct image *img)
+{
+    char text[256];
+    look *found = recognise(img, text, sizeof(text));
+
+    return !found || found == zeros || found == boot_sector;
 }

@@ -17,4 +17,8 @@
  */
 bool identify(const struct image *img, char *text, size_t size);
 
+/* May it be a flat program, for all that is known? Nothing is, or no more than that it begins with
+ * zeros, or looks like a boot sector. */
+bool identify_program(const struct image *img);
+
 #endif

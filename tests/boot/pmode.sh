@@ -23,7 +23,7 @@ check_equal "no interrupt comes unasked" "$({ printf a; sleep 2; printf bq; } | 
 status=0
 printf t | kernel >"$TMP/out" 2>"$TMP/err" || status=$?
 check_equal "a triple fault is status 126" $status 126
-check "and reported" grep -q "^minivm: the guest crashed: CPU 0: triple fault" "$TMP/err"
+check "and reported" grep -q "^minivm: $TMP/polling.bin crashed: CPU 0: triple fault" "$TMP/err"
 check_equal "what it had said is there" "$(cat "$TMP/out")" '>'
 
 # Input that came before the reset is for the kernel that comes after it.

@@ -146,4 +146,5 @@ none "a Debian package; 'dpkg -x "
 file uImage 4K 0 '\047\005\031\126'
 none "an image for U-Boot (uImage)"
 file zeros 16K
-none "nothing but zeros"
+check_equal "inspect: zeros" "$(./minivm inspect "$file" 2>&1 | tail -n 1)" \
+    "cannot be booted: nothing but zeros at its start, as after a download that did not end"

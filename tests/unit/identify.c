@@ -290,6 +290,31 @@ static void long_name(void)
     CHECK(strstr(text, "'dpkg -x FILE DIR'"));
 }
 
+static void program(void)
+{
+    static uint8_t bytes[1024];
+    struct image img = {.name = "program", .data = bytes, .size = sizeof(bytes)};
+
+    CHECK(identify_program(&img)); /* zeros */
+    bytes[510] = 0x55;
+    bytes[511] = 0xaa;
+    CHECK(identify_program(&img)); /* a boot sector */
+    bytes[446] = 0x80;             /* a partition */
+    bytes[450] = 0x83;
+    bytes[454] = bytes[458] = 1;
+    CHECK(!identify_program(&img));
+    memset(bytes, 0x90, sizeof(bytes));
+    CHECK(identify_program(&img)); /* code */
+    memcpy(bytes, "\177ELF", 4);
+    CHECK(!identify_program(&img));
+    memcpy(bytes, "1\300", 2); /* xor ax, ax */
+    img.size = 2;
+    CHECK(identify_program(&img));
+    img.data = (const uint8_t *)"a text\n";
+    img.size = 7;
+    CHECK(!identify_program(&img));
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -302,6 +327,7 @@ int main(void)
         {texts, "texts"},
         {nothing_known, "zeros, and what nothing is known about"},
         {long_name, "commands name the file unless its name is long"},
+        {program, "what may be a flat program, and what is none"},
         {0},
     });
 }

@@ -46,12 +46,12 @@ static _Noreturn void die_no_kernel(const struct image *img)
 }
 
 /* A file may be what its user takes for a kernel. To be run as a 16-bit program it must not look
- * like something else; a boot sector is such a program. */
+ * like something else. */
 static void refuse_stranger(const struct image *img)
 {
     char what[256];
 
-    if (identify(img, what, sizeof(what)) && strncmp(what, "a boot sector", 13))
+    if (!identify_program(img) && identify(img, what, sizeof(what)))
         die("%s: %s", img->name, what);
 }
 
