@@ -5,60 +5,10 @@
 # timeout: 900
 . tests/lib.sh
 
-command -v tmux >/dev/null || skip_all "needs tmux"
 run="./minivm run -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio"
 
-# 9p cannot hold tmux's socket.
-socket=$(mktemp -d /run/minivm-tmux.XXXXXX) || skip_all "needs a /run that can be written"
-tmux() {
-    command tmux -S "$socket/tmux" -f /dev/null "$@"
-}
-stop() {
-    tmux kill-server 2>/dev/null
-    rm -rf "$socket"
-}
-trap 'stop; test_end' EXIT
-
-tmux new-session -d -x 100 -y 30 -s t "env PS1='outer> ' ENV= sh"
-tty=$(tmux display-message -p -t t '#{pane_tty}')
-
-screen() {
-    tmux capture-pane -p -S -200 -t t
-}
-
-# sees NAME WORDS: until they are on the screen, for two minutes.
-sees() {
-    tries=0
-    until screen | grep -qE -- "$2"; do
-        tries=$((tries + 1))
-        if [ $tries = 600 ]; then
-            fail "$1" "no '$2' on the screen:
-$(screen | grep -v '^$' | tail -n 25)"
-            return
-        fi
-        sleep 0.2
-    done
-    pass "$1"
-}
-
-keys() {
-    tmux send-keys -t t "$@"
-}
-
-clear_screen() {
-    tmux send-keys -R -t t
-    tmux clear-history -t t
-}
-
-modes() {
-    stty -F "$tty" -a | grep -oE -- '-?(icanon|echo|isig|opost)\b' | sort | tr '\n' ' '
-}
-
-# The shell in the pane has no other child.
-pane=$(tmux display-message -p -t t '#{pane_pid}')
-pid_of_minivm() {
-    cat "/proc/$pane/task/$pane/children"
-}
+. tests/console/tmux
+history=200
 
 cooked=$(modes)
 keys "$run; echo status \$?" Enter

@@ -4,59 +4,13 @@
 . tests/lib.sh
 
 [ -w /dev/kvm ] || skip_all "needs a /dev/kvm that can be written"
-command -v tmux >/dev/null || skip_all "needs tmux"
 run="./minivm run --split"
 
-# 9p cannot hold tmux's socket.
-socket=$(mktemp -d /run/minivm-tmux.XXXXXX) || skip_all "needs a /run that can be written"
-tmux() {
-    command tmux -S "$socket/tmux" -f /dev/null "$@"
-}
-stop() {
-    tmux kill-server 2>/dev/null
-    rm -rf "$socket"
-}
-trap 'stop; test_end' EXIT
-
-tmux new-session -d -x 100 -y 30 -s t "env PS1='outer> ' ENV= sh"
-tty=$(tmux display-message -p -t t '#{pane_tty}')
-
-screen() {
-    tmux capture-pane -p -t t
-}
-
-# sees NAME WORDS: until they are on the screen, for half a minute.
-sees() {
-    tries=0
-    until screen | grep -qE -- "$2"; do
-        tries=$((tries + 1))
-        if [ $tries = 150 ]; then
-            fail "$1" "no '$2' on the screen:
-$(screen)"
-            return
-        fi
-        sleep 0.2
-    done
-    pass "$1"
-}
-
-keys() {
-    tmux send-keys -t t "$@"
-}
-
-modes() {
-    stty -F "$tty" -a | grep -oE -- '-?(icanon|echo|isig|opost)\b' | sort | tr '\n' ' '
-}
+. tests/console/tmux
 
 # alternate: 1 while somebody has the alternate screen.
 alternate() {
     tmux display-message -p -t t '#{alternate_on}'
-}
-
-# The shell in the pane has no other child.
-pane=$(tmux display-message -p -t t '#{pane_pid}')
-pid_of_minivm() {
-    cat "/proc/$pane/task/$pane/children"
 }
 
 cooked=$(modes)

@@ -9,6 +9,7 @@
 #include "boot/kernel.h"
 #include "tests/unit/die.h"
 #include "tests/unit/test.h"
+#include "tests/unit/random.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,25 +18,6 @@
 #define MIB        UINT64_C(0x100000)
 #define GUARD      (2 * MIB)
 #define HEADER_END 0x290
-
-/* The same every time, but for another seed: xorshift64. */
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static uint64_t random64(void)
-{
-    uint64_t x = seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    return seed = x ^ x << 17;
-}
-
-static uint64_t below(uint64_t n)
-{
-    return random64() % n;
-}
-
-#define PICK(array) (array)[below(sizeof(array) / sizeof((array)[0]))]
 
 /* What a number in a header may turn into: round ones, and those next to them. */
 static uint64_t odd_value(void)

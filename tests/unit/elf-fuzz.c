@@ -11,29 +11,11 @@
 #include "tests/unit/die.h"
 #include "tests/unit/make-elf.h"
 #include "tests/unit/test.h"
+#include "tests/unit/random.h"
 
 #define MIB   UINT64_C(0x100000)
 #define GUARD (2 * MIB)
 #define VA    UINT64_C(0xffffffff80000000)
-
-/* The same every time, but for another seed: xorshift64. */
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static uint64_t random64(void)
-{
-    uint64_t x = seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    return seed = x ^ x << 17;
-}
-
-static uint64_t below(uint64_t n)
-{
-    return random64() % n;
-}
-
-#define PICK(array) (array)[below(sizeof(array) / sizeof((array)[0]))]
 
 /* What a number in a file may turn into: round ones, and those next to them. */
 static uint64_t odd_value(void)

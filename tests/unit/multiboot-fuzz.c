@@ -8,27 +8,9 @@
  */
 #define _GNU_SOURCE
 #include "tests/unit/multiboot.h"
+#include "tests/unit/random.h"
 
 #define GUARD (2 * MIB)
-
-/* The same every time, but for another seed: xorshift64. */
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static uint64_t random64(void)
-{
-    uint64_t x = seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    return seed = x ^ x << 17;
-}
-
-static uint64_t below(uint64_t n)
-{
-    return random64() % n;
-}
-
-#define PICK(array) (array)[below(sizeof(array) / sizeof((array)[0]))]
 
 /* What a number may turn into: round ones, those next to them, and what these files consist of. */
 static uint64_t odd_value(void)

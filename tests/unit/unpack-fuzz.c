@@ -13,6 +13,7 @@
 #include "tests/unit/die.h"
 #include "tests/unit/pack.h"
 #include "tests/unit/test.h"
+#include "tests/unit/random.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -24,23 +25,6 @@
 #define GUARD    4096
 #define SAMPLES  64
 #define FILE_MAX 0x12000 /* the most that is looked at of a file, and more */
-
-/* The same every time, but for another seed: xorshift64. */
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static uint64_t random64(void)
-{
-    uint64_t x = seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    return seed = x ^ x << 17;
-}
-
-static uint64_t below(uint64_t n)
-{
-    return random64() % n;
-}
 
 static int rounds = 3000, samples;
 static struct sample {
