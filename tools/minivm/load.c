@@ -143,9 +143,8 @@ static void check_options(const struct load *l)
     const struct options *o = l->options;
 
     if (o->cpus > 1)
-        die(l->programs > 0 && o->guests ? "--cpus: each 16-bit program has one CPU; name several "
-                                           "programs"
-                                         : "--cpus: such a program has one CPU");
+        die(o->guests ? "--cpus: each 16-bit program has one CPU; name several programs"
+                      : "--cpus: such a program has one CPU");
     if (o->modules || *o->cmdline || o->command || o->entry || o->boot)
         die("--initrd, --module, --cmdline, --entry, --boot and -- COMMAND are for kernels, and %s "
             "is a flat program",
@@ -219,10 +218,9 @@ const char *load_probe(const struct load *l, struct machine *m)
 {
     const struct options *o = l->options;
 
-    if (l->is_linux && !probe_run(m, PROBE_PAGED32))
-        return "this host's /dev/kvm cannot run Linux (32-bit paging fails)" CURE;
-    if ((o->pmode || l->way) && !probe_run(m, PROBE_PAGED32))
-        return "this host's /dev/kvm cannot run 32-bit code with paging" CURE;
+    if ((l->way || o->pmode) && !probe_run(m, PROBE_PAGED32))
+        return l->is_linux ? "this host's /dev/kvm cannot run Linux (32-bit paging fails)" CURE
+                           : "this host's /dev/kvm cannot run 32-bit code with paging" CURE;
     if (o->longmode && !probe_run(m, PROBE_LONG))
         return "this host's /dev/kvm cannot run 64-bit code" CURE;
     return NULL;
