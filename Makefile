@@ -19,7 +19,7 @@ B = build
 K = build/kernels
 FLAVOUR = cloud-amd64
 
-LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c boot/*.c))
+LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
@@ -56,6 +56,10 @@ $B/%.o: %.c | build/ready
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(quiet)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The CPU in C lets the host's arithmetic set the flags, in the syntax of the manual; and its
+# operations jump to each other.
+$B/x86/soft/%.o: ALL_CFLAGS += -masm=intel -foptimize-sibling-calls
 
 $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	@mkdir -p $(@D)

@@ -1,0 +1,487 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Lines of operations: made once, found again, linked to each other, and forgotten when their page
+ * is written.
+ *
+ * A line never leaves its page, so the page is the unit of all that can happen to code: its lines
+ * are linked among themselves only, and die together. What crosses pages goes through a table of
+ * linear addresses, which is emptied with the TLB. An instruction that lies across two pages is
+ * decoded each time.
+ *
+ * Which bytes of a page are code is known by pieces of 64 bytes: a page with code is never written
+ * through the TLB, and only a write that meets such a piece costs the page its lines. So code and
+ * data may share a page, as in the programs of a boot sector.
+ */
+#include "x86/soft/block.h"
+#include "hw/die.h"
+#include "x86/machine.h"
+#include "x86/soft/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum {
+    ARENA = 32 << 20, /* bytes for lines; when they are used up, all are forgotten */
+    HASH = 1 << 16,
+    ADDRESSES = 1 << 13,
+    PIECE = 64, /* bytes */
+};
+
+/* The lines of a page of RAM, and which of its pieces they cover. */
+struct page {
+    struct soft_block *first;
+    uint64_t pieces;
+};
+
+struct soft_cache {
+    uint8_t *arena;
+    size_t used, pages;
+    uint64_t decoded;
+    struct page *page; /* of all RAM */
+    struct soft_block *hash[HASH];
+    struct address {
+        uint64_t linear, key;
+        struct soft_block *block;
+    } address[ADDRESSES];
+    uint64_t key; /* of addresses that are still right: a generation and the mode */
+
+    const struct soft_op *unlinked; /* the branch that came back for want of a link */
+    struct soft_block *from;        /* and its line */
+    union {
+        struct soft_block block;
+        uint8_t space[sizeof(struct soft_block) + 3 * sizeof(struct soft_op)];
+    } single;
+};
+
+static void *reserve(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    if (p == MAP_FAILED)
+        die("no memory for the processor's decoded code: %m");
+    return p;
+}
+
+struct soft_cache *soft_cache_new(struct soft_vm *vm)
+{
+    struct soft_cache *cache = reserve(sizeof(*cache));
+
+    cache->arena = reserve(ARENA);
+    cache->pages = vm->ram->size >> 12;
+    cache->page = reserve(cache->pages * sizeof(*cache->page));
+    return cache;
+}
+
+void soft_cache_free(struct soft_cache *cache)
+{
+    munmap(cache->arena, ARENA);
+    munmap(cache->page, cache->pages * sizeof(*cache->page));
+    munmap(cache, sizeof(*cache));
+}
+
+uint64_t soft_cache_decoded(const struct soft *c)
+{
+    return c->cache->decoded;
+}
+
+void soft_forget_addresses(struct soft *c)
+{
+    c->cache->key += UINT64_C(1) << 32;
+}
+
+/* The number of RAM's page at gpa. */
+static size_t page_number(struct soft *c, uint64_t gpa)
+{
+    const uint8_t *host = ram_at(c->vm->ram, gpa & ~SOFT_PAGE, 4096);
+
+    assert(host);
+    return (host - c->vm->ram->host) >> 12;
+}
+
+/* Leave before this instruction. */
+static void leave_before(struct soft *c, const struct soft_op *op)
+{
+    c->op = op;
+    soft_undo(c);
+}
+
+/* The line being run is no more what memory has: it ends with the instruction that it is at. */
+static void cut_short(struct soft *c)
+{
+    struct soft_block *b = c->block;
+
+    if (!b)
+        return;
+    for (int i = 1; i < b->n + 2; i++)
+        if (&b->ops[i] != c->op)
+            b->ops[i].run = leave_before;
+    if (c->op && c->op->prefix & SOFT_LINK)
+        ((struct soft_op *)c->op)->imm = 0;
+}
+
+static void drop_page(struct soft *c, size_t number)
+{
+    struct page *page = &c->cache->page[number];
+
+    if (!page->pieces)
+        return;
+    for (struct soft_block *b = page->first; b; b = b->next_in_page)
+        if (b == c->block)
+            cut_short(c);
+    for (struct soft_block *b = page->first; b; b = b->next_in_page) {
+        struct soft_block **at = &c->cache->hash[(b->gpa ^ b->gpa >> 16) % HASH];
+
+        while (*at != b)
+            at = &(*at)->next_in_hash;
+        *at = b->next_in_hash;
+    }
+    *page = (struct page){0};
+    __atomic_fetch_sub(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
+    c->cache->unlinked = NULL;
+    soft_forget_addresses(c);
+}
+
+void soft_cache_flush(struct soft *c)
+{
+    struct soft_cache *cache = c->cache;
+
+    for (size_t i = 0; i < cache->pages; i++)
+        if (cache->page[i].pieces) {
+            __atomic_fetch_sub(&c->vm->coders[i], 1, __ATOMIC_SEQ_CST);
+            cache->page[i] = (struct page){0};
+        }
+    memset(cache->hash, 0, sizeof(cache->hash));
+    cache->used = 0;
+    cache->unlinked = NULL;
+    c->block = NULL;
+    soft_forget_addresses(c);
+}
+
+static uint64_t pieces_of(uint64_t gpa, int size)
+{
+    int begin = (gpa & SOFT_PAGE) / PIECE, end = ((gpa & SOFT_PAGE) + size - 1) / PIECE;
+
+    return (UINT64_MAX >> (63 - end)) & (UINT64_MAX << begin);
+}
+
+void soft_code_written(struct soft *c, uint64_t gpa, int size)
+{
+    size_t number = page_number(c, gpa);
+    uint64_t pieces = c->cache->page[number].pieces;
+
+    if (pieces & pieces_of(gpa, size))
+        drop_page(c, number);
+    if (__atomic_load_n(&c->vm->coders[number], __ATOMIC_SEQ_CST) > (pieces != 0))
+        soft_ask_others(c, REQUEST_FLUSH_CODE);
+}
+
+uint64_t soft_ip(const struct soft *c, const struct soft_op *op)
+{
+    return soft_cut(c->code_size, c->r[RIP] + op->offset);
+}
+
+uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op)
+{
+    return soft_cut(c->code_size, c->r[RIP] + op->offset + op->len);
+}
+
+/* Instructions of the line from op on, which have been counted and not been run. */
+static int rest(const struct soft *c, const struct soft_op *op)
+{
+    return c->block->ops + 1 + c->block->n - op;
+}
+
+void soft_undo(struct soft *c)
+{
+    const struct soft_op *op = c->op;
+
+    if (!op)
+        return;
+    c->r[RIP] = soft_ip(c, op);
+    c->count -= rest(c, op);
+    c->op = NULL;
+}
+
+void soft_leave(struct soft *c, const struct soft_op *op)
+{
+    c->r[RIP] = soft_next_ip(c, op);
+    c->count -= rest(c, op) - 1;
+}
+
+/* The first operation of each line. */
+static void head(struct soft *c, const struct soft_op *op)
+{
+    uint64_t count = c->count + op->imm;
+
+    if (unlikely(count >= __atomic_load_n(&c->stop_at, __ATOMIC_RELAXED)))
+        return;
+    c->count = count;
+    c->block = (struct soft_block *)((char *)op - offsetof(struct soft_block, ops));
+    SOFT_NEXT(c, op);
+}
+
+/* Where CS has a limit that the line may pass. soft_run_lines() will see why. */
+static void limited_head(struct soft *c, const struct soft_op *op)
+{
+    if (unlikely(c->r[RIP] + op->disp - 1 > c->window[CS].last))
+        return;
+    return head(c, op);
+}
+
+/* The last operation of a line that does not end with a jump. */
+static void end16(struct soft *c, const struct soft_op *op)
+{
+    return soft_branch(c, op, 1);
+}
+
+static void end32(struct soft *c, const struct soft_op *op)
+{
+    return soft_branch(c, op, 2);
+}
+
+static void end64(struct soft *c, const struct soft_op *op)
+{
+    return soft_branch(c, op, 3);
+}
+
+/* The end of a line that is run alone. */
+static void end_single(struct soft *c, const struct soft_op *op)
+{
+    c->r[RIP] = soft_cut(c->code_size, c->r[RIP] + op->disp);
+}
+
+static uint64_t linear_ip(const struct soft *c)
+{
+    return (c->window[CS].base + c->r[RIP]) & c->linear_mask;
+}
+
+static struct address *address_of(struct soft *c, uint64_t linear)
+{
+    return &c->cache->address[(linear ^ linear >> 13) % ADDRESSES];
+}
+
+static uint64_t key(const struct soft *c)
+{
+    return c->cache->key | c->mode;
+}
+
+void soft_go(struct soft *c)
+{
+    uint64_t linear = linear_ip(c);
+    const struct address *a = address_of(c, linear);
+
+    if (likely(a->linear == linear && a->key == key(c)))
+        return a->block->ops[0].run(c, a->block->ops);
+}
+
+void soft_branch_slow(struct soft *c, const struct soft_op *op)
+{
+    if (!(op->prefix & SOFT_NEAR))
+        return soft_go(c);
+    /* The target is in the same page: it shall get a link. */
+    c->cache->unlinked = op;
+    c->cache->from = c->block;
+}
+
+/* Does the target of a branch lie in the page of its line? */
+static void see_target(const struct soft_block *b, struct soft_op *op)
+{
+    int64_t target = (int64_t)(b->gpa & SOFT_PAGE) + op->disp;
+
+    op->imm = 0;
+    op->prefix |= SOFT_LINK | (target >= 0 && target <= (int64_t)SOFT_PAGE ? SOFT_NEAR : 0);
+}
+
+static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run)
+{
+    *op = (struct soft_op){.run = run, .disp = b->bytes, .offset = b->bytes};
+    see_target(b, op);
+}
+
+/* Decode what buf has into b, at most max instructions. False when the first one is not whole. */
+static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max)
+{
+    struct soft_op *op = &b->ops[1];
+    uint32_t attributes = 0;
+    int code = b->mode & MODE_CODE_SIZE;
+
+    b->bytes = b->n = 0;
+    while (b->n < max && b->bytes < n && !(attributes & ROW_END)) {
+        int left = n - b->bytes;
+        struct soft_decoded d = soft_decode(b->mode, buf + b->bytes,
+                                            left < SOFT_MAX_LEN ? left : SOFT_MAX_LEN, b->bytes, op);
+
+        if (!d.len)
+            break;
+        attributes = d.attributes;
+        b->bytes += d.len;
+        if (attributes & ROW_BRANCH && max > 1)
+            see_target(b, op);
+        b->n++;
+        op++;
+    }
+    if (!b->n)
+        return false;
+    make_end(b, op, code == 3 ? end64 : code == 2 ? end32 : end16);
+    b->ops[0] = (struct soft_op){.run = b->mode & MODE_LIMITED ? limited_head : head,
+                                 .imm = b->n,
+                                 .disp = b->bytes};
+    return true;
+}
+
+/* Note that a page of RAM has code from now on; writes to it must come to our notice. */
+static void note_code(struct soft *c, struct soft_block *b, size_t number)
+{
+    struct page *page = &c->cache->page[number];
+
+    if (!page->pieces) {
+        __atomic_fetch_add(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
+        soft_protect_page(c, b->gpa & ~SOFT_PAGE);
+        soft_ask_others(c, REQUEST_FLUSH_TLB);
+    }
+    page->pieces |= pieces_of(b->gpa, b->bytes);
+    b->next_in_page = page->first;
+    page->first = b;
+}
+
+/* The line at gpa, whose page is at host, with at most n bytes. NULL when not even one instruction
+ * lies within them. */
+static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
+{
+    struct soft_cache *cache = c->cache;
+    size_t most = sizeof(struct soft_block) + (SOFT_LINE_MAX + 2) * sizeof(struct soft_op);
+
+    if (cache->used + most > ARENA)
+        soft_cache_flush(c);
+    struct soft_block *b = (struct soft_block *)(cache->arena + cache->used);
+    size_t number = page_number(c, gpa);
+
+    b->gpa = gpa;
+    b->mode = c->mode;
+    /* Noted before it is read, or a write by another CPU in between would be lost. */
+    b->bytes = n;
+    if (!decode_line(b, ram_at(c->vm->ram, gpa, n), n, SOFT_LINE_MAX))
+        return NULL;
+    note_code(c, b, number);
+    struct soft_block **at = &cache->hash[(gpa ^ gpa >> 16) % HASH];
+
+    b->next_in_hash = *at;
+    *at = b;
+    cache->used += sizeof(*b) + (b->n + 2) * sizeof(struct soft_op);
+    cache->used = (cache->used + 15) & ~(size_t)15;
+    cache->decoded++;
+    return b;
+}
+
+static struct soft_block *find_block(struct soft *c, uint64_t gpa)
+{
+    struct soft_block *b = c->cache->hash[(gpa ^ gpa >> 16) % HASH];
+
+    while (b && (b->gpa != gpa || b->mode != c->mode))
+        b = b->next_in_hash;
+    return b;
+}
+
+/* Bytes of code at RIP that the limit of CS allows; raises #GP for none. */
+static uint64_t code_left(struct soft *c)
+{
+    if (c->code_size == 3)
+        return SOFT_MAX_LEN;
+    if (c->r[RIP] > c->window[CS].last)
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    return c->window[CS].last - c->r[RIP] + 1;
+}
+
+/* Run the instruction at RIP as a line of its own, which is not kept: it lies across two pages, or
+ * in no RAM, or something is to happen after it. */
+static void run_single(struct soft *c)
+{
+    struct soft_block *b = &c->cache->single.block;
+    uint8_t buf[SOFT_MAX_LEN];
+    uint64_t left = code_left(c), gpa, linear = linear_ip(c);
+    int n = soft_fetch(c, linear, buf, &gpa);
+    bool limited = left < (uint64_t)n;
+
+    b->gpa = gpa;
+    b->mode = c->mode;
+    if (!decode_line(b, buf, limited ? (int)left : n, 1)) {
+        if (limited)
+            soft_raise_code(c, EXCEPTION_GP, 0);
+        soft_probe(c, CS, (linear + n) & c->linear_mask, 1, ACCESS_EXECUTE);
+        assert(!"an instruction that ends nowhere");
+    }
+    b->ops[2].run = end_single;
+    c->count += 1;
+    c->block = b;
+    b->ops[1].run(c, &b->ops[1]);
+}
+
+void soft_run_one(struct soft *c)
+{
+    c->op = NULL;
+    soft_attend(c); /* a branch shall not go on */
+    run_single(c);
+    c->block = NULL;
+}
+
+/* The line at RIP, from the table of addresses, the cache or memory. NULL when there is none to
+ * keep. */
+static struct soft_block *next_block(struct soft *c)
+{
+    uint64_t linear = linear_ip(c), gpa;
+    struct address *a = address_of(c, linear);
+    uint64_t left = code_left(c);
+
+    if (a->linear == linear && a->key == key(c))
+        return a->block->bytes <= left || c->code_size == 3 ? a->block : NULL;
+    gpa = soft_code_address(c, linear);
+    if (!ram_at(c->vm->ram, gpa, 1))
+        return NULL;
+    struct soft_block *b = find_block(c, gpa);
+
+    if (!b) {
+        uint64_t n = 4096 - (gpa & SOFT_PAGE);
+
+        if (c->mode & MODE_LIMITED && n > left)
+            n = left;
+        b = make_block(c, gpa, n);
+    }
+    if (!b || (c->mode & MODE_LIMITED && b->bytes > left))
+        return NULL;
+    *a = (struct address){linear, key(c), b};
+    return b;
+}
+
+/* Give the branch that led to b its link, if its line still lives. */
+static void link_to(struct soft *c, struct soft_block *b)
+{
+    struct soft_op *op = (struct soft_op *)c->cache->unlinked;
+    const struct soft_block *from = c->cache->from;
+
+    c->cache->unlinked = NULL;
+    if (from->mode == b->mode && !((from->gpa ^ b->gpa) & ~SOFT_PAGE) &&
+        (int64_t)(from->gpa & SOFT_PAGE) + op->disp == (int64_t)(b->gpa & SOFT_PAGE))
+        op->imm = (uintptr_t)b;
+}
+
+void soft_run_lines(struct soft *c)
+{
+    c->cache->unlinked = NULL;
+    while (c->count < __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE)) {
+        c->op = NULL;
+        struct soft_block *b = next_block(c);
+
+        if (!b) {
+            run_single(c);
+            c->cache->unlinked = NULL;
+            continue;
+        }
+        if (c->cache->unlinked)
+            link_to(c, b);
+        if (c->count + b->n >= __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE))
+            return;
+        b->ops[0].run(c, b->ops);
+    }
+}

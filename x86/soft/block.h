@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Straight lines of operations, decoded once, and where they are kept.
+ */
+#ifndef X86_SOFT_BLOCK_H
+#define X86_SOFT_BLOCK_H
+
+#include "x86/soft/decode.h"
+
+#define SOFT_LINE_MAX 64 /* instructions in a line */
+
+/*
+ * A line: instructions of one page of code, in one mode. Its operations are a head, which counts
+ * them, the n instructions, and an end, which leads to whatever follows.
+ */
+struct soft_block {
+    uint64_t gpa; /* of its first byte */
+    uint32_t mode;
+    uint16_t bytes, n;
+    struct soft_block *next_in_hash, *next_in_page;
+    struct soft_op ops[];
+};
+
+/* A CPU's lines. Both die when out of memory. vm is for the pages that any CPU has code of. */
+struct soft_cache *soft_cache_new(struct soft_vm *vm);
+void soft_cache_free(struct soft_cache *cache);
+
+/* Forget all lines. Only between lines. */
+void soft_cache_flush(struct soft *c);
+
+/* Lines that were found by their linear address have to be looked for anew: a translation, or what
+ * it depends on, has changed. */
+void soft_forget_addresses(struct soft *c);
+
+/* Lines that were decoded so far. */
+uint64_t soft_cache_decoded(const struct soft *c);
+
+/* Run from c->r[RIP] until the line ends that is being run when c->stop_at is reached. May raise. */
+void soft_run_lines(struct soft *c);
+
+/* Run one instruction. May raise. */
+void soft_run_one(struct soft *c);
+
+/* Mend c->r[RIP] and c->count after a fault of c->op, if that is set. */
+void soft_undo(struct soft *c);
+
+/* Go on at the target of a direct near branch. osize is a constant, that of the branch. */
+INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize);
+
+/* ---- inline ---- */
+
+/* A branch without a link yet, or to another page. */
+void soft_branch_slow(struct soft *c, const struct soft_op *op);
+
+INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
+{
+    const struct soft_block *to = (const struct soft_block *)(uintptr_t)op->imm;
+    uint64_t ip = c->r[RIP] + op->disp;
+
+    /* A link is right only for a target that the offset did not wrap around to. */
+    if (likely(to && ip == soft_cut(osize, ip))) {
+        c->r[RIP] = ip;
+        return to->ops[0].run(c, to->ops);
+    }
+    c->r[RIP] = soft_cut(osize, ip);
+    return soft_branch_slow(c, op);
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the CPUs of one machine share, and how they reach each other.
+ */
+#ifndef X86_SOFT_ENGINE_H
+#define X86_SOFT_ENGINE_H
+
+#include "hw/ram.h"
+#include "x86/soft/soft.h"
+
+struct soft_vm {
+    struct machine *machine;
+    struct ram *ram;
+    uint8_t *coders; /* for each page of RAM: CPUs that have lines of it; atomic */
+    int cpus;
+    struct soft *cpu[]; /* by index */
+};
+
+/* Set request bits of one CPU, or of all but c. Any thread, any lock. */
+void soft_ask(struct soft *c, uint32_t request);
+void soft_ask_others(struct soft *c, uint32_t request);
+
+/* ---- memory.c, for block.c ---- */
+
+/* The guest-physical address of code at linear. Raises. */
+uint64_t soft_code_address(struct soft *c, uint64_t linear);
+
+/* RAM's page at gpa has code now: no TLB entry may write to it. */
+void soft_protect_page(struct soft *c, uint64_t gpa);
+
+#endif

@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Linear addresses: the walk through the page tables, the TLB, and all accesses that the TLB does
+ * not serve at once.
+ *
+ * After: Intel SDM vol. 3A, "Paging"; "Breakpoint Condition Recognition"; "Alignment Check
+ * Exception".
+ *
+ * Left out: memory types (all of RAM is write-back), protection keys, 5-level paging: CPUID does not
+ * offer them. PCIDs are accepted, and every change of them empties the TLB, as is always allowed.
+ */
+#include "hw/die.h"
+#include "x86/machine.h"
+#include "x86/soft/block.h"
+#include "x86/soft/engine.h"
+
+#include <assert.h>
+
+enum {
+    PTE_P = 1 << 0,
+    PTE_W = 1 << 1,
+    PTE_U = 1 << 2,
+    PTE_A = 1 << 5,
+    PTE_D = 1 << 6,
+    PTE_PS = 1 << 7,
+    PTE_G = 1 << 8,
+
+    ERROR_P = 1 << 0,
+    ERROR_W = 1 << 1,
+    ERROR_U = 1 << 2,
+    ERROR_RSVD = 1 << 3,
+    ERROR_I = 1 << 4,
+
+    PHYSICAL_BITS = 40,
+    DR7_ENABLES = 0xff,
+};
+#define PTE_NX       (UINT64_C(1) << 63)
+#define ADDRESS_BITS ((UINT64_C(1) << PHYSICAL_BITS) - 1)
+#define RESERVED_64  (UINT64_C(0x000fffffffffffff) & ~ADDRESS_BITS)
+
+/* Where a linear address leads. */
+struct page {
+    uint64_t gpa; /* of its page of 4 KiB */
+    bool write, user, global;
+    bool dirty; /* nothing is to be set when it is written */
+};
+
+/* Who asks. */
+struct access {
+    int rights; /* ACCESS_ bits */
+    bool user;
+    bool smap; /* user pages are out of bounds */
+};
+
+/* An entry of a page table: in RAM, or there is none. */
+static void *table_entry(struct soft *c, uint64_t gpa, int size)
+{
+    return ram_at(c->vm->ram, gpa, size);
+}
+
+static uint64_t read_entry(const void *p, int size)
+{
+    if (!p)
+        return 0;
+    return size == 8 ? __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED)
+                     : __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
+}
+
+/* Set bits, unless the entry is no more what it was: another CPU was at it. */
+static bool mark_entry(void *p, int size, uint64_t old, uint64_t bits)
+{
+    uint32_t old32 = old;
+
+    if ((old & bits) == bits)
+        return true;
+    return size == 8 ? __atomic_compare_exchange_n((uint64_t *)p, &old, old | bits, false,
+                                                   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)
+                     : __atomic_compare_exchange_n((uint32_t *)p, &old32, old32 | bits, false,
+                                                   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static _Noreturn void page_fault(struct soft *c, uint64_t linear, const struct access *a,
+                                 uint32_t error)
+{
+    bool tells_execute = c->cr4 & CR4_SMEP || (c->cr4 & CR4_PAE && c->efer & EFER_NXE);
+
+    if (a->rights & ACCESS_WRITE)
+        error |= ERROR_W;
+    if (a->user)
+        error |= ERROR_U;
+    if (a->rights & ACCESS_EXECUTE && tells_execute)
+        error |= ERROR_I;
+    c->cr2 = linear;
+    soft_raise_code(c, EXCEPTION_PF, error);
+}
+
+/* Reserved bits of an entry that is present, at a level whose pages have 1 << shift bytes. */
+static uint64_t reserved_bits(const struct soft *c, bool wide, bool leaf, int shift)
+{
+    if (!wide)
+        return leaf && shift == 22 ? UINT64_C(1) << 21 : 0;
+    uint64_t bits = RESERVED_64 | (c->efer & EFER_NXE ? 0 : PTE_NX);
+
+    if (!(c->efer & EFER_LMA))
+        bits |= UINT64_C(0x7ff0000000000000);
+    if (leaf && shift > 12)
+        bits |= ((UINT64_C(1) << shift) - 1) & ~UINT64_C(0x1fff);
+    if (shift == 39)
+        bits |= PTE_PS;
+    return bits;
+}
+
+/* A page of the 32-bit format of 4 MiB: address bits 39..32 stand in bits 20..13. */
+static uint64_t pse_address(uint64_t entry)
+{
+    return (entry & 0xffc00000) | (entry & 0x1fe000) << 19;
+}
+
+/*
+ * Walk the page tables, and set accessed and dirty bits as the processor does: accessed on the way,
+ * dirty at the end, when the access is allowed. Raises #PF.
+ */
+static struct page walk(struct soft *c, uint64_t linear, const struct access *a)
+{
+    bool lma = c->efer & EFER_LMA, wide = lma || c->cr4 & CR4_PAE;
+    int size = wide ? 8 : 4, index_bits = wide ? 9 : 10;
+    int shift = lma ? 39 : wide ? 21 : 22;
+    uint64_t table, error = 0;
+    struct page page;
+
+again:
+    page = (struct page){.write = true, .user = true};
+    bool execute = true;
+    int s = shift;
+
+    table = wide ? c->cr3 & ADDRESS_BITS & ~SOFT_PAGE : c->cr3 & 0xfffff000;
+    if (wide && !lma) {
+        uint64_t pdpte = c->pdpte[linear >> 30 & 3];
+
+        if (!(pdpte & PTE_P))
+            page_fault(c, linear, a, 0);
+        table = pdpte & ADDRESS_BITS & ~SOFT_PAGE;
+    }
+    for (;; s -= index_bits) {
+        uint64_t at = table + ((linear >> s) & ((1 << index_bits) - 1)) * size;
+        void *p = table_entry(c, at, size);
+        uint64_t entry = read_entry(p, size);
+        bool leaf = s == 12 || (entry & PTE_PS && (s == 21 || s == 30 ||
+                                                   (s == 22 && c->cr4 & CR4_PSE)));
+
+        if (!(entry & PTE_P))
+            page_fault(c, linear, a, error);
+        if (entry & reserved_bits(c, wide, leaf, s))
+            page_fault(c, linear, a, ERROR_P | ERROR_RSVD);
+        page.write &= !!(entry & PTE_W);
+        page.user &= !!(entry & PTE_U);
+        execute &= !(wide && entry & PTE_NX);
+        if (!leaf) {
+            if (!mark_entry(p, size, entry, PTE_A))
+                goto again;
+            table = entry & (wide ? ADDRESS_BITS : 0xffffffff) & ~SOFT_PAGE;
+            continue;
+        }
+        bool supervisor_writes = !a->user && !(c->cr0 & CR0_WP);
+        bool denied = (a->user && !page.user) ||
+                      (a->rights & ACCESS_WRITE && !page.write && !supervisor_writes) ||
+                      (a->rights & ACCESS_EXECUTE &&
+                       (!execute || (!a->user && page.user && c->cr4 & CR4_SMEP))) ||
+                      (a->rights & (ACCESS_READ | ACCESS_WRITE) && a->smap && page.user);
+
+        if (denied)
+            page_fault(c, linear, a, ERROR_P);
+        bool writes = a->rights & ACCESS_WRITE;
+
+        if (!mark_entry(p, size, entry, PTE_A | (writes ? PTE_D : 0)))
+            goto again;
+        page.dirty = writes || entry & PTE_D;
+        page.global = entry & PTE_G && c->cr4 & CR4_PGE;
+        page.write |= supervisor_writes;
+        uint64_t offset = linear & ((UINT64_C(1) << s) - 1) & ~SOFT_PAGE;
+        uint64_t base = wide ? entry & ADDRESS_BITS : s == 22 ? pse_address(entry) : entry;
+
+        page.gpa = (base & ~((UINT64_C(1) << s) - 1)) + offset;
+        return page;
+    }
+}
+
+static bool canonical(const struct soft *c, uint64_t linear)
+{
+    return c->code_size != 3 || (uint64_t)((int64_t)linear << 16 >> 16) == linear;
+}
+
+static struct page translate(struct soft *c, uint64_t linear, const struct access *a)
+{
+    if (c->cr0 & CR0_PG)
+        return walk(c, linear, a);
+    return (struct page){
+        .gpa = linear & ~SOFT_PAGE, .write = true, .user = true, .dirty = true};
+}
+
+static struct access present_access(const struct soft *c, int rights)
+{
+    bool user = c->cpl == 3;
+
+    return (struct access){.rights = rights,
+                           .user = user,
+                           .smap = !user && c->cr4 & CR4_SMAP && !(c->eflags & EFLAGS_AC)};
+}
+
+static bool has_code(const struct soft *c, const uint8_t *host)
+{
+    return __atomic_load_n(&c->vm->coders[(host - c->vm->ram->host) >> 12], __ATOMIC_SEQ_CST);
+}
+
+/* Remember a page of RAM for accesses like this one. */
+static void fill(struct soft *c, uint64_t linear, const struct page *page, uint8_t *host)
+{
+    uint64_t at = linear & ~SOFT_PAGE;
+    struct soft_tlb_entry *e = &c->tlb->entry[at >> 12 & (SOFT_TLB_SIZE - 1)];
+
+    c->misses++;
+    if (c->tlb == &c->tlbs[TLB_CAREFUL])
+        return;
+    *e = (struct soft_tlb_entry){
+        .read = at,
+        .write = page->write && page->dirty && !has_code(c, host) ? at : SOFT_TLB_NONE,
+        .host = (uintptr_t)host - at,
+        .global = page->global};
+}
+
+/* Note data breakpoints that an access meets: they are reported after the instruction. */
+static void watch(struct soft *c, uint64_t linear, int size, bool write)
+{
+    if (!(c->dr[7] & DR7_ENABLES))
+        return;
+    for (int i = 0; i < 4; i++) {
+        int type = c->dr[7] >> (16 + 4 * i) & 3, code = c->dr[7] >> (18 + 4 * i) & 3;
+        int len = code == 2 ? 8 : code + 1;
+        uint64_t at = c->dr[i] & ~(uint64_t)(len - 1);
+
+        if (!(c->dr[7] >> (2 * i) & 3) || !(type & 1) || (type == 1 && !write))
+            continue;
+        if (linear < at + len && at < linear + size)
+            c->hit |= 1 << i;
+    }
+}
+
+static _Noreturn void not_canonical(struct soft *c, int seg)
+{
+    soft_raise_code(c, seg == SS ? EXCEPTION_SS : EXCEPTION_GP, 0);
+}
+
+/* What is asked of every access the slow way: canonical, aligned where that is asked for. */
+static void examine(struct soft *c, int seg, uint64_t linear, int size, bool write)
+{
+    if (!canonical(c, linear) || !canonical(c, linear + size - 1))
+        not_canonical(c, seg);
+    if (linear & (size - 1) && c->cr0 & CR0_AM && c->eflags & EFLAGS_AC && c->cpl == 3 &&
+        !(size & (size - 1)))
+        soft_raise_code(c, EXCEPTION_AC, 0);
+    watch(c, linear, size, write);
+}
+
+/* One page's part of an access: its place in RAM, or NULL, when gpa is a chip's. */
+static uint8_t *reach(struct soft *c, uint64_t linear, int rights, uint64_t *gpa)
+{
+    struct access a = present_access(c, rights);
+    struct page page = translate(c, linear, &a);
+    uint8_t *host = ram_at(c->vm->ram, page.gpa, 4096);
+
+    *gpa = page.gpa + (linear & SOFT_PAGE);
+    if (!host)
+        return NULL;
+    fill(c, linear, &page, host);
+    return host + (linear & SOFT_PAGE);
+}
+
+static bool crosses(uint64_t linear, int size)
+{
+    return (linear & SOFT_PAGE) + size > 4096;
+}
+
+static uint64_t read_host(const uint8_t *p, int size)
+{
+    return soft_peek(p, __builtin_ctz(size));
+}
+
+static uint64_t next_page(const struct soft *c, uint64_t linear)
+{
+    return ((linear | SOFT_PAGE) + 1) & c->linear_mask;
+}
+
+/* Bytes of a piece that may lie in two pages, or in a chip; all of it has been examined. */
+static void load_pieces(struct soft *c, uint64_t linear, uint8_t *buf, int n)
+{
+    while (n) {
+        int room = 4096 - (linear & SOFT_PAGE), part = n < room ? n : room;
+        uint64_t gpa;
+        const uint8_t *host = reach(c, linear, ACCESS_READ, &gpa);
+
+        if (host)
+            memcpy(buf, host, part);
+        else
+            for (int i = 0; i < part; i++)
+                buf[i] = soft_mmio_read(c, gpa + i, 1);
+        buf += part;
+        n -= part;
+        linear = next_page(c, linear);
+    }
+}
+
+static void store_pieces(struct soft *c, uint64_t linear, const uint8_t *buf, int n)
+{
+    while (n) {
+        int room = 4096 - (linear & SOFT_PAGE), part = n < room ? n : room;
+        uint64_t gpa;
+        uint8_t *host = reach(c, linear, ACCESS_WRITE, &gpa);
+
+        if (host && has_code(c, host))
+            soft_code_written(c, gpa, part);
+        if (host)
+            memcpy(host, buf, part);
+        else
+            for (int i = 0; i < part; i++)
+                soft_mmio_write(c, gpa + i, 1, buf[i]);
+        buf += part;
+        n -= part;
+        linear = next_page(c, linear);
+    }
+}
+
+uint64_t soft_load_slow(struct soft *c, int seg, uint64_t linear, int size)
+{
+    uint64_t gpa, val = 0;
+
+    examine(c, seg, linear, size, false);
+    if (crosses(linear, size)) {
+        uint8_t buf[8] = {0};
+
+        load_pieces(c, linear, buf, size);
+        memcpy(&val, buf, 8);
+        return val;
+    }
+    const uint8_t *host = reach(c, linear, ACCESS_READ, &gpa);
+
+    return host ? read_host(host, size) : soft_mmio_read(c, gpa, size);
+}
+
+void soft_store_slow(struct soft *c, int seg, uint64_t linear, int size, uint64_t val)
+{
+    uint64_t gpa;
+
+    examine(c, seg, linear, size, true);
+    if (crosses(linear, size)) {
+        soft_probe(c, seg, linear, size, ACCESS_WRITE);
+        store_pieces(c, linear, (const uint8_t *)&val, size);
+        return;
+    }
+    uint8_t *host = reach(c, linear, ACCESS_WRITE, &gpa);
+
+    if (!host) {
+        soft_mmio_write(c, gpa, size, val);
+        return;
+    }
+    if (has_code(c, host))
+        soft_code_written(c, gpa, size);
+    soft_poke(host, __builtin_ctz(size), val);
+}
+
+void soft_load_bytes(struct soft *c, int seg, uint64_t linear, void *buf, int n)
+{
+    examine(c, seg, linear, n, false);
+    soft_probe(c, seg, linear, n, ACCESS_READ);
+    load_pieces(c, linear, buf, n);
+}
+
+void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf, int n)
+{
+    examine(c, seg, linear, n, true);
+    soft_probe(c, seg, linear, n, ACCESS_WRITE);
+    store_pieces(c, linear, buf, n);
+}
+
+void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int rights)
+{
+    struct access a = present_access(c, rights);
+
+    if (!canonical(c, linear) || !canonical(c, linear + n - 1))
+        not_canonical(c, seg);
+    translate(c, linear, &a);
+    if (crosses(linear, n))
+        translate(c, next_page(c, linear), &a);
+}
+
+void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
+{
+    uint64_t gpa;
+
+    examine(c, seg, linear, size, true);
+    if (!crosses(linear, size)) {
+        uint8_t *host = reach(c, linear, ACCESS_READ | ACCESS_WRITE, &gpa);
+
+        if (host) {
+            if (has_code(c, host))
+                soft_code_written(c, gpa, size);
+            return host;
+        }
+    } else {
+        soft_probe(c, seg, linear, size, ACCESS_READ | ACCESS_WRITE);
+    }
+    c->bounce.linear = linear;
+    c->bounce.size = size;
+    if (crosses(linear, size)) {
+        load_pieces(c, linear, c->bounce.data, size);
+    } else {
+        for (int i = 0, step = size > 8 ? 8 : size; i < size; i += step) {
+            uint64_t val = soft_mmio_read(c, gpa + i, step);
+
+            memcpy(c->bounce.data + i, &val, step);
+        }
+    }
+    c->bounce.active = true;
+    return c->bounce.data;
+}
+
+void soft_rmw_commit(struct soft *c)
+{
+    uint64_t gpa, linear = c->bounce.linear;
+    int size = c->bounce.size;
+
+    c->bounce.active = false;
+    if (crosses(linear, size)) {
+        store_pieces(c, linear, c->bounce.data, size);
+        return;
+    }
+    reach(c, linear, ACCESS_READ | ACCESS_WRITE, &gpa);
+    for (int i = 0, step = size > 8 ? 8 : size; i < size; i += step)
+        soft_mmio_write(c, gpa + i, step, read_host(c->bounce.data + i, step));
+}
+
+void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t *n)
+{
+    uint64_t gpa, room = 4096 - (linear & SOFT_PAGE);
+    const struct soft_tlb_entry *e = &c->tlb->entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
+    bool write = rights & ACCESS_WRITE;
+
+    if (*n > room)
+        *n = room;
+    if ((linear & ~SOFT_PAGE) == (write ? e->write : e->read))
+        return (void *)(e->host + linear);
+    if (c->tlb == &c->tlbs[TLB_CAREFUL])
+        return NULL;
+    if (!canonical(c, linear))
+        not_canonical(c, seg);
+    uint8_t *host = reach(c, linear, rights, &gpa);
+
+    return host && write && has_code(c, host) ? NULL : host;
+}
+
+/* The processor's own accesses: never crossing into a chip, which would be a guest's bug that real
+ * hardware answers with whatever the chip says. */
+static uint64_t system_reach(struct soft *c, uint64_t linear, int rights, uint8_t **host)
+{
+    struct access a = {.rights = rights};
+    struct page page = translate(c, linear, &a);
+
+    *host = ram_at(c->vm->ram, page.gpa, 4096);
+    if (*host)
+        *host += linear & SOFT_PAGE;
+    return page.gpa + (linear & SOFT_PAGE);
+}
+
+static bool system_canonical(const struct soft *c, uint64_t linear)
+{
+    return !(c->efer & EFER_LMA) || (uint64_t)((int64_t)linear << 16 >> 16) == linear;
+}
+
+uint64_t soft_system_load(struct soft *c, uint64_t linear, int size)
+{
+    uint64_t val = 0;
+
+    if (!(c->efer & EFER_LMA))
+        linear = (uint32_t)linear;
+    if (!system_canonical(c, linear))
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    for (int i = 0; i < size;) {
+        int part = crosses(linear + i, size - i) ? 1 : size - i;
+        uint8_t *host;
+        uint64_t gpa = system_reach(c, linear + i, ACCESS_READ, &host);
+        uint64_t piece = host ? read_host(host, part) : soft_mmio_read(c, gpa, part);
+
+        val |= piece << (8 * i);
+        i += part;
+    }
+    return val;
+}
+
+void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val)
+{
+    if (!(c->efer & EFER_LMA))
+        linear = (uint32_t)linear;
+    if (!system_canonical(c, linear))
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    soft_system_probe(c, linear, size, ACCESS_WRITE);
+    for (int i = 0; i < size;) {
+        int part = crosses(linear + i, size - i) ? 1 : size - i;
+        uint8_t *host;
+        uint64_t gpa = system_reach(c, linear + i, ACCESS_WRITE, &host);
+
+        if (host && has_code(c, host))
+            soft_code_written(c, gpa, part);
+        if (host)
+            soft_poke(host, __builtin_ctz(part), val >> (8 * i));
+        else
+            soft_mmio_write(c, gpa, part, val >> (8 * i));
+        i += part;
+    }
+}
+
+void soft_system_probe(struct soft *c, uint64_t linear, int n, int rights)
+{
+    struct access a = {.rights = rights};
+
+    if (!system_canonical(c, linear))
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    translate(c, linear, &a);
+    if (crosses(linear, n))
+        translate(c, ((linear | SOFT_PAGE) + 1) & (c->efer & EFER_LMA ? UINT64_MAX : UINT32_MAX),
+                  &a);
+}
+
+uint64_t soft_code_address(struct soft *c, uint64_t linear)
+{
+    uint64_t tag = (linear & ~SOFT_PAGE) | (c->cpl == 3);
+    struct soft_code_tlb_entry *e = &c->code_tlb[linear >> 12 & (SOFT_CODE_TLB_SIZE - 1)];
+
+    if (e->linear == tag)
+        return e->gpa + (linear & SOFT_PAGE);
+    struct access a = present_access(c, ACCESS_EXECUTE);
+
+    if (!canonical(c, linear))
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    struct page page = translate(c, linear, &a);
+
+    *e = (struct soft_code_tlb_entry){.linear = tag, .gpa = page.gpa, .global = page.global};
+    return page.gpa + (linear & SOFT_PAGE);
+}
+
+/* Can code be fetched from linear? */
+static bool fetchable(struct soft *c, uint64_t linear)
+{
+    jmp_buf outer;
+    uint64_t cr2 = c->cr2;
+    bool ok = true;
+
+    memcpy(&outer, &c->fault, sizeof(outer));
+    if (_setjmp(c->fault)) {
+        c->cr2 = cr2;
+        ok = false;
+    } else {
+        soft_code_address(c, linear);
+    }
+    memcpy(&c->fault, &outer, sizeof(outer));
+    return ok;
+}
+
+int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, uint64_t *gpa)
+{
+    int n = 0;
+
+    *gpa = soft_code_address(c, linear);
+    while (n < SOFT_MAX_LEN) {
+        uint64_t at = (linear + n) & c->linear_mask;
+
+        if (n && !(at & SOFT_PAGE) && !fetchable(c, at))
+            break;
+        uint64_t where = soft_code_address(c, at);
+        const uint8_t *host = ram_at(c->vm->ram, where, 1);
+
+        buf[n++] = host ? *host : soft_mmio_read(c, where, 1);
+    }
+    return n;
+}
+
+void soft_flush_tlb(struct soft *c, bool global)
+{
+    for (int t = 0; t < TLB_CAREFUL; t++)
+        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
+            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
+
+            if (global || !e->global)
+                e->read = e->write = SOFT_TLB_NONE;
+        }
+    for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
+        if (global || !c->code_tlb[i].global)
+            c->code_tlb[i].linear = UINT64_MAX;
+    c->flushes++;
+    soft_forget_addresses(c);
+}
+
+void soft_flush_page(struct soft *c, uint64_t linear)
+{
+    for (int t = 0; t < TLB_CAREFUL; t++) {
+        struct soft_tlb_entry *e = &c->tlbs[t].entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
+
+        e->read = e->write = SOFT_TLB_NONE;
+    }
+    c->code_tlb[linear >> 12 & (SOFT_CODE_TLB_SIZE - 1)].linear = UINT64_MAX;
+    soft_forget_addresses(c);
+}
+
+void soft_protect_page(struct soft *c, uint64_t gpa)
+{
+    uintptr_t host = (uintptr_t)ram_at(c->vm->ram, gpa, 4096);
+
+    for (int t = 0; t < TLB_CAREFUL; t++)
+        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
+            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
+
+            if (e->write != SOFT_TLB_NONE && e->host + e->write == host)
+                e->write = SOFT_TLB_NONE;
+        }
+}
+
+bool soft_load_pdptes(struct soft *c, uint64_t cr3)
+{
+    uint64_t pdpte[4];
+
+    for (int i = 0; i < 4; i++) {
+        pdpte[i] = read_entry(table_entry(c, (cr3 & 0xffffffe0) + 8 * i, 8), 8);
+        if (pdpte[i] & PTE_P && pdpte[i] & (RESERVED_64 | UINT64_C(0xfff00000000001e6)))
+            return false;
+    }
+    memcpy(c->pdpte, pdpte, sizeof(pdpte));
+    return true;
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Engine 2: an x86-64 processor made of C. Its state, and what its files share.
+ *
+ *     decode      bytes to operations, by the tables of opcodes that each file of handlers has
+ *     block       straight lines of operations, decoded once; the run loop
+ *     memory      linear addresses: page walks, the TLB, reads and writes
+ *     segment     segment registers and descriptors
+ *     exception   faults and interrupts, and how they are delivered
+ *     integer     arithmetic, logic, moves         bits      shifts, bit fields, BMI
+ *     string      movs, stos, ins and their kin    control   jumps, calls, returns, gates
+ *     system      control registers, MSRs, I/O     cpuid     what it says it is
+ *     x87, sse    floating point and vectors       xsave     and their state as memory
+ *     engine      what stands behind x86/vcpu.h
+ *
+ * All of it belongs to the vCPU's own thread but `stop_at` and `request`.
+ *
+ * An instruction is precise: it changes nothing before its last access that may fault. A fault
+ * leaves by soft_raise(), which does not return; the run loop delivers it.
+ */
+#ifndef X86_SOFT_SOFT_H
+#define X86_SOFT_SOFT_H
+
+#include "x86/cpu.h"
+#include "x86/vcpu.h"
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct soft;
+struct soft_op;
+
+/* Executes one operation, and goes on with the next one of the line by SOFT_NEXT. Or returns: then
+ * the line has ended and c->r[RIP] says where the next one begins. */
+typedef void soft_handler(struct soft *c, const struct soft_op *op);
+
+/* Segment registers, in the order of their encoding. */
+enum {
+    ES,
+    CS,
+    SS,
+    DS,
+    FS,
+    GS,
+    SEGMENTS
+};
+
+/* What else stands in the register file. */
+enum {
+    NO_REG = 16, /* always 0: the base or index of an address that has none */
+    RIP = 17,    /* where the line being run begins, as an offset in CS */
+    REGISTERS
+};
+
+/*
+ * A decoded instruction, ready to run. General registers are named by their offset in bytes in
+ * c->r, so that AH is RAX's offset + 1; all other registers by their number.
+ */
+struct soft_op {
+    soft_handler *run;
+    uint64_t imm; /* the immediate, sign-extended; of a direct near branch, its link: a struct
+                   * soft_block * or NULL */
+    int64_t disp; /* of the address; of a near branch, from the line's begin to the target */
+    uint8_t base, index, scale; /* of the address: offsets of registers, and a shift */
+    uint8_t segment;            /* of the address, prefixes applied */
+    uint8_t reg, rm, vreg;      /* ModRM's and VEX's registers; rm where it is not memory */
+    uint8_t len;                /* of the instruction in bytes */
+    uint8_t osize, asize;       /* log2 of the operand's and the address's size in bytes */
+    uint8_t prefix;             /* SOFT_LOCK ... */
+    bool mem;                   /* ModRM names memory */
+    uint16_t offset;            /* of the instruction from the line's begin, in bytes */
+    uint16_t opcode;            /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
+                                 * for handlers of several instructions */
+};
+
+enum {
+    SOFT_LOCK = 1,
+    SOFT_REP = 2,   /* f3 */
+    SOFT_REPNE = 4, /* f2 */
+    SOFT_DATA = 8,  /* 66 */
+    SOFT_REX_W = 16,
+    SOFT_LINK = 32, /* imm is a link */
+    SOFT_NEAR = 64, /* whose target lies in the page of its line */
+};
+
+enum {
+    EFLAGS_CF = 1 << 0,
+    EFLAGS_PF = 1 << 2,
+    EFLAGS_AF = 1 << 4,
+    EFLAGS_ZF = 1 << 6,
+    EFLAGS_SF = 1 << 7,
+    EFLAGS_TF = 1 << 8,
+    EFLAGS_IF = 1 << 9,
+    EFLAGS_DF = 1 << 10,
+    EFLAGS_OF = 1 << 11,
+    EFLAGS_IOPL = 3 << 12,
+    EFLAGS_NT = 1 << 14,
+    EFLAGS_RF = 1 << 16,
+    EFLAGS_VM = 1 << 17,
+    EFLAGS_AC = 1 << 18,
+    EFLAGS_VIF = 1 << 19,
+    EFLAGS_VIP = 1 << 20,
+    EFLAGS_ID = 1 << 21,
+    EFLAGS_ARITHMETIC = EFLAGS_CF | EFLAGS_PF | EFLAGS_AF | EFLAGS_ZF | EFLAGS_SF | EFLAGS_OF,
+};
+
+/* Exceptions. */
+enum {
+    EXCEPTION_DE = 0,
+    EXCEPTION_DB = 1,
+    EXCEPTION_NMI = 2,
+    EXCEPTION_BP = 3,
+    EXCEPTION_OF = 4,
+    EXCEPTION_BR = 5,
+    EXCEPTION_UD = 6,
+    EXCEPTION_NM = 7,
+    EXCEPTION_DF = 8,
+    EXCEPTION_TS = 10,
+    EXCEPTION_NP = 11,
+    EXCEPTION_SS = 12,
+    EXCEPTION_GP = 13,
+    EXCEPTION_PF = 14,
+    EXCEPTION_MF = 16,
+    EXCEPTION_AC = 17,
+    EXCEPTION_XM = 19,
+};
+
+enum {
+    CR0_MP = 1 << 1,
+    CR0_EM = 1 << 2,
+    CR0_TS = 1 << 3,
+    CR0_WP = 1 << 16,
+    CR0_AM = 1 << 18,
+    CR0_NW = 1 << 29,
+    CR0_CD = 1 << 30,
+
+    CR4_VME = 1 << 0,
+    CR4_PVI = 1 << 1,
+    CR4_TSD = 1 << 2,
+    CR4_DE = 1 << 3,
+    CR4_PSE = 1 << 4,
+    CR4_MCE = 1 << 6,
+    CR4_PGE = 1 << 7,
+    CR4_PCE = 1 << 8,
+    CR4_OSFXSR = 1 << 9,
+    CR4_OSXMMEXCPT = 1 << 10,
+    CR4_UMIP = 1 << 11,
+    CR4_FSGSBASE = 1 << 16,
+    CR4_PCIDE = 1 << 17,
+    CR4_OSXSAVE = 1 << 18,
+    CR4_SMEP = 1 << 20,
+    CR4_SMAP = 1 << 21,
+
+    EFER_SCE = 1 << 0,
+    EFER_NXE = 1 << 11,
+};
+
+/* What an access is for; a set of rights. */
+enum {
+    ACCESS_READ = 1,
+    ACCESS_WRITE = 2,
+    ACCESS_EXECUTE = 4,
+};
+
+/* How an operation's linear address is computed, from the quickest to the general way. */
+enum {
+    FLAT64, /* 64-bit address, segment without a base */
+    FLAT32, /* 32-bit address, segment of 4 GiB at 0 that may be read and written */
+    ANYHOW,
+    KINDS
+};
+
+/* What a segment register lets through: offsets first..last, for some kinds of access. */
+struct soft_window {
+    uint64_t base, first, last;
+    uint8_t rights;
+};
+
+/*
+ * The TLB has an entry for each of its slots' pages of 4 KiB: the linear address of the page, once
+ * for each kind of access that may go straight to RAM, and SOFT_TLB_NONE for those that may not.
+ */
+enum {
+    SOFT_TLB_SIZE = 1024,
+};
+#define SOFT_TLB_NONE UINT64_C(1) /* no page begins there */
+#define SOFT_PAGE     UINT64_C(0xfff)
+
+struct soft_tlb_entry {
+    uint64_t read, write;
+    uintptr_t host; /* address on the host - linear address */
+    bool global;
+};
+
+/* There are several, because whether a page may be accessed depends on who asks. */
+enum {
+    TLB_SUPERVISOR, /* user pages as SMAP leaves them */
+    TLB_SMAP_OFF,   /* supervisor with EFLAGS.AC */
+    TLB_USER,
+    TLB_CAREFUL, /* always empty: every access is to be looked at */
+    TLBS
+};
+
+struct soft_tlb {
+    struct soft_tlb_entry entry[SOFT_TLB_SIZE];
+};
+
+/* The same for code, which needs only its guest-physical address. */
+struct soft_code_tlb_entry {
+    uint64_t linear; /* of the page, | its rights: MODE_USER */
+    uint64_t gpa;
+    bool global;
+};
+enum {
+    SOFT_CODE_TLB_SIZE = 256,
+};
+
+/* x87, MMX and SSE registers, as FXSAVE lays them out in 64-bit mode. */
+struct soft_fpu {
+    uint16_t fcw, fsw;
+    uint8_t ftw, reserved; /* abridged: a bit for each register that is not empty */
+    uint16_t fop;
+    uint64_t fip, fdp;
+    uint32_t mxcsr, mxcsr_mask;
+    uint8_t st[8][16];
+    uint8_t xmm[16][16];
+    uint8_t rest[96];
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct soft_fpu) == 512, "as FXSAVE has it");
+
+/* What other threads want of the CPU: bits of soft.request. */
+enum {
+    REQUEST_LOOK = 1 << 0,       /* come back to the machine */
+    REQUEST_INTERRUPT = 1 << 1,  /* there may be one */
+    REQUEST_NMI = 1 << 2,
+    REQUEST_INIT = 1 << 3,
+    REQUEST_STARTUP = 1 << 4,    /* vector in soft.startup */
+    REQUEST_FLUSH_TLB = 1 << 5,  /* another CPU decoded code of a page that we may hold writable */
+    REQUEST_FLUSH_CODE = 1 << 6, /* another CPU wrote to code */
+};
+
+struct soft_cache; /* block.c */
+
+struct soft {
+    uint64_t r[REGISTERS];
+
+    /* The arithmetic flags as the host's LAHF and SETO leave them: SF ZF AF PF CF in bits 15-8 as in
+     * EFLAGS 7-0, OF in bit 0. All other flags are in eflags, where these are 0. */
+    uint16_t arith;
+    uint32_t eflags;
+
+    uint64_t count; /* instructions begun; the line's own are counted when it begins */
+
+    /* Any thread, atomic: a line that would reach this count does not begin. 0 to stop soon. */
+    uint64_t stop_at;
+    uint32_t request; /* any thread, atomic: why */
+    uint8_t startup;
+
+    const struct soft_op *op;   /* whoever may raise, sets it first */
+    struct soft_block *block;   /* whose line is being run */
+    struct soft_tlb *tlb;       /* the one for what runs now */
+    struct soft_window window[SEGMENTS];
+    uint64_t linear_mask; /* 32 bits outside 64-bit mode */
+    uint32_t mode;        /* what the meaning of code depends on: soft_mode() */
+    uint8_t code_size;    /* log2 of the default operand and address size: 1, 2, 3 */
+    uint8_t stack_size;   /* log2 of the stack pointer's size: 1, 2, 3 */
+    uint8_t cpl;
+
+    bool shadow;     /* no interrupt, and no #DB, before the next instruction has ended */
+    bool halted;     /* HLT, waits for an interrupt */
+    bool waiting_for_startup; /* after INIT, not the first CPU */
+    bool nmi_masked; /* until IRET */
+    bool stepped;    /* TF was set when the instruction began */
+    uint32_t hit;    /* DR6 bits of breakpoints met by the instruction being run */
+
+    struct segment segment[SEGMENTS], ldt, tr;
+    struct descriptor_table gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, efer, xcr0;
+    uint64_t pdpte[4]; /* of PAE paging, loaded with CR3 */
+    uint64_t dr[8];
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    uint64_t tsc_offset, tsc_adjust, pat, misc_enable, mtrr_def_type, xss;
+
+    struct soft_fpu fpu;
+
+    /* The exception that soft_raise() left with. */
+    jmp_buf fault;
+    int vector;
+    uint32_t error_code;
+    bool has_error_code;
+    int delivering; /* vector of the event being delivered, -1 for none */
+
+    /* An access that crosses pages or goes to a chip, between soft_rmw() and soft_rmw_end(). */
+    struct {
+        bool active;
+        uint64_t linear;
+        int size;
+        uint8_t data[16] __attribute__((aligned(16)));
+    } bounce;
+
+    struct soft_cache *cache;
+    struct soft_vm *vm;
+    struct vcpu *vcpu;
+    uint64_t flushes, misses, io, mmio, interrupts; /* statistics */
+
+    struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
+    struct soft_tlb tlbs[TLBS];
+};
+
+/* ---- block.c ---- */
+
+/* End the line after op, which is no branch: for instructions after which the rest of the line may
+ * mean something else. `return soft_leave(c, op);` */
+void soft_leave(struct soft *c, const struct soft_op *op);
+
+/* The offset of the instruction op, and of the one after it, in CS. */
+uint64_t soft_ip(const struct soft *c, const struct soft_op *op);
+uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op);
+
+/* c->r[RIP] is set: go on there, quickly where it has been before. `return soft_go(c);` */
+void soft_go(struct soft *c);
+
+/* What c->mode, windows, sizes and the TLB in use derive from has changed: segments, CPL, CR0, CR4,
+ * EFER, EFLAGS.AC or VM. Only between lines: the handler leaves. */
+void soft_mode(struct soft *c);
+
+/* Look at requests before the next line. */
+static inline void soft_attend(struct soft *c)
+{
+    __atomic_store_n(&c->stop_at, 0, __ATOMIC_SEQ_CST);
+}
+
+/* RAM at host-physical page gpa was written and had code: forget it. */
+void soft_code_written(struct soft *c, uint64_t gpa, int size);
+
+/* ---- exception.c ---- */
+
+/* Raise a fault of the instruction c->op. Nothing of it has happened yet. */
+_Noreturn void soft_raise(struct soft *c, int vector);
+_Noreturn void soft_raise_code(struct soft *c, int vector, uint32_t error_code);
+
+/* Where an event comes from: it decides on privilege checks and the error code's EXT bit. */
+enum soft_source {
+    SOURCE_EXCEPTION, /* fault or trap of the processor, in c->vector ... */
+    SOURCE_SOFTWARE,  /* INT n, INT3, INTO: DPL of the gate counts */
+    SOURCE_INT1,      /* like an exception, but a trap */
+    SOURCE_EXTERNAL,  /* interrupt or NMI */
+};
+
+/*
+ * Deliver an event through the IDT: c->r[RIP] is the return address to push. May raise in its turn.
+ * Sets the new CS:RIP; the caller leaves its line.
+ */
+void soft_interrupt(struct soft *c, int vector, enum soft_source source, bool has_error_code,
+                    uint32_t error_code);
+
+/*
+ * The run loop caught a fault: deliver it, turning a fault met on the way into a double fault.
+ * False when that ends in shutdown.
+ */
+bool soft_deliver_fault(struct soft *c);
+
+/* ---- segment.c ---- */
+
+/* Load a segment register as MOV and POP do, with all checks of the present mode. */
+void soft_load_segment(struct soft *c, int seg, uint16_t selector);
+
+/* Descriptors. */
+struct soft_descriptor {
+    uint16_t selector;
+    uint64_t at; /* linear address of its 8 bytes; 0 for none */
+    uint64_t raw, raw_high;
+    struct segment s;
+};
+
+/* ---- memory.c ---- */
+
+/*
+ * Accesses of the slow way: whatever the TLB does not know, pages crossed, chips. size is 1, 2, 4
+ * or 8. seg is that of the address, which decides between #GP and #SS where it is not canonical.
+ * They raise by c->op.
+ */
+uint64_t soft_load_slow(struct soft *c, int seg, uint64_t linear, int size);
+void soft_store_slow(struct soft *c, int seg, uint64_t linear, int size, uint64_t val);
+
+/* The same for any number of bytes up to a page; a store happens whole or not at all. */
+void soft_load_bytes(struct soft *c, int seg, uint64_t linear, void *buf, int n);
+void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf, int n);
+
+/*
+ * Where linear..linear+size-1 is on the host, to be read and then written (or only looked at, when
+ * the instruction turns out to write nothing: x86 checks for the right to write all the same). Where
+ * that is not one piece of RAM, it is a copy that soft_rmw_end() writes back. size 1 to 16. 
+ */
+void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size);
+void soft_rmw_commit(struct soft *c);
+
+/* May n bytes be accessed so? Raises if not. */
+void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
+
+/* Where a piece of at most *n bytes of RAM at linear is on the host for this access, with *n cut to
+ * what lies in one page; NULL where it has to go the slow way, byte by byte. Raises as the first byte
+ * would. For string instructions. A page with code is never given for writing. */
+void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t *n);
+
+/* The processor's own accesses, to descriptor tables and task states: as supervisor whatever the
+ * CPL, never stopped by SMAP. */
+uint64_t soft_system_load(struct soft *c, uint64_t linear, int size);
+void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val);
+void soft_system_probe(struct soft *c, uint64_t linear, int n, int access);
+
+/* Code: up to 15 bytes at linear, those that could be read without a fault; *gpa is where the first
+ * lies. Raises when there is not even one. */
+int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, uint64_t *gpa);
+
+/* Forget translations: all, all but global ones, those of one page. */
+void soft_flush_tlb(struct soft *c, bool global);
+void soft_flush_page(struct soft *c, uint64_t linear);
+
+/* Load the PDPTEs of PAE paging from cr3; false when a reserved bit is set. */
+bool soft_load_pdptes(struct soft *c, uint64_t cr3);
+
+/* ---- engine.c ---- */
+
+/* Ports. */
+uint64_t soft_in(struct soft *c, uint16_t port, int size);
+void soft_out(struct soft *c, uint16_t port, int size, uint64_t val);
+
+/* Chips in memory: 1, 2, 4 or 8 bytes. */
+uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size);
+void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val);
+
+/* Nanoseconds of the machine's clock; the TSC counts them, plus tsc_offset. */
+uint64_t soft_now(struct soft *c);
+static inline uint64_t soft_tsc(struct soft *c)
+{
+    return soft_now(c) + c->tsc_offset;
+}
+
+/* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP. Without an APIC always. */
+bool soft_apic_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
+bool soft_apic_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
+uint8_t soft_cr8(struct soft *c);
+void soft_set_cr8(struct soft *c, uint8_t val);
+
+/* A random number: the host's; with the instruction clock a sequence that repeats. */
+uint64_t soft_random(struct soft *c);
+
+/* ---- cpuid.c ---- */
+
+struct cpuid_answer {
+    uint32_t eax, ebx, ecx, edx;
+};
+struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index);
+
+/* Bits of CR4, EFER, XCR0 that this processor has. */
+uint64_t soft_cr4_bits(const struct soft *c);
+
+/* ---- x87.c, sse.c, xsave.c ---- */
+
+void soft_fpu_reset(struct soft_fpu *f);
+
+#endif
