@@ -1,0 +1,926 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Local APIC, as a Pentium 4 or later has it, with x2APIC mode and the TSC-deadline timer.
+ *
+ * After: Intel SDM vol. 3A, "Advanced Programmable Interrupt Controller (APIC)": "Local APIC"
+ * (the register map), "Local APIC State", "Handling Local Interrupts", "Issuing Interprocessor
+ * Interrupts", "Handling Interrupts", "Spurious Interrupt", "Message Signalled Interrupts" and
+ * "Extended XAPIC (x2APIC)".
+ * Left out: another address than 0xfee00000, which is #GP, as no guest of ours moves the page; an
+ * id that software can write; SMI, as there is no system management mode; ExtINT as a message: the
+ * PIC has a wire; the sources of thermal and performance interrupts; CMCI, directed EOI, focus
+ * processors, bus arbitration, remote read; a delivery status other than idle, since messages
+ * arrive at once.
+ *
+ * Where the SDM leaves it open, or hardware differs from it:
+ * - Between one-shot and periodic the count goes on, and the mode at zero decides. "A write to the
+ *   LVT Timer Register that changes the timer mode disarms the timer", but processors do that to
+ *   and from TSC-deadline mode only; there are guests that write the mode after the count.
+ * - Interrupts that wait while software has the APIC disabled are held until it is enabled.
+ * - By shorthand, INIT and start-up messages do not reach their sender; other modes do.
+ * - A write of other than 32 bits, or beside a register's first byte, does nothing.
+ */
+#include "hw/lapic.h"
+
+#include <assert.h>
+
+enum { /* registers: an offset into the page / 16, an MSR - 0x800 */
+    ID = 0x02,
+    VERSION = 0x03,
+    TPR = 0x08,
+    APR = 0x09,
+    PPR = 0x0a,
+    EOI = 0x0b,
+    RRD = 0x0c,
+    LDR = 0x0d,
+    DFR = 0x0e,
+    SVR = 0x0f,
+    ISR = 0x10,
+    TMR = 0x18,
+    IRR = 0x20,
+    ESR = 0x28,
+    ICR = 0x30,
+    ICR_HIGH = 0x31,
+    LVT_TIMER = 0x32,
+    LVT_THERMAL = 0x33,
+    LVT_PERFORMANCE = 0x34,
+    LVT_LINT0 = 0x35,
+    LVT_LINT1 = 0x36,
+    LVT_ERROR = 0x37,
+    INITIAL_COUNT = 0x38,
+    CURRENT_COUNT = 0x39,
+    DIVIDE = 0x3e,
+    SELF_IPI = 0x3f,
+    REGISTERS = 0x40,
+};
+
+enum { /* IA32_APIC_BASE, below the address */
+    BASE_BSP = 1 << 8,
+    BASE_EXTD = 1 << 10,
+    BASE_EN = 1 << 11,
+};
+#define BASE_ADDRESS UINT64_C(0xfee00000)
+
+enum {
+    XAPIC_ID_SHIFT = 24, /* also of a logical destination */
+    LAST_LVT = LVT_ERROR - LVT_TIMER,
+    VERSION_VALUE = 0x14 | LAST_LVT << 16,
+    VECTOR = 0xff,
+    FIRST_VECTOR = 16,
+    SVR_ENABLE = 1 << 8,
+    SVR_RESET = 0xff,
+    DFR_FLAT = 0xf,
+    DFR_CLUSTER = 0x0,
+    DFR_SHIFT = 28,
+    XAPIC_BROADCAST = 0xff,
+};
+
+enum { /* an entry of the local vector table, and below EDGE_OR_LEVEL the ICR */
+    MODE_SHIFT = 8,
+    MODE = 7 << MODE_SHIFT,
+    STATUS = 1 << 12,
+    POLARITY = 1 << 13,
+    REMOTE_IRR = 1 << 14,
+    LEVEL = 1 << 15,
+    MASK = 1 << 16,
+    TIMER_MODE_SHIFT = 17,
+    TIMER_MODE = 3 << TIMER_MODE_SHIFT,
+};
+
+enum timer_mode {
+    ONE_SHOT,
+    PERIODIC,
+    DEADLINE,
+    RESERVED,
+};
+
+enum { /* ESR */
+    SEND_ILLEGAL_VECTOR = 1 << 5,
+    RECEIVED_ILLEGAL_VECTOR = 1 << 6,
+    ILLEGAL_REGISTER = 1 << 7,
+};
+
+enum { /* ICR */
+    ICR_LOGICAL = 1 << 11,
+    ICR_ASSERT = 1 << 14,
+    ICR_LEVEL = 1 << 15,
+    SHORTHAND = 3 << 18,
+    SHORTHAND_NONE = 0 << 18,
+    SHORTHAND_SELF = 1 << 18,
+    SHORTHAND_OTHERS = 3 << 18,
+    ICR_LOW = SHORTHAND | ICR_LEVEL | ICR_ASSERT | STATUS | ICR_LOGICAL | MODE | VECTOR,
+};
+
+/*
+ * Who has a register: X in xAPIC mode, where accesses the wrong way do nothing, R and W to read
+ * and write in x2APIC mode, where those are #GP, as are ones in bits that a register has not.
+ */
+enum {
+    X = 1,
+    R = 2,
+    W = 4
+};
+
+static const struct {
+    uint8_t access;
+    uint64_t bits; /* that may be written, to some effect or none */
+} registers[REGISTERS] = {
+    [ID] = {X | R, 0},
+    [VERSION] = {X | R, 0},
+    [TPR] = {X | R | W, 0xff},
+    [APR] = {X, 0},
+    [PPR] = {X | R, 0},
+    [EOI] = {X | W, 0},
+    [RRD] = {X, 0},
+    [LDR] = {X | R, 0xff000000},
+    [DFR] = {X, 0xf0000000},
+    [SVR] = {X | R | W, 0x3ff},
+    [ISR... ISR + 7] = {X | R, 0},
+    [TMR... TMR + 7] = {X | R, 0},
+    [IRR... IRR + 7] = {X | R, 0},
+    [ESR] = {X | R | W, 0},
+    [ICR] = {X | R | W, UINT64_C(0xffffffff00000000) | ICR_LOW},
+    [ICR_HIGH] = {X, 0xff000000},
+    [LVT_TIMER] = {X | R | W, TIMER_MODE | MASK | STATUS | VECTOR},
+    [LVT_THERMAL] = {X | R | W, MASK | STATUS | MODE | VECTOR},
+    [LVT_PERFORMANCE] = {X | R | W, MASK | STATUS | MODE | VECTOR},
+    [LVT_LINT0] = {X | R | W, MASK | LEVEL | REMOTE_IRR | POLARITY | STATUS | MODE | VECTOR},
+    [LVT_LINT1] = {X | R | W, MASK | LEVEL | REMOTE_IRR | POLARITY | STATUS | MODE | VECTOR},
+    [LVT_ERROR] = {X | R | W, MASK | STATUS | VECTOR},
+    [INITIAL_COUNT] = {X | R | W, 0xffffffff},
+    [CURRENT_COUNT] = {X | R, 0},
+    [DIVIDE] = {X | R | W, 0xb},
+    [SELF_IPI] = {W, 0xff},
+};
+
+static bool enabled(const struct lapic *l)
+{
+    return l->base & BASE_EN;
+}
+
+static bool x2apic(const struct lapic *l)
+{
+    return l->base & BASE_EXTD;
+}
+
+static bool software_enabled(const struct lapic *l)
+{
+    return enabled(l) && l->svr & SVR_ENABLE;
+}
+
+static uint32_t *lvt(struct lapic *l, int reg)
+{
+    return &l->lvt[reg - LVT_TIMER];
+}
+
+static enum lapic_mode mode(uint32_t entry)
+{
+    return (entry & MODE) >> MODE_SHIFT;
+}
+
+/* Priorities. Vectors are bits of arrays of 32-bit words; the higher 4 bits are a priority. */
+
+static void set_bit(uint32_t *bits, int n, bool val)
+{
+    uint32_t bit = UINT32_C(1) << n % 32;
+
+    bits[n / 32] = val ? bits[n / 32] | bit : bits[n / 32] & ~bit;
+}
+
+static bool get_bit(const uint32_t *bits, int n)
+{
+    return bits[n / 32] >> n % 32 & 1;
+}
+
+/* The highest bit, or -1. */
+static int highest(const uint32_t *bits)
+{
+    for (int i = 7; i >= 0; i--)
+        if (bits[i])
+            return 32 * i + 31 - __builtin_clz(bits[i]);
+    return -1;
+}
+
+static int ppr(const struct lapic *l)
+{
+    int served = highest(l->isr), tpr = l->tpr;
+
+    return tpr >> 4 >= served >> 4 ? tpr : served & 0xf0;
+}
+
+static int apr(const struct lapic *l)
+{
+    int served = highest(l->isr) >> 4, asks = highest(l->irr) >> 4, tpr = l->tpr >> 4;
+
+    served = served < 0 ? 0 : served;
+    asks = asks < 0 ? 0 : asks;
+    if (tpr >= asks && tpr > served)
+        return l->tpr;
+    return ((tpr & served) > asks ? tpr & served : asks) << 4;
+}
+
+/* The vector that the CPU would be given, or -1. */
+static int candidate(const struct lapic *l)
+{
+    int vector = highest(l->irr);
+
+    return software_enabled(l) && vector >> 4 > ppr(l) >> 4 ? vector : -1;
+}
+
+/* After whatever may have changed that. */
+static void update(struct lapic *l)
+{
+    bool level = candidate(l) >= 0;
+
+    if (level != l->intr) {
+        l->intr = level;
+        l->out.intr(l->out.to, level);
+    }
+}
+
+/* Interrupts come in. */
+
+static void local(struct lapic *l, int reg);
+
+/* An error is an interrupt if it is the first since ESR was written. */
+static void error(struct lapic *l, uint32_t what)
+{
+    bool first = !l->errors;
+
+    l->errors |= what;
+    if (first)
+        local(l, LVT_ERROR);
+}
+
+static void accept(struct lapic *l, int vector, bool level)
+{
+    if (vector < FIRST_VECTOR) {
+        error(l, RECEIVED_ILLEGAL_VECTOR);
+        return;
+    }
+    set_bit(l->irr, vector, true);
+    set_bit(l->tmr, vector, level);
+    update(l);
+}
+
+/* Only LINT0 has levels; ExtINT is one, too, but that the CPU sees by lapic_extint(). */
+static bool is_level(int reg, uint32_t entry)
+{
+    return reg == LVT_LINT0 && mode(entry) == LAPIC_FIXED && entry & LEVEL;
+}
+
+/* An interrupt of the local vector table. */
+static void local(struct lapic *l, int reg)
+{
+    uint32_t *entry = lvt(l, reg);
+
+    if (*entry & MASK)
+        return;
+    switch (mode(*entry)) {
+    case LAPIC_FIXED:
+        if (is_level(reg, *entry))
+            *entry |= REMOTE_IRR;
+        accept(l, *entry & VECTOR, is_level(reg, *entry));
+        break;
+    case LAPIC_NMI:
+        l->out.nmi(l->out.to);
+        break;
+    case LAPIC_INIT:
+        l->out.init(l->out.to);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Send what LINT0 as a level wants to, unless the last one awaits its EOI. */
+static void service_lint0(struct lapic *l)
+{
+    uint32_t entry = *lvt(l, LVT_LINT0);
+
+    if (enabled(l) && l->lint[0] && is_level(LVT_LINT0, entry) && !(entry & REMOTE_IRR))
+        local(l, LVT_LINT0);
+}
+
+void lapic_lint(struct lapic *l, int n, bool level)
+{
+    bool rises = level && !l->lint[n];
+    int reg = LVT_LINT0 + n;
+
+    assert(n == 0 || n == 1);
+    l->lint[n] = level;
+    if (!enabled(l)) {
+        if (n == 1 && rises)
+            l->out.nmi(l->out.to); /* the pins are INTR and NMI then */
+    } else if (is_level(reg, *lvt(l, reg))) {
+        service_lint0(l);
+    } else if (rises) {
+        local(l, reg);
+    }
+}
+
+bool lapic_extint(const struct lapic *l)
+{
+    uint32_t entry = l->lvt[LVT_LINT0 - LVT_TIMER];
+
+    return !enabled(l) || (!(entry & MASK) && mode(entry) == LAPIC_EXTINT);
+}
+
+void lapic_receive(struct lapic *l, const struct lapic_message *m)
+{
+    if (!enabled(l))
+        return;
+    switch (m->mode) {
+    case LAPIC_FIXED:
+    case LAPIC_LOWEST:
+        if (software_enabled(l))
+            accept(l, m->vector, m->level);
+        break;
+    case LAPIC_NMI:
+        l->out.nmi(l->out.to);
+        break;
+    case LAPIC_INIT:
+        l->out.init(l->out.to);
+        break;
+    case LAPIC_STARTUP:
+        l->out.startup(l->out.to, m->vector);
+        break;
+    case LAPIC_SMI:
+    case LAPIC_EXTINT:
+        break;
+    }
+}
+
+/* And go to the CPU. */
+
+int lapic_ack(struct lapic *l)
+{
+    int vector = candidate(l);
+
+    if (vector < 0)
+        return software_enabled(l) && highest(l->irr) >= 0 ? (int)(l->svr & VECTOR) : -1;
+    set_bit(l->irr, vector, false);
+    set_bit(l->isr, vector, true);
+    update(l);
+    return vector;
+}
+
+static void end_interrupt(struct lapic *l)
+{
+    int vector = highest(l->isr);
+    uint32_t *lint0 = lvt(l, LVT_LINT0);
+
+    if (vector < 0)
+        return;
+    set_bit(l->isr, vector, false);
+    update(l);
+    if (!get_bit(l->tmr, vector))
+        return;
+    if ((int)(*lint0 & VECTOR) == vector)
+        *lint0 &= ~REMOTE_IRR;
+    service_lint0(l);
+    l->out.eoi(l->out.to, vector);
+}
+
+static void set_tpr(struct lapic *l, uint32_t val)
+{
+    l->tpr = val;
+    update(l);
+}
+
+uint64_t lapic_cr8(const struct lapic *l)
+{
+    return l->tpr >> 4;
+}
+
+void lapic_set_cr8(struct lapic *l, uint64_t val)
+{
+    set_tpr(l, (val & 0xf) << 4);
+}
+
+/* Messages. */
+
+static uint32_t x2apic_ldr(const struct lapic *l)
+{
+    return l->id >> 4 << 16 | UINT32_C(1) << l->id % 16;
+}
+
+static bool logically(const struct lapic *l, uint32_t dest)
+{
+    uint32_t xapic = l->ldr >> XAPIC_ID_SHIFT, x2 = x2apic_ldr(l);
+
+    if (x2apic(l))
+        return x2 >> 16 == dest >> 16 && x2 & dest & 0xffff;
+    if (dest > XAPIC_BROADCAST)
+        return false;
+    switch (l->dfr >> DFR_SHIFT) {
+    case DFR_FLAT:
+        return xapic & dest;
+    case DFR_CLUSTER:
+        return xapic >> 4 == dest >> 4 && xapic & dest & 0xf;
+    }
+    return false;
+}
+
+static bool addressed(const struct lapic *l, const struct lapic_message *m)
+{
+    if (!enabled(l) || l == m->except)
+        return false;
+    if (m->dest == LAPIC_BROADCAST)
+        return true;
+    return m->logical ? logically(l, m->dest) : l->id == m->dest;
+}
+
+void lapic_bus_send(struct lapic *const *all, int n, const struct lapic_message *m)
+{
+    struct lapic *lowest = NULL;
+
+    for (int i = 0; i < n; i++) {
+        if (!addressed(all[i], m))
+            continue;
+        if (m->mode != LAPIC_LOWEST)
+            lapic_receive(all[i], m);
+        else if (software_enabled(all[i]) && (!lowest || ppr(all[i]) < ppr(lowest)))
+            lowest = all[i];
+    }
+    if (lowest)
+        lapic_receive(lowest, m);
+}
+
+bool lapic_message_from_msi(uint64_t addr, uint32_t data, struct lapic_message *m)
+{
+    bool logical = addr & 1 << 2, hint = addr & 1 << 3;
+    bool assert_level = data & ICR_ASSERT, level = data & ICR_LEVEL;
+
+    if (addr >> 20 != BASE_ADDRESS >> 20)
+        return false;
+    *m = (struct lapic_message){
+        .dest = addr >> 12 & 0xff,
+        .logical = logical,
+        .mode = mode(data),
+        .vector = data & VECTOR,
+    };
+    if (m->dest == XAPIC_BROADCAST)
+        m->dest = LAPIC_BROADCAST;
+    switch (m->mode) {
+    case LAPIC_FIXED:
+    case LAPIC_LOWEST:
+        m->level = level;
+        m->mode = hint ? LAPIC_LOWEST : m->mode;
+        return assert_level || !level;
+    case LAPIC_INIT:
+        return assert_level || !level;
+    case LAPIC_NMI:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A message to oneself does not take the bus. */
+static void send_self(struct lapic *l, const struct lapic_message *m)
+{
+    if (m->mode == LAPIC_FIXED || m->mode == LAPIC_LOWEST || m->mode == LAPIC_NMI)
+        lapic_receive(l, m);
+}
+
+static void send(struct lapic *l, uint64_t icr)
+{
+    struct lapic_message m = {
+        .dest = icr >> 32,
+        .logical = icr & ICR_LOGICAL,
+        .mode = mode(icr),
+        .vector = icr & VECTOR,
+    };
+    bool vectored = m.mode == LAPIC_FIXED || m.mode == LAPIC_LOWEST;
+
+    if (!x2apic(l))
+        m.dest >>= XAPIC_ID_SHIFT;
+    if ((icr & SHORTHAND) != SHORTHAND_NONE || (!x2apic(l) && m.dest == XAPIC_BROADCAST))
+        m.dest = LAPIC_BROADCAST;
+    if ((icr & SHORTHAND) == SHORTHAND_OTHERS)
+        m.except = l;
+    if (vectored && m.vector < FIRST_VECTOR)
+        error(l, SEND_ILLEGAL_VECTOR);
+
+    /* "INIT level de-assert" meant something to the arbitration of the APIC bus alone. */
+    if (m.mode == LAPIC_INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERT))
+        return;
+    if ((icr & SHORTHAND) == SHORTHAND_SELF) {
+        send_self(l, &m);
+        return;
+    }
+    if ((icr & SHORTHAND) != SHORTHAND_NONE && !vectored && m.mode != LAPIC_NMI)
+        m.except = l;
+    l->out.ipi(l->out.to, &m);
+}
+
+/* The timer. */
+
+static enum timer_mode timer_mode(const struct lapic *l)
+{
+    return (l->lvt[0] & TIMER_MODE) >> TIMER_MODE_SHIFT;
+}
+
+/* Nanoseconds of one count. */
+static uint64_t tick(const struct lapic *l)
+{
+    int code = (l->divide & 3) | (l->divide & 8) >> 1;
+
+    return UINT64_C(1) << ((code + 1) & 7);
+}
+
+static uint64_t period(const struct lapic *l)
+{
+    return l->initial * tick(l);
+}
+
+/* Nanoseconds until the count is zero; a periodic one begins again at that very moment. */
+static uint64_t remaining(const struct lapic *l, uint64_t now)
+{
+    if (!l->counting)
+        return 0;
+    if (now < l->zero)
+        return l->zero - now;
+    return timer_mode(l) == PERIODIC ? period(l) - (now - l->zero) % period(l) : 0;
+}
+
+static uint32_t current_count(const struct lapic *l)
+{
+    return (remaining(l, clock_now(l->clock)) + tick(l) - 1) / tick(l);
+}
+
+/* When the timer should next fire. */
+static uint64_t expiry(const struct lapic *l, uint64_t now)
+{
+    uint64_t tsc = now + l->tsc_offset, at = l->zero;
+
+    if (l->tsc_deadline) {
+        if (l->tsc_deadline <= tsc)
+            return now;
+        return l->tsc_deadline - tsc < CLOCK_NEVER - now ? now + (l->tsc_deadline - tsc)
+                                                         : CLOCK_NEVER;
+    }
+    if (!l->counting)
+        return CLOCK_NEVER;
+    if (timer_mode(l) == PERIODIC && period(l) < LAPIC_MIN_PERIOD_NS &&
+        at < now + LAPIC_MIN_PERIOD_NS)
+        at += (now + LAPIC_MIN_PERIOD_NS - at + period(l) - 1) / period(l) * period(l);
+    return at;
+}
+
+static void arm(struct lapic *l)
+{
+    clock_arm(l->clock, &l->timer, expiry(l, clock_now(l->clock)));
+}
+
+/* What was missed of a periodic timer is lost, but its phase stays. */
+static void expire(struct lapic *l)
+{
+    uint64_t now = clock_now(l->clock);
+
+    l->tsc_deadline = 0;
+    if (timer_mode(l) == PERIODIC)
+        l->zero = now + remaining(l, now);
+    else
+        l->counting = false;
+    arm(l);
+    local(l, LVT_TIMER);
+}
+
+static void timer_fire(struct timer *t)
+{
+    expire(container_of(t, struct lapic, timer));
+}
+
+/* Before and after the guest programs it: what is due is due to the old programming. */
+static void settle(struct lapic *l)
+{
+    if (l->timer.deadline <= clock_now(l->clock))
+        expire(l);
+}
+
+static void rearm(struct lapic *l)
+{
+    arm(l);
+    settle(l);
+}
+
+static void set_initial_count(struct lapic *l, uint32_t val)
+{
+    if (timer_mode(l) == DEADLINE)
+        return;
+    settle(l);
+    l->initial = val;
+    l->counting = val && timer_mode(l) != RESERVED;
+    l->zero = clock_now(l->clock) + period(l);
+    rearm(l);
+}
+
+static void set_divide(struct lapic *l, uint32_t val)
+{
+    uint32_t count;
+
+    settle(l);
+    count = current_count(l);
+    l->divide = val;
+    l->zero = clock_now(l->clock) + count * tick(l);
+    rearm(l);
+}
+
+static void set_tsc_deadline(struct lapic *l, uint64_t tsc)
+{
+    if (timer_mode(l) != DEADLINE)
+        return;
+    settle(l);
+    l->tsc_deadline = tsc;
+    rearm(l);
+}
+
+void lapic_set_tsc_offset(struct lapic *l, uint64_t offset)
+{
+    settle(l);
+    l->tsc_offset = offset;
+    rearm(l);
+}
+
+static void set_lvt_timer(struct lapic *l, uint32_t val)
+{
+    uint64_t now = clock_now(l->clock);
+    enum timer_mode was = timer_mode(l);
+
+    settle(l);
+    l->zero = now + remaining(l, now);
+    *lvt(l, LVT_TIMER) = val;
+    if (timer_mode(l) != was && (timer_mode(l) >= DEADLINE || was >= DEADLINE)) {
+        l->counting = false;
+        l->initial = 0;
+        l->tsc_deadline = 0;
+    }
+    rearm(l);
+}
+
+/* Registers. */
+
+static void set_lvt(struct lapic *l, int reg, uint32_t val)
+{
+    uint32_t remote_irr = *lvt(l, reg) & REMOTE_IRR;
+
+    val &= ~(uint32_t)(STATUS | REMOTE_IRR);
+    if (!(l->svr & SVR_ENABLE))
+        val |= MASK;
+    if (reg == LVT_TIMER) {
+        set_lvt_timer(l, val);
+        return;
+    }
+    *lvt(l, reg) = is_level(reg, val) ? val | remote_irr : val;
+    if (reg == LVT_LINT0)
+        service_lint0(l);
+}
+
+static void set_svr(struct lapic *l, uint32_t val)
+{
+    l->svr = val;
+    if (!(val & SVR_ENABLE))
+        for (int i = 0; i <= LAST_LVT; i++)
+            l->lvt[i] |= MASK;
+    update(l);
+}
+
+static uint64_t read_register(const struct lapic *l, unsigned reg)
+{
+    switch (reg) {
+    case ID:
+        return x2apic(l) ? l->id : l->id << XAPIC_ID_SHIFT;
+    case VERSION:
+        return VERSION_VALUE;
+    case TPR:
+        return l->tpr;
+    case APR:
+        return apr(l);
+    case PPR:
+        return ppr(l);
+    case LDR:
+        return x2apic(l) ? x2apic_ldr(l) : l->ldr;
+    case DFR:
+        return l->dfr;
+    case SVR:
+        return l->svr;
+    case ISR ... ISR + 7:
+        return l->isr[reg - ISR];
+    case TMR ... TMR + 7:
+        return l->tmr[reg - TMR];
+    case IRR ... IRR + 7:
+        return l->irr[reg - IRR];
+    case ESR:
+        return l->esr;
+    case ICR:
+        return l->icr;
+    case ICR_HIGH:
+        return l->icr >> 32;
+    case LVT_TIMER ... LVT_ERROR:
+        return l->lvt[reg - LVT_TIMER];
+    case INITIAL_COUNT:
+        return l->initial;
+    case CURRENT_COUNT:
+        return current_count(l);
+    case DIVIDE:
+        return l->divide;
+    }
+    return 0;
+}
+
+/* val has no bits but those of the register. */
+static void write_register(struct lapic *l, unsigned reg, uint64_t val)
+{
+    switch (reg) {
+    case TPR:
+        set_tpr(l, val);
+        break;
+    case EOI:
+        end_interrupt(l);
+        break;
+    case LDR:
+        l->ldr = val;
+        break;
+    case DFR:
+        l->dfr = val | UINT32_MAX >> (32 - DFR_SHIFT);
+        break;
+    case SVR:
+        set_svr(l, val);
+        break;
+    case ESR:
+        l->esr = l->errors;
+        l->errors = 0;
+        break;
+    case ICR:
+        l->icr = val & ~(uint64_t)STATUS;
+        send(l, l->icr);
+        break;
+    case ICR_HIGH:
+        l->icr = val << 32 | (uint32_t)l->icr;
+        break;
+    case LVT_TIMER ... LVT_ERROR:
+        set_lvt(l, reg, val);
+        break;
+    case INITIAL_COUNT:
+        set_initial_count(l, val);
+        break;
+    case DIVIDE:
+        set_divide(l, val);
+        break;
+    case SELF_IPI:
+        send(l, SHORTHAND_SELF | val);
+        break;
+    }
+}
+
+/* Is there such a register in the page? If not the error is noted. */
+static bool in_page(struct lapic *l, uint64_t off)
+{
+    if (off / 16 < REGISTERS && registers[off / 16].access & X)
+        return true;
+    error(l, ILLEGAL_REGISTER);
+    return false;
+}
+
+/* A register is the first 4 of 16 bytes; the others read as zero. */
+static uint64_t lapic_read(struct device *d, uint64_t off, int size)
+{
+    struct lapic *l = container_of(d, struct lapic, dev);
+
+    (void)size;
+    if (!lapic_mmio(l))
+        return UINT64_MAX;
+    if (!in_page(l, off) || off % 16 >= 4)
+        return 0;
+    return (uint32_t)read_register(l, off / 16) >> off % 16 * 8;
+}
+
+static void lapic_write(struct device *d, uint64_t off, int size, uint64_t val)
+{
+    struct lapic *l = container_of(d, struct lapic, dev);
+    unsigned reg = off / 16;
+
+    if (!lapic_mmio(l) || !in_page(l, off) || off % 16 != 0 || size != 4)
+        return;
+    val = (uint32_t)val & registers[reg].bits;
+    if (reg == ICR)
+        val |= l->icr & UINT64_C(0xffffffff00000000);
+    write_register(l, reg, val);
+}
+
+bool lapic_mmio(const struct lapic *l)
+{
+    return enabled(l) && !x2apic(l);
+}
+
+static void reset_registers(struct lapic *l)
+{
+    l->tpr = l->ldr = l->esr = l->errors = 0;
+    l->dfr = UINT32_MAX;
+    l->svr = SVR_RESET;
+    l->icr = 0;
+    for (int i = 0; i < 8; i++)
+        l->irr[i] = l->isr[i] = l->tmr[i] = 0;
+    for (int i = 0; i <= LAST_LVT; i++)
+        l->lvt[i] = MASK;
+    l->initial = l->divide = 0;
+    l->counting = false;
+    l->zero = l->tsc_deadline = 0;
+    arm(l);
+    update(l);
+}
+
+/* No way leads from disabled to x2APIC mode, from there to xAPIC mode, or to EXTD without EN. */
+static bool set_base(struct lapic *l, uint64_t val)
+{
+    uint64_t now = val & (BASE_EN | BASE_EXTD), was = l->base & (BASE_EN | BASE_EXTD);
+
+    if ((val & ~(uint64_t)(BASE_BSP | BASE_EN | BASE_EXTD)) != BASE_ADDRESS)
+        return false;
+    if (now == BASE_EXTD || (now == (BASE_EN | BASE_EXTD) && was == 0) ||
+        (now == BASE_EN && was == (BASE_EN | BASE_EXTD)))
+        return false;
+    l->base = BASE_ADDRESS | (l->base & BASE_BSP) | now;
+    if (!enabled(l))
+        reset_registers(l);
+    return true;
+}
+
+bool lapic_rdmsr(struct lapic *l, uint32_t msr, uint64_t *val)
+{
+    uint32_t reg = msr - LAPIC_MSR_X2APIC;
+
+    if (msr == LAPIC_MSR_BASE) {
+        *val = l->base;
+        return true;
+    }
+    if (msr == LAPIC_MSR_TSC_DEADLINE) {
+        *val = l->tsc_deadline;
+        return true;
+    }
+    if (!x2apic(l) || reg >= REGISTERS || !(registers[reg].access & R))
+        return false;
+    *val = read_register(l, reg);
+    return true;
+}
+
+bool lapic_wrmsr(struct lapic *l, uint32_t msr, uint64_t val)
+{
+    uint32_t reg = msr - LAPIC_MSR_X2APIC;
+
+    if (msr == LAPIC_MSR_BASE)
+        return set_base(l, val);
+    if (msr == LAPIC_MSR_TSC_DEADLINE) {
+        set_tsc_deadline(l, val);
+        return true;
+    }
+    if (!x2apic(l) || reg >= REGISTERS || !(registers[reg].access & W) ||
+        val & ~registers[reg].bits)
+        return false;
+    write_register(l, reg, val);
+    return true;
+}
+
+void lapic_reset(struct lapic *l)
+{
+    l->base = BASE_ADDRESS | (l->base & BASE_BSP) | BASE_EN;
+    reset_registers(l);
+}
+
+void lapic_init_reset(struct lapic *l)
+{
+    reset_registers(l);
+}
+
+static void reset_pin(struct device *d)
+{
+    lapic_reset(container_of(d, struct lapic, dev));
+}
+
+void lapic_wire(struct lapic *l)
+{
+    l->svr = SVR_ENABLE | SVR_RESET;
+    *lvt(l, LVT_LINT0) = LAPIC_EXTINT << MODE_SHIFT;
+    *lvt(l, LVT_LINT1) = LAPIC_NMI << MODE_SHIFT;
+}
+
+void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct lapic_out out)
+{
+    assert(id < XAPIC_BROADCAST);
+    assert(out.intr && out.nmi && out.init && out.startup && out.eoi && out.ipi);
+    *l = (struct lapic){
+        .dev = {.name = "lapic",
+                .max_size = 4,
+                .read = lapic_read,
+                .write = lapic_write,
+                .reset = reset_pin},
+        .out = out,
+        .clock = c,
+        .id = id,
+        .base = bsp ? BASE_BSP : 0,
+    };
+    clock_add(c, &l->timer, timer_fire);
+    lapic_reset(l);
+}

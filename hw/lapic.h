@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC of a CPU: messages, its own timer and two pins in, interrupts to the CPU out.
+ *
+ * For an engine whose CPU is made of C: KVM has its own. The CPU owns its local APIC, sends it the
+ * accesses to its page and its MSRs, and takes from it what interrupts there are; a bus, which is
+ * lapic_bus_send(), joins it to the others and to the IOAPIC.
+ */
+#ifndef HW_LAPIC_H
+#define HW_LAPIC_H
+
+#include "hw/clock.h"
+#include "hw/device.h"
+
+/* Of the timer: ticks per second before the divide register, and how often at most it wakes the
+ * host when periodic. A shorter period loses ticks, as in a guest too slow to take them. */
+#define LAPIC_TIMER_HZ      NS_PER_SECOND
+#define LAPIC_MIN_PERIOD_NS UINT64_C(100000)
+
+/* MSRs; those of x2APIC mode are LAPIC_MSR_X2APIC + 0..LAPIC_MSR_X2APIC_COUNT - 1. */
+#define LAPIC_MSR_BASE         0x1b
+#define LAPIC_MSR_TSC_DEADLINE 0x6e0
+#define LAPIC_MSR_X2APIC       0x800
+#define LAPIC_MSR_X2APIC_COUNT 0x100
+
+#define LAPIC_BROADCAST UINT32_MAX
+
+/* Delivery modes, as they are encoded everywhere. */
+enum lapic_mode {
+    LAPIC_FIXED = 0,
+    LAPIC_LOWEST = 1,
+    LAPIC_SMI = 2,
+    LAPIC_NMI = 4,
+    LAPIC_INIT = 5,
+    LAPIC_STARTUP = 6,
+    LAPIC_EXTINT = 7,
+};
+
+struct lapic;
+
+/* What travels on the bus. */
+struct lapic_message {
+    uint32_t dest; /* an id or a logical destination; LAPIC_BROADCAST for everybody */
+    bool logical;
+    const struct lapic *except; /* not for this one; may be NULL */
+    enum lapic_mode mode;
+    uint8_t vector;
+    bool level; /* level-triggered: out.eoi will be called; FIXED and LOWEST only */
+};
+
+/*
+ * Where its outputs go. eoi and ipi, but none of the others, may come back to this chip by
+ * lapic_receive(), as they do through an IOAPIC or lapic_bus_send().
+ */
+struct lapic_out {
+    /* lapic_ack() has, or no longer has, a vector to give. Called on change only. */
+    void (*intr)(void *to, bool level);
+
+    void (*nmi)(void *to);
+
+    /* INIT: sooner or later the CPU calls lapic_init_reset(), and waits for startup. */
+    void (*init)(void *to);
+
+    /* Start-up message: begin at vector << 12 in real mode, if the CPU waits for that. */
+    void (*startup)(void *to, uint8_t vector);
+
+    /* A level-triggered interrupt ended: for the IOAPIC. */
+    void (*eoi)(void *to, int vector);
+
+    /* The CPU sends a message: for lapic_bus_send(). */
+    void (*ipi)(void *to, const struct lapic_message *m);
+
+    void *to;
+};
+
+struct lapic {
+    struct device dev; /* the page at 0xfee00000; nothing there unless lapic_mmio() */
+    struct lapic_out out;
+    struct clock *clock;
+    struct timer timer;
+    uint32_t id;
+
+    bool intr;           /* what out.intr was told last */
+    bool lint[2];        /* level of LINT0, LINT1 */
+    uint64_t tsc_offset; /* what the TSC is ahead of the clock */
+
+    uint64_t base; /* IA32_APIC_BASE */
+    uint32_t tpr, ldr, dfr, svr;
+    uint32_t irr[8], isr[8], tmr[8];
+    uint32_t esr, errors; /* as read; and what was found since it was written */
+    uint64_t icr;
+    uint32_t lvt[6];
+    uint32_t initial, divide;
+    bool counting;         /* one-shot, periodic: the count is not, or not for good, 0 */
+    uint64_t zero;         /* when it is 0 (again), in ns on the clock */
+    uint64_t tsc_deadline; /* 0 for none */
+};
+
+/*
+ * Make the local APIC of the CPU with that id, 0..0xfe; bsp: it is the one that boots. Takes one
+ * of the clock's timers, so is done once; from then on there is lapic_reset(). All functions in
+ * out must be there. It is in the state after power-on: enabled in xAPIC mode, disabled by
+ * software, LINT0 and LINT1 masked.
+ */
+void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct lapic_out out);
+
+/* Power-on. The pins and the TSC's offset stay, as they are others'. */
+void lapic_reset(struct lapic *l);
+
+/* What INIT does to it: as lapic_reset(), but the mode (xAPIC, x2APIC, none) stays. */
+void lapic_init_reset(struct lapic *l);
+
+/* Leave it as firmware does that of the CPU which boots: enabled, with the PIC on LINT0 and NMI on
+ * LINT1 ("virtual wire mode"). After a reset. */
+void lapic_wire(struct lapic *l);
+
+/* Is the page there: enabled, and not in x2APIC mode? */
+bool lapic_mmio(const struct lapic *l);
+
+/* RDMSR and WRMSR of the MSRs above; false is #GP, and so is any other MSR. */
+bool lapic_rdmsr(struct lapic *l, uint32_t msr, uint64_t *val);
+bool lapic_wrmsr(struct lapic *l, uint32_t msr, uint64_t val);
+
+/* CR8, 0..15: the CPU checks its reserved bits. */
+uint64_t lapic_cr8(const struct lapic *l);
+void lapic_set_cr8(struct lapic *l, uint64_t val);
+
+/* The guest's TSC is clock_now() + offset, modulo 2^64, from now on. */
+void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
+
+/*
+ * The CPU takes an interrupt: its vector, 16..255, which is then in service. When there is none to
+ * give, as l->intr fell since the CPU saw it: the spurious vector, 0..255, if one waits behind the
+ * priority, which nobody must end with EOI; or -1.
+ */
+int lapic_ack(struct lapic *l);
+
+/* Does INTR of the PIC reach the CPU, past the local APIC or through it? Changes only by what the
+ * CPU does with its registers and MSRs, and by resets. */
+bool lapic_extint(const struct lapic *l);
+
+/* The pin LINT0, where the PIC's INTR is, or LINT1, where NMI is. n is 0 or 1. */
+void lapic_lint(struct lapic *l, int n, bool level);
+
+/* A message that is for this one, wherever it came from. */
+void lapic_receive(struct lapic *l, const struct lapic_message *m);
+
+/*
+ * Give a message to those of the n local APICs that it is for. That is one at most in LOWEST mode:
+ * of those that can take it, the one with the lowest PPR, and of several such the first in all.
+ * Nobody takes turns, so that the same guest does the same again.
+ */
+void lapic_bus_send(struct lapic *const *all, int n, const struct lapic_message *m);
+
+/* Decode a message in MSI format, a write of data to addr. False when there is nothing to be
+ * delivered: no such address, a level going down, ExtINT, SMI or a reserved mode. */
+bool lapic_message_from_msi(uint64_t addr, uint32_t data, struct lapic_message *m);
+
+#endif
