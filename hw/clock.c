@@ -10,6 +10,15 @@ void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t))
     c->timers = t;
 }
 
+void clock_remove(struct clock *c, struct timer *t)
+{
+    struct timer **at = &c->timers;
+
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+}
+
 void clock_arm(struct clock *c, struct timer *t, uint64_t deadline)
 {
     if (t->deadline == deadline)

@@ -48,6 +48,9 @@ static inline int64_t clock_calendar(struct clock *c, uint32_t *ns)
 /* Give the clock a timer to watch from now on, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));
 
+/* Take a timer away from it. */
+void clock_remove(struct clock *c, struct timer *t);
+
 /* Arm a timer for a deadline in ns on the clock (one in the past falls due at once), or disarm it
  * with CLOCK_NEVER. Costs nothing when the deadline does not change. */
 void clock_arm(struct clock *c, struct timer *t, uint64_t deadline);

@@ -93,7 +93,7 @@ struct engine {
     void (*print_stat)(struct vcpu *v, FILE *f);
 };
 
-extern const struct engine kvm_engine;
+extern const struct engine kvm_engine, soft_engine;
 
 /* Start the vCPU's thread, and wait for its end. */
 void vcpu_start(struct vcpu *v);

@@ -21,6 +21,7 @@
 #ifndef X86_SOFT_SOFT_H
 #define X86_SOFT_SOFT_H
 
+#include "hw/lapic.h"
 #include "x86/cpu.h"
 #include "x86/vcpu.h"
 
@@ -301,9 +302,12 @@ struct soft {
         uint8_t data[16] __attribute__((aligned(16)));
     } bounce;
 
+    struct lapic lapic; /* with config.apic; machine lock */
     struct soft_cache *cache;
     struct soft_vm *vm;
     struct vcpu *vcpu;
+    int wake_fd;
+    bool sleeping; /* any thread, atomic: it waits at wake_fd */
     uint64_t flushes, misses, io, mmio, interrupts; /* statistics */
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
@@ -432,6 +436,9 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val);
 /* Chips in memory: 1, 2, 4 or 8 bytes. */
 uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size);
 void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val);
+
+/* The TSC is ahead of the machine's clock by so much from now on. */
+void soft_set_tsc_offset(struct soft *c, uint64_t offset);
 
 /* Nanoseconds of the machine's clock; the TSC counts them, plus tsc_offset. */
 uint64_t soft_now(struct soft *c);

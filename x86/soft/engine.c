@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Engine 2 behind x86/vcpu.h: CPUs made of C, which need nothing of the host but threads.
+ *
+ * The vCPU's thread runs lines of operations until soft.stop_at is reached. Whoever wants something
+ * of it leaves a request and sets stop_at to 0; the thread then looks what it is.
+ *
+ * Left out: SMM, and so SMIs. Several CPUs of one guest are not synchronised as to modified code
+ * within an instruction, as no processor does.
+ */
+#define _GNU_SOURCE
+#include "x86/soft/engine.h"
+#include "hw/die.h"
+#include "x86/machine.h"
+#include "x86/soft/block.h"
+#include "x86/trace.h"
+#include "x86/vcpu.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define LAPIC_PAGE UINT64_C(0xfee00000)
+
+enum {
+    DR6_FIXED = 0xffff0ff0,
+    DR6_BS = 1 << 14,
+    DR7_FIXED = 0x400,
+    DR7_ENABLES = 0xff,
+    MISC_ENABLE_FAST_STRING = 1 << 0,
+    MTRR_ENABLE = 1 << 11,
+    MTRR_WRITE_BACK = 6,
+};
+
+/* ---- requests ---- */
+
+void soft_ask(struct soft *c, uint32_t request)
+{
+    uint64_t one = 1;
+
+    __atomic_fetch_or(&c->request, request, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->stop_at, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&c->sleeping, __ATOMIC_SEQ_CST))
+        (void)!write(c->wake_fd, &one, sizeof(one));
+}
+
+void soft_ask_others(struct soft *c, uint32_t request)
+{
+    for (int i = 0; i < c->vm->cpus; i++)
+        if (c->vm->cpu[i] && c->vm->cpu[i] != c)
+            soft_ask(c->vm->cpu[i], request);
+}
+
+static void withdraw(struct soft *c, uint32_t request)
+{
+    __atomic_fetch_and(&c->request, ~request, __ATOMIC_SEQ_CST);
+}
+
+static void soft_kick(struct vcpu *v)
+{
+    soft_ask(v->engine, REQUEST_LOOK);
+}
+
+/* ---- the local APIC ---- */
+
+static void lapic_intr(void *to, bool level)
+{
+    if (level)
+        soft_ask(to, REQUEST_INTERRUPT);
+}
+
+static void lapic_nmi(void *to)
+{
+    soft_ask(to, REQUEST_NMI);
+}
+
+static void lapic_init_message(void *to)
+{
+    soft_ask(to, REQUEST_INIT);
+}
+
+static void lapic_startup(void *to, uint8_t vector)
+{
+    struct soft *c = to;
+
+    c->startup = vector;
+    soft_ask(c, REQUEST_STARTUP);
+}
+
+/* The machine is locked: the CPU is at its local APIC's registers. */
+static void lapic_eoi(void *to, int vector)
+{
+    struct soft *c = to;
+
+    ioapic_eoi(&c->vcpu->machine->board[0].ioapic, vector);
+}
+
+static void send(struct soft_vm *vm, const struct lapic_message *m)
+{
+    struct lapic *all[PC_MAX_CPUS];
+
+    for (int i = 0; i < vm->cpus; i++)
+        all[i] = &vm->cpu[i]->lapic;
+    lapic_bus_send(all, vm->cpus, m);
+}
+
+static void lapic_ipi(void *to, const struct lapic_message *m)
+{
+    send(((struct soft *)to)->vm, m);
+}
+
+static void soft_message(struct machine *m, uint64_t addr, uint32_t data)
+{
+    struct lapic_message message;
+
+    if (m->config.apic && lapic_message_from_msi(addr, data, &message))
+        send(m->vm, &message);
+}
+
+/* The local APICs report the end of all level-triggered interrupts, whatever pin they came from. */
+static void soft_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
+{
+    (void)m, (void)pin, (void)addr, (void)data, (void)level;
+}
+
+static bool has_apic(const struct soft *c)
+{
+    return c->vcpu->machine->config.apic;
+}
+
+bool soft_apic_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
+{
+    struct machine *m = c->vcpu->machine;
+
+    if (!has_apic(c))
+        return false;
+    pthread_mutex_lock(&m->lock);
+    bool ok = lapic_rdmsr(&c->lapic, msr, val);
+
+    pthread_mutex_unlock(&m->lock);
+    return ok;
+}
+
+bool soft_apic_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
+{
+    struct machine *m = c->vcpu->machine;
+
+    if (!has_apic(c))
+        return false;
+    pthread_mutex_lock(&m->lock);
+    bool ok = lapic_wrmsr(&c->lapic, msr, val);
+
+    pthread_mutex_unlock(&m->lock);
+    return ok;
+}
+
+uint8_t soft_cr8(struct soft *c)
+{
+    return has_apic(c) ? lapic_cr8(&c->lapic) : 0;
+}
+
+void soft_set_cr8(struct soft *c, uint8_t val)
+{
+    struct machine *m = c->vcpu->machine;
+
+    if (!has_apic(c))
+        return;
+    pthread_mutex_lock(&m->lock);
+    lapic_set_cr8(&c->lapic, val);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void soft_set_tsc_offset(struct soft *c, uint64_t offset)
+{
+    struct machine *m = c->vcpu->machine;
+
+    c->tsc_offset = offset;
+    if (!has_apic(c))
+        return;
+    pthread_mutex_lock(&m->lock);
+    lapic_set_tsc_offset(&c->lapic, offset);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- chips ---- */
+
+/* After an access: the chip may have interrupted us, who made it. */
+static void after_access(struct soft *c)
+{
+    if (__atomic_load_n(&c->vcpu->intr, __ATOMIC_ACQUIRE))
+        soft_ask(c, REQUEST_INTERRUPT);
+    else if (machine_stopping(c->vcpu->machine) || c->vcpu->exited)
+        soft_attend(c);
+}
+
+uint64_t soft_in(struct soft *c, uint16_t port, int size)
+{
+    uint64_t val = machine_read(c->vcpu, &c->vcpu->board->pio, port, size);
+
+    c->io++;
+    trace_io(c->vcpu, false, port, size, val);
+    after_access(c);
+    return val;
+}
+
+void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
+{
+    c->io++;
+    machine_write(c->vcpu, &c->vcpu->board->pio, port, size, val);
+    trace_io(c->vcpu, true, port, size, val);
+    after_access(c);
+}
+
+static bool is_lapic(const struct soft *c, uint64_t gpa)
+{
+    return (gpa & ~SOFT_PAGE) == LAPIC_PAGE && has_apic(c) && lapic_mmio(&c->lapic);
+}
+
+uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size)
+{
+    struct machine *m = c->vcpu->machine;
+    uint64_t val;
+
+    if (is_lapic(c, gpa)) {
+        pthread_mutex_lock(&m->lock);
+        val = c->lapic.dev.read(&c->lapic.dev, gpa & SOFT_PAGE, size);
+        pthread_mutex_unlock(&m->lock);
+        return val;
+    }
+    val = machine_read(c->vcpu, &c->vcpu->board->mmio, gpa, size);
+    c->mmio++;
+    trace_mmio(c->vcpu, false, gpa, size, val);
+    after_access(c);
+    return val;
+}
+
+void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val)
+{
+    struct machine *m = c->vcpu->machine;
+
+    if (is_lapic(c, gpa)) {
+        pthread_mutex_lock(&m->lock);
+        c->lapic.dev.write(&c->lapic.dev, gpa & SOFT_PAGE, size, val);
+        pthread_mutex_unlock(&m->lock);
+        return;
+    }
+    c->mmio++;
+    machine_write(c->vcpu, &c->vcpu->board->mmio, gpa, size, val);
+    trace_mmio(c->vcpu, true, gpa, size, val);
+    after_access(c);
+}
+
+uint64_t soft_now(struct soft *c)
+{
+    return clock_now(&c->vcpu->machine->clock);
+}
+
+uint64_t soft_random(struct soft *c)
+{
+    uint64_t val;
+
+    (void)c;
+    while (getrandom(&val, sizeof(val), 0) != sizeof(val))
+        ;
+    return val;
+}
+
+/* ---- reset, and state from outside ---- */
+
+/* What a CPU has at its very beginning, and after INIT. */
+static void reset_state(struct soft *c, const struct cpu_state *s)
+{
+    memcpy(c->r, s->gpr, sizeof(s->gpr));
+    c->r[NO_REG] = 0;
+    c->r[RIP] = s->rip;
+    soft_set_arith(c, s->rflags);
+    c->eflags = s->rflags & ~(EFLAGS_ARITHMETIC | RFLAGS_FIXED);
+    const struct segment *from[SEGMENTS] = {&s->es, &s->cs, &s->ss, &s->ds, &s->fs, &s->gs};
+
+    for (int i = 0; i < SEGMENTS; i++)
+        c->segment[i] = *from[i];
+    c->tr = s->tr;
+    c->ldt = s->ldt;
+    c->gdt = s->gdt;
+    c->idt = s->idt;
+    c->cr0 = s->cr0;
+    c->cr2 = s->cr2;
+    c->cr3 = s->cr3;
+    c->cr4 = s->cr4;
+    c->efer = s->efer;
+    c->cpl = !(c->cr0 & CR0_PE) ? 0 : c->eflags & EFLAGS_VM ? 3 : c->segment[SS].dpl;
+    c->shadow = c->halted = c->nmi_masked = c->stepped = false;
+    c->hit = 0;
+    c->delivering = -1;
+    c->op = NULL;
+    c->bounce.active = false;
+    if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !(c->efer & EFER_LMA))
+        soft_load_pdptes(c, c->cr3);
+    soft_flush_tlb(c, true);
+    soft_mode(c);
+    soft_attend(c);
+}
+
+static void soft_get_state(struct vcpu *v, struct cpu_state *s)
+{
+    const struct soft *c = v->engine;
+
+    *s = (struct cpu_state){
+        .rip = c->op ? soft_ip(c, c->op) : c->r[RIP],
+        .rflags = soft_eflags(c),
+        .es = c->segment[ES],
+        .cs = c->segment[CS],
+        .ss = c->segment[SS],
+        .ds = c->segment[DS],
+        .fs = c->segment[FS],
+        .gs = c->segment[GS],
+        .tr = c->tr,
+        .ldt = c->ldt,
+        .gdt = c->gdt,
+        .idt = c->idt,
+        .cr0 = c->cr0,
+        .cr2 = c->cr2,
+        .cr3 = c->cr3,
+        .cr4 = c->cr4,
+        .efer = c->efer,
+    };
+    memcpy(s->gpr, c->r, sizeof(s->gpr));
+}
+
+static void soft_set_state(struct vcpu *v, const struct cpu_state *s)
+{
+    struct soft *c = v->engine;
+
+    reset_state(c, s);
+    c->waiting_for_startup = false;
+    c->count = c->io = c->mmio = c->misses = c->flushes = c->interrupts = 0;
+}
+
+static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])
+{
+    memcpy(gpr, ((const struct soft *)v->engine)->r, 16 * sizeof(gpr[0]));
+}
+
+static bool soft_halted(struct vcpu *v)
+{
+    const struct soft *c = v->engine;
+
+    return c->halted || c->waiting_for_startup;
+}
+
+/* Registers that INIT leaves alone. */
+static void power_on(struct soft *c)
+{
+    soft_fpu_reset(&c->fpu);
+    c->xcr0 = 1;
+    c->pat = UINT64_C(0x0007040600070406);
+    c->misc_enable = MISC_ENABLE_FAST_STRING;
+    c->mtrr_def_type = MTRR_ENABLE | MTRR_WRITE_BACK;
+    c->dr[6] = DR6_FIXED;
+    c->dr[7] = DR7_FIXED;
+}
+
+static void init_message(struct soft *c)
+{
+    struct machine *m = c->vcpu->machine;
+    struct cpu_state s;
+
+    cpu_real_mode(&s, 0xf0000);
+    s.rip = 0xfff0;
+    s.gpr[RSP] = 0;
+    memset(c->dr, 0, sizeof(c->dr));
+    c->dr[6] = DR6_FIXED;
+    c->dr[7] = DR7_FIXED;
+    reset_state(c, &s);
+    c->waiting_for_startup = c->vcpu->index > 0;
+    pthread_mutex_lock(&m->lock);
+    lapic_init_reset(&c->lapic);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void startup_message(struct soft *c)
+{
+    struct cpu_state s;
+
+    if (!c->waiting_for_startup)
+        return;
+    cpu_real_mode(&s, c->startup << 12);
+    s.gpr[RSP] = 0;
+    reset_state(c, &s);
+    c->waiting_for_startup = false;
+}
+
+static void soft_vcpu_init(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+    struct soft_vm *vm = m->vm;
+    struct soft *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
+    struct cpu_state s;
+
+    if (c == MAP_FAILED)
+        die("no memory for CPU %d: %m", v->index);
+    v->engine = c;
+    c->vm = vm;
+    c->vcpu = v;
+    c->cache = soft_cache_new(vm);
+    c->wake_fd = eventfd(0, EFD_CLOEXEC);
+    if (c->wake_fd < 0)
+        die("cannot make CPU %d: %m", v->index);
+    soft_flush_tlb(c, true);
+    for (int i = 0; i < SOFT_TLB_SIZE; i++)
+        c->tlbs[TLB_CAREFUL].entry[i].read = c->tlbs[TLB_CAREFUL].entry[i].write = SOFT_TLB_NONE;
+    power_on(c);
+    cpu_real_mode(&s, 0xf0000);
+    reset_state(c, &s);
+    if (m->config.apic) {
+        lapic_init(&c->lapic, v->index, &m->clock, v->index == 0,
+                   (struct lapic_out){.intr = lapic_intr,
+                                      .nmi = lapic_nmi,
+                                      .init = lapic_init_message,
+                                      .startup = lapic_startup,
+                                      .eoi = lapic_eoi,
+                                      .ipi = lapic_ipi,
+                                      .to = c});
+        if (v->index == 0)
+            lapic_wire(&c->lapic);
+    }
+    c->waiting_for_startup = v->index > 0 && m->config.apic;
+    vm->cpu[v->index] = c;
+}
+
+static void soft_open(struct machine *m)
+{
+    struct soft_vm *vm = calloc(1, sizeof(*vm) + m->config.cpus * sizeof(vm->cpu[0]));
+
+    assert(vm);
+    m->vm = vm;
+    vm->machine = m;
+    vm->ram = &m->ram;
+    vm->cpus = m->config.cpus;
+    vm->coders = calloc(m->ram.size >> 12, 1);
+    if (!vm->coders)
+        die("no memory for the engine");
+}
+
+static void soft_close(struct machine *m)
+{
+    struct soft_vm *vm = m->vm;
+
+    for (int i = 0; i < vm->cpus; i++) {
+        struct soft *c = vm->cpu[i];
+
+        if (!c)
+            continue;
+        if (m->config.apic)
+            clock_remove(&m->clock, &c->lapic.timer);
+        soft_cache_free(c->cache);
+        close(c->wake_fd);
+        munmap(c, sizeof(*c));
+        m->vcpu[i].engine = NULL;
+    }
+    free(vm->coders);
+    free(vm);
+    m->vm = NULL;
+}
+
+/* ---- the thread ---- */
+
+/* Is there somebody to come back for? */
+static bool wanted(struct vcpu *v)
+{
+    return machine_stopping(v->machine) || v->exited ||
+           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
+}
+
+static bool interrupted(struct soft *c)
+{
+    const struct vcpu *v = c->vcpu;
+
+    if (has_apic(c) && __atomic_load_n(&c->lapic.intr, __ATOMIC_ACQUIRE))
+        return true;
+    return __atomic_load_n(&v->intr, __ATOMIC_ACQUIRE) && (!has_apic(c) || lapic_extint(&c->lapic));
+}
+
+/* The interrupt to take: its vector, or -1 when there is none after all. */
+static int acknowledge(struct soft *c)
+{
+    struct machine *m = c->vcpu->machine;
+    int vector = -1;
+
+    if (has_apic(c)) {
+        pthread_mutex_lock(&m->lock);
+        if (c->lapic.intr)
+            vector = lapic_ack(&c->lapic);
+        pthread_mutex_unlock(&m->lock);
+        if (vector >= 0 || !lapic_extint(&c->lapic))
+            return vector;
+    }
+    return machine_ack(c->vcpu);
+}
+
+/* Take an interrupt or NMI, if there is one and the CPU lets it. May raise. */
+static void take_interrupt(struct soft *c)
+{
+    if (c->shadow)
+        return;
+    if (c->request & REQUEST_NMI && !c->nmi_masked) {
+        withdraw(c, REQUEST_NMI);
+        c->halted = false;
+        c->interrupts++;
+        c->nmi_masked = true;
+        soft_interrupt(c, EXCEPTION_NMI, SOURCE_EXTERNAL, false, 0);
+        return;
+    }
+    withdraw(c, REQUEST_INTERRUPT);
+    if (!interrupted(c))
+        return;
+    if (c->eflags & EFLAGS_IF) {
+        int vector = acknowledge(c);
+
+        if (vector >= 0) {
+            c->halted = false;
+            c->interrupts++;
+            soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
+        }
+        soft_attend(c);
+    }
+    /* Whoever sets IF shall know. */
+    if (interrupted(c))
+        __atomic_fetch_or(&c->request, REQUEST_INTERRUPT, __ATOMIC_SEQ_CST);
+}
+
+/* Do what was asked for. False to come back to the machine. May raise. */
+static bool serve(struct soft *c)
+{
+    __atomic_store_n(&c->stop_at, UINT64_MAX, __ATOMIC_SEQ_CST);
+    uint32_t request = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST);
+
+    if (request & REQUEST_LOOK)
+        withdraw(c, REQUEST_LOOK);
+    if (wanted(c->vcpu))
+        return false;
+    if (request & REQUEST_FLUSH_TLB) {
+        withdraw(c, REQUEST_FLUSH_TLB);
+        soft_flush_tlb(c, true);
+    }
+    if (request & REQUEST_FLUSH_CODE) {
+        withdraw(c, REQUEST_FLUSH_CODE);
+        soft_cache_flush(c);
+    }
+    if (request & REQUEST_INIT) {
+        withdraw(c, REQUEST_INIT);
+        init_message(c);
+    }
+    if (request & REQUEST_STARTUP) {
+        withdraw(c, REQUEST_STARTUP);
+        startup_message(c);
+    }
+    if (!c->waiting_for_startup)
+        take_interrupt(c);
+    return true;
+}
+
+/* Sleep until somebody asks for something. */
+static void sleep_on(struct soft *c)
+{
+    uint64_t count;
+
+    __atomic_store_n(&c->sleeping, true, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&c->stop_at, __ATOMIC_SEQ_CST))
+        (void)!read(c->wake_fd, &count, sizeof(count));
+    __atomic_store_n(&c->sleeping, false, __ATOMIC_SEQ_CST);
+}
+
+/* Is there something to be looked at before or after each instruction? */
+static bool careful(const struct soft *c)
+{
+    return c->shadow || c->eflags & (EFLAGS_TF | EFLAGS_RF) || c->dr[7] & DR7_ENABLES;
+}
+
+/* Instruction breakpoints at RIP: bits of DR6. */
+static uint32_t code_breakpoints(const struct soft *c)
+{
+    uint64_t linear = (c->window[CS].base + c->r[RIP]) & c->linear_mask;
+    uint32_t hit = 0;
+
+    for (int i = 0; i < 4; i++)
+        if (c->dr[7] >> (2 * i) & 3 && !(c->dr[7] >> (16 + 4 * i) & 3) && c->dr[i] == linear)
+            hit |= 1 << i;
+    return hit;
+}
+
+/* Run one instruction with all that may happen around it. */
+static void step(struct soft *c)
+{
+    bool shadow = c->shadow, resume = c->eflags & EFLAGS_RF;
+
+    c->shadow = false;
+    c->eflags &= ~EFLAGS_RF;
+    if (!resume && !shadow && c->dr[7] & DR7_ENABLES) {
+        uint32_t hit = code_breakpoints(c);
+
+        if (hit) {
+            c->dr[6] |= hit;
+            soft_raise(c, EXCEPTION_DB);
+        }
+    }
+    if (!shadow)
+        c->hit = 0;
+    c->stepped = c->eflags & EFLAGS_TF;
+    soft_run_one(c);
+    bool stepped = c->stepped;
+
+    c->stepped = false;
+    if (c->shadow || !(stepped || c->hit))
+        return;
+    c->dr[6] |= c->hit | (stepped ? DR6_BS : 0);
+    c->hit = 0;
+    c->halted = false;
+    soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
+}
+
+static enum vcpu_stop soft_run(struct vcpu *v)
+{
+    struct soft *c = v->engine;
+
+    soft_attend(c);
+    if (_setjmp(c->fault)) {
+        soft_undo(c);
+        c->stepped = false;
+        c->bounce.active = false;
+        if (!soft_deliver_fault(c))
+            return VCPU_SHUTDOWN;
+    }
+    for (;;) {
+        c->op = NULL;
+        if (c->count >= __atomic_load_n(&c->stop_at, __ATOMIC_SEQ_CST) && !serve(c))
+            return VCPU_KICKED;
+        if (c->halted && !has_apic(c))
+            return VCPU_HALTED;
+        if (c->halted || c->waiting_for_startup)
+            sleep_on(c);
+        else if (careful(c))
+            step(c);
+        else
+            soft_run_lines(c);
+    }
+}
+
+static void soft_print_stat(struct vcpu *v, FILE *f)
+{
+    const struct soft *c = v->engine;
+    uint64_t exits = c->io + c->mmio;
+
+    fprintf(f, "%llu exit%s", (unsigned long long)exits, exits == 1 ? "" : "s");
+    if (c->io)
+        fprintf(f, " io=%llu", (unsigned long long)c->io);
+    if (c->mmio)
+        fprintf(f, " mmio=%llu", (unsigned long long)c->mmio);
+    fprintf(f, ", %llu instructions, %llu blocks decoded, %llu TLB misses, %llu interrupts",
+            (unsigned long long)c->count, (unsigned long long)soft_cache_decoded(c),
+            (unsigned long long)c->misses, (unsigned long long)c->interrupts);
+}
+
+const struct engine soft_engine = {
+    .name = "soft",
+    .open = soft_open,
+    .close = soft_close,
+    .vcpu_init = soft_vcpu_init,
+    .run = soft_run,
+    .kick = soft_kick,
+    .get = soft_get_state,
+    .set = soft_set_state,
+    .gpr = soft_get_gpr,
+    .halted = soft_halted,
+    .message = soft_message,
+    .route = soft_route,
+    .print_stat = soft_print_stat,
+};
