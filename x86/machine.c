@@ -189,6 +189,14 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     make_vcpus(m);
 }
 
+void machine_use(struct machine *m, const struct engine *engine)
+{
+    m->engine->close(m);
+    m->config.engine = m->engine = engine;
+    engine->open(m);
+    make_vcpus(m);
+}
+
 void machine_reset(struct machine *m)
 {
     enum machine_stop old = m->stop;

@@ -81,6 +81,9 @@ struct machine {
  */
 void machine_build(struct machine *m, const struct config *c, struct console *const *consoles);
 
+/* Give a machine that has not started yet another engine; its CPUs are then as after power-on. */
+void machine_use(struct machine *m, const struct engine *engine);
+
 /* Press the reset button: RAM is cleared, chips and vCPUs are as after power-on. No vCPU runs. */
 void machine_reset(struct machine *m);
 

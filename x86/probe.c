@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     CODE = 0x1000,
@@ -27,48 +28,76 @@ enum {
 /* Where the paged guest finds DATA. */
 #define ALIAS UINT32_C(0x80005000)
 
+/* The loops have two instructions; their count stands in the code, least byte first. */
+#define BYTE(count, n) (((count) / 2 >> (8 * (n))) & 0xff)
+#define LOOP32(count)                                                                              \
+    0xb9, BYTE(count, 0), BYTE(count, 1), BYTE(count, 2), BYTE(count, 3), /* mov ecx, count / 2 */ \
+        0xff, 0xc9,                                                       /* dec ecx */            \
+        0x75, 0xfc                                                        /* jnz the dec */
+
 static const uint8_t real_code[] = {
-    0xb3, PROBE_STATUS, /* mov bl, 42 */
-    0xb0, 0,            /* mov al, EXIT */
-    0xba, 0x00,
+    0xb9,
+    BYTE(PROBE_SHORT_INSTRUCTIONS, 0),
+    BYTE(PROBE_SHORT_INSTRUCTIONS, 1), /* mov cx, ... */
+    0x49,                              /* dec cx */
+    0x75,
+    0xfd, /* jnz the dec */
+    0xb3,
+    PROBE_STATUS, /* mov bl, 42 */
+    0xb0,
+    0, /* mov al, EXIT */
+    0xba,
+    0x00,
     0x05, /* mov dx, 0x500 */
     0xee, /* out dx, al */
     0xf4, /* hlt */
 };
 
 static const uint8_t flat_code[] = {
-    0xb3, PROBE_STATUS, /* mov bl, 42 */
-    0xb0, 0,            /* mov al, EXIT */
-    0x66, 0xba,
-    0x00, 0x05, /* mov dx, 0x500 */
-    0xee,       /* out dx, al */
-    0xf4,       /* hlt */
+    LOOP32(PROBE_SHORT_INSTRUCTIONS),
+    0xb3,
+    PROBE_STATUS, /* mov bl, 42 */
+    0xb0,
+    0, /* mov al, EXIT */
+    0x66,
+    0xba,
+    0x00,
+    0x05, /* mov dx, 0x500 */
+    0xee, /* out dx, al */
+    0xf4, /* hlt */
 };
 
 static const uint8_t paged_code[] = {
-    0x8a, 0x1d, 0x00, 0x50, 0x00, 0x80, /* mov bl, [ALIAS] */
-    0xb0, 0,                            /* mov al, EXIT */
-    0x66, 0xba, 0x00, 0x05,             /* mov dx, 0x500 */
-    0xee,                               /* out dx, al */
-    0xf4,                               /* hlt */
+    LOOP32(PROBE_SHORT_INSTRUCTIONS),
+    0x8a,
+    0x1d,
+    0x00,
+    0x50,
+    0x00,
+    0x80, /* mov bl, [ALIAS] */
+    0xb0,
+    0, /* mov al, EXIT */
+    0x66,
+    0xba,
+    0x00,
+    0x05, /* mov dx, 0x500 */
+    0xee, /* out dx, al */
+    0xf4, /* hlt */
 };
 
-/* The loop has two instructions; its count stands in the code, least byte first. */
-#define LOOPS   (PROBE_INSTRUCTIONS / 2)
-#define BYTE(n) ((LOOPS >> (8 * (n))) & 0xff)
-
-/* clang-format off */
 static const uint8_t speed_code[] = {
-    0xb9, BYTE(0), BYTE(1), BYTE(2), BYTE(3), /* mov ecx, LOOPS */
-    0xff, 0xc9,                               /* dec ecx */
-    0x75, 0xfc,                               /* jnz the dec */
-    0xb3, PROBE_STATUS,                       /* mov bl, 42 */
-    0xb0, 0,                                  /* mov al, EXIT */
-    0x66, 0xba, 0x00, 0x05,                   /* mov dx, 0x500 */
-    0xee,                                     /* out dx, al */
-    0xf4,                                     /* hlt */
+    LOOP32(PROBE_INSTRUCTIONS),
+    0xb3,
+    PROBE_STATUS, /* mov bl, 42 */
+    0xb0,
+    0, /* mov al, EXIT */
+    0x66,
+    0xba,
+    0x00,
+    0x05, /* mov dx, 0x500 */
+    0xee, /* out dx, al */
+    0xf4, /* hlt */
 };
-/* clang-format on */
 
 static const struct {
     const char *name;
@@ -129,7 +158,15 @@ void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s
     s->gpr[RSP] = CODE;
 }
 
-bool probe_run(struct machine *m, enum probe_mode mode)
+static uint64_t thread_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
+enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
 {
     struct vcpu *v = &m->vcpu[0];
     struct config config = m->config;
@@ -140,7 +177,10 @@ bool probe_run(struct machine *m, enum probe_mode mode)
     m->config.trace = NULL;
     probe_load(&m->ram, mode, &s);
     m->engine->set(v, &s);
+    uint64_t begin = thread_time();
     bool ok = m->engine->run(v) == VCPU_KICKED && v->exited && v->status == PROBE_STATUS;
+
+    uint64_t ns = thread_time() - begin;
 
     memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
     if (v->exited)
@@ -148,5 +188,5 @@ bool probe_run(struct machine *m, enum probe_mode mode)
     v->exited = false;
     m->stop = STOP_NONE;
     m->config = config;
-    return ok;
+    return !ok ? PROBE_FAILED : ns > PROBE_SLOW_NS ? PROBE_SLOW : PROBE_RAN;
 }

@@ -19,6 +19,11 @@ enum probe_mode {
 
 #define PROBE_INSTRUCTIONS 2000000
 
+/* Instructions of a loop that the others run, too, and the processor time, in ns, above which they
+ * must have been interpreted: by a stand-in for KVM. */
+#define PROBE_SHORT_INSTRUCTIONS 20000
+#define PROBE_SLOW_NS            4000000
+
 /* The status that a probe exits with. */
 #define PROBE_STATUS 42
 
@@ -31,8 +36,14 @@ const char *probe_name(enum probe_mode mode);
 /* Put the guest in RAM and set s to its start. It calls EXIT with PROBE_STATUS, in BL. */
 void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s);
 
-/* Run the guest on CPU 0 of a machine that has not started yet; did it do what it should? The
- * machine is afterwards as it was, with the RAM below PROBE_END cleared. */
-bool probe_run(struct machine *m, enum probe_mode mode);
+enum probe_outcome {
+    PROBE_FAILED, /* it did not do what it should */
+    PROBE_SLOW,   /* it did, in more than PROBE_SLOW_NS */
+    PROBE_RAN,
+};
+
+/* Run the guest on CPU 0 of a machine that has not started yet. The machine is afterwards as it was,
+ * with the RAM below PROBE_END cleared. */
+enum probe_outcome probe_run(struct machine *m, enum probe_mode mode);
 
 #endif

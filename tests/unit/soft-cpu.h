@@ -28,9 +28,9 @@ enum {
     CPU_OK = -1,
     CPU_SHUTDOWN = -2,
 
-    CPU_CODE = 0x10000,   /* where cpu_run() puts code; the base of CS in real mode */
-    CPU_DATA = 0x20000,   /* free for data, up to */
-    CPU_STACK = 0x80000,  /* where the stack begins, downwards; 0xfffe in real mode */
+    CPU_CODE = 0x10000,    /* where cpu_run() puts code; the base of CS in real mode */
+    CPU_DATA = 0x20000,    /* free for data, up to */
+    CPU_STACK = 0x80000,   /* where the stack begins, downwards; 0xfffe in real mode */
     CPU_TABLES = 0x100000, /* page tables */
     CPU_RAM = 4 << 20,
 };

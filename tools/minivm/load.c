@@ -211,19 +211,24 @@ void load_config(const struct load *l, struct config *c)
         c->ram = REALMODE_RAM;
 }
 
-#define CURE                                                                                       \
-    "; put 'tools/kvmhost' before the command, or use another host ('minivm check' says more)"
-
-const char *load_probe(const struct load *l, struct machine *m)
+const char *load_probe(const struct load *l, struct machine *m, bool truly)
 {
     const struct options *o = l->options;
+    enum probe_mode mode = l->way || o->pmode ? PROBE_PAGED32
+                           : o->longmode      ? PROBE_LONG
+                                              : PROBE_REAL;
 
-    if ((l->way || o->pmode) && !probe_run(m, PROBE_PAGED32))
-        return l->is_linux ? "this host's /dev/kvm cannot run Linux (32-bit paging fails)" CURE
-                           : "this host's /dev/kvm cannot run 32-bit code with paging" CURE;
-    if (o->longmode && !probe_run(m, PROBE_LONG))
-        return "this host's /dev/kvm cannot run 64-bit code" CURE;
-    return NULL;
+    switch (probe_run(m, mode)) {
+    case PROBE_FAILED:
+        return l->is_linux             ? "cannot run Linux (32-bit paging fails)"
+               : mode == PROBE_PAGED32 ? "cannot run 32-bit code with paging"
+               : mode == PROBE_LONG    ? "cannot run 64-bit code"
+                                       : "cannot run 16-bit code";
+    case PROBE_SLOW:
+        return truly ? "only interprets guests, and slowly" : NULL;
+    default:
+        return NULL;
+    }
 }
 
 static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)

@@ -38,8 +38,9 @@ const char *load_name(const struct load *l, int n);
 /* The machine that the guests need: ram, cpus and apic of c. */
 void load_config(const struct load *l, struct config *c);
 
-/* Can the host run such a guest? NULL, or why not and what would help. Before load_guests(). */
-const char *load_probe(const struct load *l, struct machine *m);
+/* Can the machine's engine run such a guest, and truly: not only interpret it? NULL, or why not.
+ * Before load_guests(). */
+const char *load_probe(const struct load *l, struct machine *m, bool truly);
 
 /* Put the guests into a machine after power-on: what firmware and a boot loader would have done. */
 void load_guests(struct load *l, struct machine *m);

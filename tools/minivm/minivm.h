@@ -23,6 +23,7 @@ int cmd_version(int argc, char **argv);
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *cmdline, *symbols;
+    const char *engine; /* auto, kvm or soft */
     const char *boot; /* the name of the way to boot it; NULL for the best */
     struct {
         const char *file;

@@ -40,6 +40,7 @@ static const struct option table[] = {
     {"kernel", 'k', STRING, offsetof(struct options, kernel)},
     {"pmode", 0, STRING, offsetof(struct options, pmode)},
     {"long", 0, STRING, offsetof(struct options, longmode)},
+    {"engine", 0, STRING, offsetof(struct options, engine)},
     {"boot", 0, STRING, offsetof(struct options, boot)},
     {"initrd", 'i', MODULE, 0},
     {"module", 0, MODULE, 0},
@@ -242,6 +243,8 @@ static void validate(const struct options *o)
             (unsigned long long)(host >> 20));
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
+    if (strcmp(o->engine, "auto") && strcmp(o->engine, "kvm") && strcmp(o->engine, "soft"))
+        die("--engine %s: auto, kvm or soft", o->engine);
     if (o->boot && !way_named(o->boot))
         die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",
             o->boot);
@@ -258,7 +261,8 @@ static void validate(const struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){.cmdline = "", .cpus = 1, .entry = ANY_ENTRY, .exit_port = PC_EXIT_PORT};
+    *o = (struct options){
+        .cmdline = "", .cpus = 1, .entry = ANY_ENTRY, .exit_port = PC_EXIT_PORT, .engine = "auto"};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])

@@ -11,6 +11,7 @@
 #include "tools/minivm/outlet.h"
 #include "tools/minivm/report.h"
 #include "tools/minivm/symbols.h"
+#include "x86/kvm.h"
 #include "x86/machine.h"
 
 #include <assert.h>
@@ -30,6 +31,9 @@
 /* One `minivm run`. */
 struct run {
     struct options options;
+    const struct engine *engine;
+    const char *no_kvm; /* why it is not KVM, when that was not the user's wish */
+    char why[256];
     struct machine machine;
     struct outlet outlet;
     struct symbols symbols;
@@ -403,12 +407,71 @@ static FILE *open_trace(void)
     return f;
 }
 
+/* Is KVM there at all? NULL, or why not; static. */
+static const char *kvm_problem(void)
+{
+    static char problem[512];
+    int fd = kvm_device(problem, sizeof(problem));
+
+    if (fd < 0)
+        return problem;
+    const char *missing = kvm_missing(fd);
+
+    close(fd);
+    if (!missing)
+        return NULL;
+    snprintf(problem, sizeof(problem), "/dev/kvm lacks %s", missing);
+    return problem;
+}
+
+/* The engine to begin with: of `auto` it is KVM where there is one. */
+static void choose_engine(struct run *r)
+{
+    const char *name = r->options.engine;
+
+    r->engine = &kvm_engine;
+    if (!strcmp(name, "soft"))
+        r->engine = &soft_engine;
+    else if (!strcmp(name, "auto") && (r->no_kvm = kvm_problem()))
+        r->engine = &soft_engine;
+}
+
+/* Is it the right one for these guests, when tried? */
+static void try_engine(struct run *r)
+{
+    bool any = !strcmp(r->options.engine, "auto");
+
+    if (r->engine != &kvm_engine)
+        return;
+    const char *problem = load_probe(&r->load, &r->machine, any);
+
+    if (!problem)
+        return;
+    snprintf(r->why, sizeof(r->why), "this host's /dev/kvm %s", problem);
+    if (!any) {
+        load_guests(&r->load, &r->machine); /* which may know of a better reason */
+        die("%s; --engine soft can ('minivm check' says more)", r->why);
+    }
+    r->no_kvm = r->why;
+    r->engine = &soft_engine;
+    machine_use(&r->machine, r->engine);
+}
+
+static void say_engine(const struct run *r)
+{
+    FILE *f = r->machine.config.trace;
+
+    if (f)
+        fprintf(f, "engine: %s%s%s%s\n", r->engine->name, r->no_kvm ? " (" : "",
+                r->no_kvm ? r->no_kvm : "", r->no_kvm ? ")" : "");
+}
+
 static void build(struct run *r)
 {
     const struct options *o = &r->options;
     struct console *consoles[PC_MAX_CPUS];
     struct config config = {
-        .engine = &kvm_engine,
+        .engine = r->engine,
         .debug = o->debugcon ? debugcon_put : NULL,
         .debug_to = &r->debugcon,
         .exit_port = o->exit_port,
@@ -439,13 +502,11 @@ int cmd_run(int argc, char **argv)
     load_open(&r->load, o);
     if (o->symbols)
         symbols_read(&r->symbols, o->symbols);
+    choose_engine(r);
     build(r);
-
-    const char *incapable = load_probe(&r->load, &r->machine);
-
+    try_engine(r);
+    say_engine(r);
     load_guests(&r->load, &r->machine);
-    if (incapable)
-        die("%s", incapable);
     watch_signals(r);
     if (o->timeout) {
         clock_add(&r->machine.clock, &r->timeout, timed_out);

@@ -310,8 +310,8 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     b->bytes = b->n = 0;
     while (b->n < max && b->bytes < n && !(attributes & ROW_END)) {
         int left = n - b->bytes;
-        struct soft_decoded d = soft_decode(b->mode, buf + b->bytes,
-                                            left < SOFT_MAX_LEN ? left : SOFT_MAX_LEN, b->bytes, op);
+        struct soft_decoded d = soft_decode(
+            b->mode, buf + b->bytes, left < SOFT_MAX_LEN ? left : SOFT_MAX_LEN, b->bytes, op);
 
         if (!d.len)
             break;
@@ -325,9 +325,8 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     if (!b->n)
         return false;
     make_end(b, op, code == 3 ? end64 : code == 2 ? end32 : end16);
-    b->ops[0] = (struct soft_op){.run = b->mode & MODE_LIMITED ? limited_head : head,
-                                 .imm = b->n,
-                                 .disp = b->bytes};
+    b->ops[0] = (struct soft_op){
+        .run = b->mode & MODE_LIMITED ? limited_head : head, .imm = b->n, .disp = b->bytes};
     return true;
 }
 

@@ -35,7 +35,8 @@ void soft_forget_addresses(struct soft *c);
 /* Lines that were decoded so far. */
 uint64_t soft_cache_decoded(const struct soft *c);
 
-/* Run from c->r[RIP] until the line ends that is being run when c->stop_at is reached. May raise. */
+/* Run from c->r[RIP] until the line ends that is being run when c->stop_at is reached. May raise.
+ */
 void soft_run_lines(struct soft *c);
 
 /* Run one instruction. May raise. */

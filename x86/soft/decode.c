@@ -58,14 +58,14 @@ enum immediate {
 /* A row, understood. */
 struct entry {
     const struct soft_row *row;
-    int16_t next;             /* of the same map and opcode; -1 at the end */
+    int16_t next; /* of the same map and opcode; -1 at the end */
     uint8_t map, opcode;
     bool vex, modrm, low_reg; /* low_reg: +r */
     uint8_t prefix, mod;
-    int8_t digit;             /* ModRM.reg, or ANY */
-    int16_t exact;            /* all of ModRM, or ANY */
-    char size;                /* of op->osize: b w d q v z y */
-    uint8_t reg, rm;          /* enum register_class */
+    int8_t digit;    /* ModRM.reg, or ANY */
+    int16_t exact;   /* all of ModRM, or ANY */
+    char size;       /* of op->osize: b w d q v z y */
+    uint8_t reg, rm; /* enum register_class */
     uint8_t immediate[2];
 };
 
@@ -262,13 +262,13 @@ static void read_tables(void)
 struct source {
     const uint8_t *bytes;
     int n, at;
-    bool short_of;   /* more bytes were wanted than there are */
+    bool short_of; /* more bytes were wanted than there are */
     uint32_t mode;
     bool data, address; /* prefixes 66, 67 */
-    uint8_t rep;     /* f2, f3 or 0 */
-    int segment;     /* or -1 */
-    uint8_t rex;     /* with VEX's bits, too; 0 for none */
-    bool has_rex;    /* a real one */
+    uint8_t rep;        /* f2, f3 or 0 */
+    int segment;        /* or -1 */
+    uint8_t rex;        /* with VEX's bits, too; 0 for none */
+    bool has_rex;       /* a real one */
     bool lock, vex, vex_256;
     uint8_t vvvv;
     int map, opcode;
@@ -643,7 +643,8 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
 
     assert(n >= 1 && n <= SOFT_MAX_LEN);
     pthread_once(&once, read_tables);
-    *op = (struct soft_op){.base = NO_REG * 8, .index = NO_REG * 8, .offset = offset, .segment = DS};
+    *op =
+        (struct soft_op){.base = NO_REG * 8, .index = NO_REG * 8, .offset = offset, .segment = DS};
     bool ok = take_opcode(&s);
 
     if (s.short_of)
@@ -689,6 +690,5 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
     op->run = choose(&s, e, op);
     if (!op->run)
         return bad(&s, op, invalid);
-    return (struct soft_decoded){
-        .len = op->len, .attributes = e->row->attributes, .row = e->row};
+    return (struct soft_decoded){.len = op->len, .attributes = e->row->attributes, .row = e->row};
 }

@@ -398,8 +398,8 @@ static void soft_vcpu_init(struct vcpu *v)
 {
     struct machine *m = v->machine;
     struct soft_vm *vm = m->vm;
-    struct soft *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                          -1, 0);
+    struct soft *c =
+        mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct cpu_state s;
 
     if (c == MAP_FAILED)

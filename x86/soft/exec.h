@@ -131,8 +131,8 @@ INLINE uint64_t soft_cut(int asize, uint64_t offset)
 /* The offset of op's memory operand in its segment. */
 INLINE uint64_t soft_offset(const struct soft *c, const struct soft_op *op)
 {
-    return soft_cut(op->asize, soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) +
-                                   op->disp);
+    return soft_cut(op->asize,
+                    soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp);
 }
 
 /* A segment does not let offset..offset+n-1 through: #SS or #GP. c->op is set. */
@@ -151,12 +151,11 @@ INLINE uint64_t soft_segmented(struct soft *c, const struct soft_op *op, int seg
     return (w->base + offset) & c->linear_mask;
 }
 
-/* The linear address of op's memory operand of n bytes; kind is a constant: FLAT64 ... In files where
- * speed does not matter it is always ANYHOW. */
+/* The linear address of op's memory operand of n bytes; kind is a constant: FLAT64 ... In files
+ * where speed does not matter it is always ANYHOW. */
 INLINE uint64_t soft_linear(struct soft *c, const struct soft_op *op, int kind, int n, int access)
 {
-    uint64_t sum =
-        soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp;
+    uint64_t sum = soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp;
 
     if (kind == FLAT64)
         return sum;
@@ -246,12 +245,12 @@ INLINE void soft_store_e(struct soft *c, const struct soft_op *op, int osize, ui
  *                66 is the operand-size prefix. /n: ModRM.reg is n. mem, reg: what ModRM names.
  *                =MODRM: the whole ModRM byte, in hex. +r: a register in the opcode's low bits.
  *     operands   E G M R: general register or memory by ModRM; S C D: segment, control, debug
- *                register in ModRM.reg; P Q N, V W U: MMX and XMM (reg, rm, rm only register); B: VEX.vvvv;
- *                I J O A: immediate, branch, offset, far pointer; Z: register of +r; X Y: strings;
- *                lower case and other words (al, dx, 1, cl, st0, st(i)): implied.
- *                Sizes: b w d q, dq, v (by operand size), z (v, but an immediate of 32 bits at
- *                most), y (32, or 64 with REX.W), p (far pointer), x s and others: as the handler knows.
- *                op->osize is that of the first operand with a size of b w d q v z y.
+ *                register in ModRM.reg; P Q N, V W U: MMX and XMM (reg, rm, rm only register); B:
+ * VEX.vvvv; I J O A: immediate, branch, offset, far pointer; Z: register of +r; X Y: strings; lower
+ * case and other words (al, dx, 1, cl, st0, st(i)): implied. Sizes: b w d q, dq, v (by operand
+ * size), z (v, but an immediate of 32 bits at most), y (32, or 64 with REX.W), p (far pointer), x s
+ * and others: as the handler knows. op->osize is that of the first operand with a size of b w d q v
+ * z y.
  */
 struct soft_family {
     soft_handler *reg[4];        /* by osize */
@@ -267,16 +266,18 @@ struct soft_row {
 };
 
 enum {
-    ROW_END = 1 << 0,     /* ends the line: the handler never goes on with SOFT_NEXT */
-    ROW_NO64 = 1 << 1,    /* #UD in 64-bit mode */
-    ROW_ONLY64 = 1 << 2,  /* #UD in all others */
+    ROW_END = 1 << 0,       /* ends the line: the handler never goes on with SOFT_NEXT */
+    ROW_NO64 = 1 << 1,      /* #UD in 64-bit mode */
+    ROW_ONLY64 = 1 << 2,    /* #UD in all others */
     ROW_DEFAULT64 = 1 << 3, /* 64-bit operands by default in 64-bit mode, 16 with 66 */
-    ROW_FORCE64 = 1 << 4, /* 64-bit operands in 64-bit mode, whatever the prefixes (near branches) */
-    ROW_STACK = 1 << 5,   /* the kind is that of the stack; operands of kind: see soft_push() */
+    ROW_FORCE64 =
+        1 << 4,         /* 64-bit operands in 64-bit mode, whatever the prefixes (near branches) */
+    ROW_STACK = 1 << 5, /* the kind is that of the stack; operands of kind: see soft_push() */
     ROW_PROTECTED = 1 << 6, /* #UD in real and virtual-8086 mode */
-    ROW_BRANCH = 1 << 7,  /* direct near branch: has a link; the line goes on where it is not taken */
-    ROW_FPU = 1 << 8,     /* x87 */
-    ROW_FLOW = 1 << 9,    /* for the disassembler: operand is an address */
+    ROW_BRANCH =
+        1 << 7,        /* direct near branch: has a link; the line goes on where it is not taken */
+    ROW_FPU = 1 << 8,  /* x87 */
+    ROW_FLOW = 1 << 9, /* for the disassembler: operand is an address */
 };
 
 /* Tables end with a row of zeros. */

@@ -6,8 +6,9 @@
  * After: Intel SDM vol. 3A, "Paging"; "Breakpoint Condition Recognition"; "Alignment Check
  * Exception".
  *
- * Left out: memory types (all of RAM is write-back), protection keys, 5-level paging: CPUID does not
- * offer them. PCIDs are accepted, and every change of them empties the TLB, as is always allowed.
+ * Left out: memory types (all of RAM is write-back), protection keys, 5-level paging: CPUID does
+ * not offer them. PCIDs are accepted, and every change of them empties the TLB, as is always
+ * allowed.
  */
 #include "hw/die.h"
 #include "x86/machine.h"
@@ -145,8 +146,8 @@ again:
         uint64_t at = table + ((linear >> s) & ((1 << index_bits) - 1)) * size;
         void *p = table_entry(c, at, size);
         uint64_t entry = read_entry(p, size);
-        bool leaf = s == 12 || (entry & PTE_PS && (s == 21 || s == 30 ||
-                                                   (s == 22 && c->cr4 & CR4_PSE)));
+        bool leaf =
+            s == 12 || (entry & PTE_PS && (s == 21 || s == 30 || (s == 22 && c->cr4 & CR4_PSE)));
 
         if (!(entry & PTE_P))
             page_fault(c, linear, a, error);
@@ -194,8 +195,7 @@ static struct page translate(struct soft *c, uint64_t linear, const struct acces
 {
     if (c->cr0 & CR0_PG)
         return walk(c, linear, a);
-    return (struct page){
-        .gpa = linear & ~SOFT_PAGE, .write = true, .user = true, .dirty = true};
+    return (struct page){.gpa = linear & ~SOFT_PAGE, .write = true, .user = true, .dirty = true};
 }
 
 static struct access present_access(const struct soft *c, int rights)

@@ -71,8 +71,8 @@ struct soft_op {
     uint8_t prefix;             /* SOFT_LOCK ... */
     bool mem;                   /* ModRM names memory */
     uint16_t offset;            /* of the instruction from the line's begin, in bytes */
-    uint16_t opcode;            /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
-                                 * for handlers of several instructions */
+    uint16_t opcode; /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
+                      * for handlers of several instructions */
 };
 
 enum {
@@ -233,8 +233,8 @@ _Static_assert(sizeof(struct soft_fpu) == 512, "as FXSAVE has it");
 
 /* What other threads want of the CPU: bits of soft.request. */
 enum {
-    REQUEST_LOOK = 1 << 0,       /* come back to the machine */
-    REQUEST_INTERRUPT = 1 << 1,  /* there may be one */
+    REQUEST_LOOK = 1 << 0,      /* come back to the machine */
+    REQUEST_INTERRUPT = 1 << 1, /* there may be one */
     REQUEST_NMI = 1 << 2,
     REQUEST_INIT = 1 << 3,
     REQUEST_STARTUP = 1 << 4,    /* vector in soft.startup */
@@ -247,8 +247,8 @@ struct soft_cache; /* block.c */
 struct soft {
     uint64_t r[REGISTERS];
 
-    /* The arithmetic flags as the host's LAHF and SETO leave them: SF ZF AF PF CF in bits 15-8 as in
-     * EFLAGS 7-0, OF in bit 0. All other flags are in eflags, where these are 0. */
+    /* The arithmetic flags as the host's LAHF and SETO leave them: SF ZF AF PF CF in bits 15-8 as
+     * in EFLAGS 7-0, OF in bit 0. All other flags are in eflags, where these are 0. */
     uint16_t arith;
     uint32_t eflags;
 
@@ -259,9 +259,9 @@ struct soft {
     uint32_t request; /* any thread, atomic: why */
     uint8_t startup;
 
-    const struct soft_op *op;   /* whoever may raise, sets it first */
-    struct soft_block *block;   /* whose line is being run */
-    struct soft_tlb *tlb;       /* the one for what runs now */
+    const struct soft_op *op; /* whoever may raise, sets it first */
+    struct soft_block *block; /* whose line is being run */
+    struct soft_tlb *tlb;     /* the one for what runs now */
     struct soft_window window[SEGMENTS];
     uint64_t linear_mask; /* 32 bits outside 64-bit mode */
     uint32_t mode;        /* what the meaning of code depends on: soft_mode() */
@@ -269,12 +269,12 @@ struct soft {
     uint8_t stack_size;   /* log2 of the stack pointer's size: 1, 2, 3 */
     uint8_t cpl;
 
-    bool shadow;     /* no interrupt, and no #DB, before the next instruction has ended */
-    bool halted;     /* HLT, waits for an interrupt */
+    bool shadow;              /* no interrupt, and no #DB, before the next instruction has ended */
+    bool halted;              /* HLT, waits for an interrupt */
     bool waiting_for_startup; /* after INIT, not the first CPU */
-    bool nmi_masked; /* until IRET */
-    bool stepped;    /* TF was set when the instruction began */
-    uint32_t hit;    /* DR6 bits of breakpoints met by the instruction being run */
+    bool nmi_masked;          /* until IRET */
+    bool stepped;             /* TF was set when the instruction began */
+    uint32_t hit;             /* DR6 bits of breakpoints met by the instruction being run */
 
     struct segment segment[SEGMENTS], ldt, tr;
     struct descriptor_table gdt, idt;
@@ -307,7 +307,7 @@ struct soft {
     struct soft_vm *vm;
     struct vcpu *vcpu;
     int wake_fd;
-    bool sleeping; /* any thread, atomic: it waits at wake_fd */
+    bool sleeping;                                  /* any thread, atomic: it waits at wake_fd */
     uint64_t flushes, misses, io, mmio, interrupts; /* statistics */
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
@@ -396,8 +396,8 @@ void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf,
 
 /*
  * Where linear..linear+size-1 is on the host, to be read and then written (or only looked at, when
- * the instruction turns out to write nothing: x86 checks for the right to write all the same). Where
- * that is not one piece of RAM, it is a copy that soft_rmw_end() writes back. size 1 to 16. 
+ * the instruction turns out to write nothing: x86 checks for the right to write all the same).
+ * Where that is not one piece of RAM, it is a copy that soft_rmw_end() writes back. size 1 to 16.
  */
 void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size);
 void soft_rmw_commit(struct soft *c);
@@ -406,8 +406,8 @@ void soft_rmw_commit(struct soft *c);
 void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
 
 /* Where a piece of at most *n bytes of RAM at linear is on the host for this access, with *n cut to
- * what lies in one page; NULL where it has to go the slow way, byte by byte. Raises as the first byte
- * would. For string instructions. A page with code is never given for writing. */
+ * what lies in one page; NULL where it has to go the slow way, byte by byte. Raises as the first
+ * byte would. For string instructions. A page with code is never given for writing. */
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t *n);
 
 /* The processor's own accesses, to descriptor tables and task states: as supervisor whatever the
@@ -447,7 +447,8 @@ static inline uint64_t soft_tsc(struct soft *c)
     return soft_now(c) + c->tsc_offset;
 }
 
-/* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP. Without an APIC always. */
+/* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP. Without an APIC always.
+ */
 bool soft_apic_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
 bool soft_apic_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
 uint8_t soft_cr8(struct soft *c);
