@@ -114,6 +114,8 @@ static void *vcpu_main(void *arg)
         case VCPU_HALTED:
             wait_for_interrupt(v);
             break;
+        case VCPU_STEPPED:
+            break;
         case VCPU_SHUTDOWN:
         case VCPU_FAILED:
             crash(v, stop);

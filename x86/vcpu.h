@@ -25,6 +25,7 @@ enum vcpu_stop {
     VCPU_HALTED,   /* HLT, and no local APIC to wake it */
     VCPU_SHUTDOWN, /* triple fault */
     VCPU_FAILED,   /* the engine cannot go on; v->failure says why */
+    VCPU_STEPPED,  /* step() did what it should */
 };
 
 struct vcpu {
@@ -65,6 +66,10 @@ struct engine {
 
     /* Run the vCPU until there is something to steer. In its own thread, no lock held. */
     enum vcpu_stop (*run)(struct vcpu *v);
+
+    /* The same for one instruction, or one interrupt to be taken; of a string instruction with a
+     * repeat prefix, one repetition. NULL where the engine cannot. */
+    enum vcpu_stop (*step)(struct vcpu *v);
 
     /* Make run() return VCPU_KICKED soon, even if it has not been called yet. Any thread but the
      * vCPU's own, any lock. */

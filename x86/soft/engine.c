@@ -594,8 +594,8 @@ static uint32_t code_breakpoints(const struct soft *c)
     return hit;
 }
 
-/* Run one instruction with all that may happen around it. */
-static void step(struct soft *c)
+/* Run one instruction with all that may happen around it; once: only one repetition of it. */
+static void step(struct soft *c, bool once)
 {
     bool shadow = c->shadow, resume = c->eflags & EFLAGS_RF;
 
@@ -611,10 +611,10 @@ static void step(struct soft *c)
     }
     if (!shadow)
         c->hit = 0;
-    c->stepped = c->eflags & EFLAGS_TF;
-    soft_run_one(c);
-    bool stepped = c->stepped;
+    bool stepped = c->eflags & EFLAGS_TF;
 
+    c->stepped = stepped || once;
+    soft_run_one(c);
     c->stepped = false;
     if (c->shadow || !(stepped || c->hit))
         return;
@@ -624,9 +624,9 @@ static void step(struct soft *c)
     soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
 }
 
-static enum vcpu_stop soft_run(struct vcpu *v)
+static enum vcpu_stop run(struct soft *c, bool once)
 {
-    struct soft *c = v->engine;
+    volatile bool delivered = false;
 
     soft_attend(c);
     if (_setjmp(c->fault)) {
@@ -635,20 +635,38 @@ static enum vcpu_stop soft_run(struct vcpu *v)
         c->bounce.active = false;
         if (!soft_deliver_fault(c))
             return VCPU_SHUTDOWN;
+        delivered = true;
     }
     for (;;) {
         c->op = NULL;
+        if (once && delivered)
+            return VCPU_STEPPED;
+        uint64_t interrupts = c->interrupts;
+
         if (c->count >= __atomic_load_n(&c->stop_at, __ATOMIC_SEQ_CST) && !serve(c))
             return VCPU_KICKED;
+        if (once && c->interrupts != interrupts)
+            return VCPU_STEPPED;
         if (c->halted && !has_apic(c))
             return VCPU_HALTED;
         if (c->halted || c->waiting_for_startup)
             sleep_on(c);
-        else if (careful(c))
-            step(c);
+        else if (once || careful(c))
+            step(c, once);
         else
             soft_run_lines(c);
+        delivered = once && !c->halted;
     }
+}
+
+static enum vcpu_stop soft_run(struct vcpu *v)
+{
+    return run(v->engine, false);
+}
+
+static enum vcpu_stop soft_step(struct vcpu *v)
+{
+    return run(v->engine, true);
 }
 
 static void soft_print_stat(struct vcpu *v, FILE *f)
@@ -672,6 +690,7 @@ const struct engine soft_engine = {
     .close = soft_close,
     .vcpu_init = soft_vcpu_init,
     .run = soft_run,
+    .step = soft_step,
     .kick = soft_kick,
     .get = soft_get_state,
     .set = soft_set_state,
