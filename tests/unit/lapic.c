@@ -398,6 +398,9 @@ static void test_priorities(void)
 static void test_task_priority(void)
 {
     set_up();
+    put(TPR, 0x0f);
+    CHECK_EQ(get(PPR), 0x0f);
+    CHECK_EQ(get(APR), 0);
     put(TPR, 0x4f);
     CHECK_EQ(lapic_cr8(all[0]), 4);
     CHECK_EQ(get(PPR), 0x4f);
@@ -473,11 +476,14 @@ static void test_esr(void)
     CHECK_EQ(get(ESR), 0x60);
     put(ICR_HIGH, 1 << 24);
     put(ICR, ASSERT | LOWEST | 0xf);
+    CHECK_EQ(take(0), 0xfe);
     put(ESR, 0);
     put_of(1, ESR, 0);
     CHECK_EQ(get(ESR), 0x20);
     CHECK_EQ(get_of(1, ESR), 0x40);
     put(ICR, NMI | 5); /* its vector is nobody's */
+    put(ICR, SELF | 0x10);
+    CHECK_EQ(take(0), 0x10);
     put(ESR, 0);
     CHECK_EQ(get(ESR), 0);
 
@@ -547,6 +553,10 @@ static void test_virtual_wire(void)
     CHECK(lapic_extint(all[0]));
     lapic_lint(all[0], 1, true);
     CHECK_EQ(cpu[0].nmis, 3);
+    lapic_lint(all[0], 1, false);
+    lapic_lint(all[0], 0, false);
+    lapic_lint(all[0], 0, true);
+    CHECK_EQ(cpu[0].nmis, 3);
 }
 
 static void test_lint_fixed(void)
@@ -587,6 +597,8 @@ static void test_lint_fixed(void)
     put(EOI, 0);
     CHECK_EQ(get(LINT0), LEVEL | 0x44);
     CHECK(!cpu[0].intr);
+    lapic_lint(all[0], 0, true);
+    CHECK_EQ(ack(), 0x44);
 }
 
 static void program_pin(int n, uint64_t e)
@@ -679,6 +691,7 @@ static void test_msi(void)
         {0xfee01000, 0x4402, true, {.dest = 1, .mode = LAPIC_NMI, .vector = 2}},
         {0xfee01000, 0xc400, true, {.dest = 1, .mode = LAPIC_NMI}},
         {0xfee01000, 0x4500, true, {.dest = 1, .mode = LAPIC_INIT}},
+        {0xfee01000, 0x0500, true, {.dest = 1, .mode = LAPIC_INIT}},
         {0xfee01000, 0x8500, false, {0}},
         {0xfee01000, 0x4200, false, {0}}, /* SMI */
         {0xfee01000, 0x4300, false, {0}},
@@ -760,6 +773,36 @@ static void test_destinations(void)
     put_of(1, SVR, 0xff);
     CHECK(lapic_wrmsr(all[2], LAPIC_MSR_BASE, BASE));
     CHECK_EQ(targets(0, ASSERT | ALL), 9);
+}
+
+/* A sender in x2APIC mode, the others not (yet). */
+static void test_mixed_destinations(void)
+{
+    static const struct {
+        uint64_t icr;
+        int who;
+    } t[] = {
+        {UINT64_C(2) << 32, 4},
+        {UINT64_C(0x102) << 32, 0},
+        {UINT64_C(0xff) << 32, 0},
+        {UINT64_C(0xffffffff) << 32, 14},
+        {UINT64_C(0x06) << 32 | LOGICAL, 6},
+        {UINT64_C(0x106) << 32 | LOGICAL, 0},
+        {OTHERS, 14},
+    };
+
+    set_up();
+    for (int i = 0; i < CPUS; i++)
+        put_of(i, LDR, UINT32_C(1) << (24 + i));
+    CHECK(wrmsr(LAPIC_MSR_BASE, BASE | EN | EXTD));
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        int who = 0;
+
+        CHECK(wrmsr(0x830, t[i].icr | ASSERT | 0x40));
+        for (int c = 1; c < CPUS; c++)
+            who |= (take(c) == 0x40) << c;
+        CHECK_EQ(who, t[i].who);
+    }
 }
 
 static void test_lowest_priority(void)
@@ -1191,6 +1234,16 @@ static void test_periodic(void)
     advance(1);
     CHECK_EQ(take(0), 0xec);
 
+    /* Late, and a new divisor comes first. */
+    test_clock.time += 1500000;
+    put(DIVIDE, 0);
+    CHECK_EQ(take(0), 0xec);
+    CHECK_EQ(get(CURRENT), 500000);
+    advance(1000000);
+    CHECK_EQ(take(0), 0xec);
+    put(DIVIDE, BY_1);
+    put(INITIAL, 1000000);
+
     /* Late, and a new count comes first. */
     test_clock.time += 1500000;
     put(INITIAL, 2000000);
@@ -1238,6 +1291,16 @@ static void test_timer_modes(void)
     put(TIMER, 0x20000 | 0xec);
     CHECK_EQ(take(0), 0xed);
     CHECK_EQ(get(CURRENT), 0);
+
+    /* While a short period runs without anybody being told. */
+    put(INITIAL, 1000);
+    test_clock.time += 1300;
+    put(TIMER, 0xec);
+    CHECK_EQ(take(0), -1);
+    CHECK_EQ(get(CURRENT), 700);
+    advance(700);
+    CHECK_EQ(take(0), 0xec);
+    put(TIMER, 0x20000 | 0xec);
 
     /* To TSC-deadline mode and back disarms. */
     put(INITIAL, 1000000);
@@ -1306,6 +1369,16 @@ static void test_tsc_deadline(void)
     CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, 100));
     CHECK_EQ(take(0), 0xec); /* long past, as the wrap is to come */
 
+    /* The host is late, and the deadline or the TSC changes first. */
+    lapic_set_tsc_offset(all[0], 0);
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, test_clock.time + 100));
+    test_clock.time += 150;
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, test_clock.time + 100));
+    CHECK_EQ(take(0), 0xec);
+    test_clock.time += 150;
+    lapic_set_tsc_offset(all[0], -(uint64_t)1000);
+    CHECK_EQ(take(0), 0xec);
+
     lapic_set_tsc_offset(all[0], 0);
     put(TIMER, MASK | 0x40000 | 0xec);
     CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, test_clock.time + 100));
@@ -1313,6 +1386,10 @@ static void test_tsc_deadline(void)
     CHECK_EQ(rdmsr(LAPIC_MSR_TSC_DEADLINE), 0);
     put(TIMER, 0x40000 | 0xec);
     CHECK_EQ(take(0), -1);
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, test_clock.time + 100));
+    lapic_init_reset(all[0]);
+    CHECK_EQ(rdmsr(LAPIC_MSR_TSC_DEADLINE), 0);
+    CHECK_EQ(clock_next(&test_clock.clock), CLOCK_NEVER);
 }
 
 static void test_no_storm(void)
@@ -1483,6 +1560,7 @@ int main(void)
         {test_ioapic, "lapic: from an IOAPIC, and EOI back to it"},
         {test_msi, "lapic: messages in MSI format"},
         {test_destinations, "lapic: destinations and shorthands"},
+        {test_mixed_destinations, "lapic: destinations, from x2APIC to xAPIC mode"},
         {test_lowest_priority, "lapic: lowest priority"},
         {test_init_startup, "lapic: INIT, start-up, NMI"},
         {test_resets, "lapic: resets"},
