@@ -125,7 +125,7 @@ static void grow(struct terminal *t)
 
 static void enqueue(struct terminal *t, int byte)
 {
-    if (t->count == t->size && t->is_tty)
+    if (t->count == t->size && (t->is_tty || t->whole))
         grow(t);
     if (t->count < t->size)
         t->queue[(t->head + t->count++) % t->size] = byte;
@@ -189,6 +189,20 @@ static void input_ready(struct watch *w)
         event_enable(t->loop, w, false);
     if (t->count)
         tell(t);
+}
+
+/* Read all there will ever be, however long that takes. */
+static void read_whole(struct terminal *t)
+{
+    uint8_t buf[TERMINAL_INPUT];
+    ssize_t n;
+
+    while ((n = read(t->in.fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
+        for (ssize_t i = 0; i < n; i++)
+            enqueue(t, buf[i]);
+    t->eof = true;
+    event_remove(t->loop, &t->in);
+    tell(t);
 }
 
 static int get(struct console *c)
@@ -417,7 +431,11 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
     /* What a pipe or file holds already is there for the guest's first look. */
-    if (!t->is_tty)
+    if (t->is_tty)
+        return;
+    if (t->whole)
+        read_whole(t);
+    else
         input_ready(&t->in);
 }
 

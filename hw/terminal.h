@@ -29,6 +29,7 @@ struct terminal {
 
     /* Set between terminal_init() and terminal_start(). */
     bool hangs_up; /* the end of input hangs up: console.ended; else the guest never learns of it */
+    bool whole;    /* read all of a pipe or file before the guest begins */
     bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
 
     /* Input: machine lock. */

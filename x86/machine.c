@@ -15,6 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* When the instruction clock reads 0: 2000-01-01, 0:00. */
+#define INSTRUCTION_EPOCH 946684800
+
 /* The first and the longest time between two looks whether the guest sleeps for ever. */
 #define DOZE_NS     (NS_PER_SECOND / 8)
 #define DOZE_MAX_NS (4 * NS_PER_SECOND)
@@ -46,6 +49,52 @@ static int64_t calendar(struct clock *c, uint32_t *ns)
     return t.tv_sec;
 }
 
+static uint64_t instruction_now(struct clock *c)
+{
+    struct machine *m = container_of(c, struct machine, clock);
+
+    return m->engine->instructions(&m->vcpu[0]) + m->leapt;
+}
+
+static int64_t instruction_calendar(struct clock *c, uint32_t *ns)
+{
+    uint64_t t = instruction_now(c);
+
+    *ns = t % NS_PER_SECOND;
+    return INSTRUCTION_EPOCH + t / NS_PER_SECOND;
+}
+
+/* A deadline may have come closer: let the CPU look. */
+static void instruction_rearm(struct clock *c)
+{
+    struct machine *m = container_of(c, struct machine, clock);
+
+    if (m->vcpu[0].started)
+        m->engine->kick(&m->vcpu[0]);
+}
+
+uint64_t machine_turn_clock(struct machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    while (clock_next(&m->clock) <= clock_now(&m->clock))
+        clock_run(&m->clock);
+    uint64_t next = clock_next(&m->clock);
+
+    pthread_mutex_unlock(&m->lock);
+    return next == CLOCK_NEVER ? UINT64_MAX : next - m->leapt;
+}
+
+bool machine_leap(struct machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    uint64_t next = clock_next(&m->clock), now_ns = clock_now(&m->clock);
+
+    if (next != CLOCK_NEVER && next > now_ns)
+        m->leapt += next - now_ns;
+    pthread_mutex_unlock(&m->lock);
+    return next != CLOCK_NEVER;
+}
+
 /* Set the timerfd to the clock's earliest deadline. */
 static void rearm(struct clock *c)
 {
@@ -74,6 +123,9 @@ static void alarm_rang(struct watch *w)
 static void start_clock(struct machine *m)
 {
     m->clock = (struct clock){.now = now, .calendar = calendar, .rearm = rearm};
+    if (m->config.instruction_clock)
+        m->clock = (struct clock){
+            .now = instruction_now, .calendar = instruction_calendar, .rearm = instruction_rearm};
     m->epoch = monotonic();
     m->alarm = (struct watch){
         .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
@@ -205,6 +257,8 @@ void machine_reset(struct machine *m)
     if (old == STOP_RESET || old == STOP_SHUTDOWN)
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
+    if (m->config.instruction_clock)
+        m->leapt = clock_now(&m->clock);
     m->engine->close(m);
     madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
     m->engine->open(m);
@@ -231,7 +285,7 @@ enum machine_stop machine_run(struct machine *m)
     }
     m->doze_ns = DOZE_NS;
     m->cpu_ns = UINT64_MAX;
-    if (m->config.apic)
+    if (m->config.apic && !m->config.instruction_clock)
         clock_arm(&m->clock, &m->doze, clock_now(&m->clock) + m->doze_ns);
     pthread_mutex_unlock(&m->lock);
 

@@ -31,6 +31,11 @@ struct config {
     void *ended_to;
     FILE *trace; /* where each exit to minivm is told in a line of text; NULL for nowhere */
     bool stat;   /* measure the time in the guest, too */
+
+    /* The clock counts instructions, a nanosecond for each, and not the host's time; while the CPU
+     * is halted it leaps to the next deadline. So the same guest with the same input does the same
+     * again. One CPU, and an engine that counts. */
+    bool instruction_clock;
 };
 
 /* Why the machine stopped. The first reason wins, but that the user's wishes win over a reset. */
@@ -61,6 +66,7 @@ struct machine {
     struct clock clock;
     struct watch alarm;   /* the timerfd behind the clock */
     uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
+    uint64_t leapt;       /* ns that the instruction clock is ahead of the CPU's count */
     struct timer doze;    /* until the next look whether the guest sleeps for ever, */
     uint64_t doze_ns;     /* how long that is, */
     uint64_t cpu_ns;      /* and what its CPUs had spent at the last one */
@@ -108,6 +114,15 @@ void machine_inspect(struct machine *m, int ms);
 /* Bus accesses of a vCPU, from its engine. Machine not locked. */
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val);
+
+/*
+ * The instruction clock, in the vCPU's thread, not locked: run the timers that are due, and tell the
+ * count of instructions at which the next one is, UINT64_MAX for none.
+ */
+uint64_t machine_turn_clock(struct machine *m);
+
+/* The CPU is halted: leap to the next deadline. False when there is none. Likewise. */
+bool machine_leap(struct machine *m);
 
 /* The interrupt acknowledge cycle: a vector, or -1 when INTR has fallen. Not locked. */
 int machine_ack(struct vcpu *v);

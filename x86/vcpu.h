@@ -83,6 +83,9 @@ struct engine {
     /* Read the general registers alone, from within a bus access: less costly than get(). */
     void (*gpr)(struct vcpu *v, uint64_t gpr[16]);
 
+    /* Instructions that it has executed since it was made. Any thread. NULL where nobody counts. */
+    uint64_t (*instructions)(struct vcpu *v);
+
     /* Is it halted, waiting for an interrupt? As get(). */
     bool (*halted)(struct vcpu *v);
 

@@ -23,7 +23,8 @@ int cmd_version(int argc, char **argv);
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *cmdline, *symbols;
-    const char *engine; /* auto, kvm or soft */
+    const char *engine;     /* auto, kvm or soft */
+    const char *soft_clock; /* host or instructions */
     const char *boot; /* the name of the way to boot it; NULL for the best */
     struct {
         const char *file;

@@ -41,6 +41,7 @@ static const struct option table[] = {
     {"pmode", 0, STRING, offsetof(struct options, pmode)},
     {"long", 0, STRING, offsetof(struct options, longmode)},
     {"engine", 0, STRING, offsetof(struct options, engine)},
+    {"soft-clock", 0, STRING, offsetof(struct options, soft_clock)},
     {"boot", 0, STRING, offsetof(struct options, boot)},
     {"initrd", 'i', MODULE, 0},
     {"module", 0, MODULE, 0},
@@ -245,6 +246,14 @@ static void validate(const struct options *o)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
     if (strcmp(o->engine, "auto") && strcmp(o->engine, "kvm") && strcmp(o->engine, "soft"))
         die("--engine %s: auto, kvm or soft", o->engine);
+    if (strcmp(o->soft_clock, "host") && strcmp(o->soft_clock, "instructions"))
+        die("--soft-clock %s: host or instructions", o->soft_clock);
+    if (!strcmp(o->soft_clock, "instructions")) {
+        if (!strcmp(o->engine, "kvm"))
+            die("--soft-clock instructions: KVM does not count them; --engine soft does");
+        if (o->cpus > 1 || o->guests > 1)
+            die("--soft-clock instructions is for one guest with one CPU");
+    }
     if (o->boot && !way_named(o->boot))
         die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",
             o->boot);
@@ -261,8 +270,12 @@ static void validate(const struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){
-        .cmdline = "", .cpus = 1, .entry = ANY_ENTRY, .exit_port = PC_EXIT_PORT, .engine = "auto"};
+    *o = (struct options){.cmdline = "",
+                          .cpus = 1,
+                          .entry = ANY_ENTRY,
+                          .exit_port = PC_EXIT_PORT,
+                          .engine = "auto",
+                          .soft_clock = "host"};
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])

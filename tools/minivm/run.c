@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long a reader may keep us from ending, where the end is not the guest's wish. */
@@ -40,7 +42,8 @@ struct run {
     struct load load;
     struct debugcon debugcon;
     bool debug_failed;
-    struct timer timeout;
+    struct watch timeout; /* a timerfd: the user's time, whatever the guest's is */
+    struct timespec began;
     struct watch signals;
     int output_error; /* errno of a write to stdout, but EPIPE */
     char *where;      /* the guest was, when its time was up */
@@ -88,13 +91,31 @@ static void say_help(struct run *r)
     outlet_say(&r->outlet, text);
 }
 
-static void timed_out(struct timer *t)
+static void timed_out(struct watch *w)
 {
-    struct run *r = container_of(t, struct run, timeout);
+    struct run *r = container_of(w, struct run, timeout);
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
 
     r->where = where(r);
     machine_stop(&r->machine, STOP_TIMEOUT);
     outlet_dismiss(&r->outlet);
+}
+
+static void set_timeout(struct run *r)
+{
+    int64_t ns = r->options.timeout;
+    struct itimerspec t = {.it_value = {ns / 1000000000, ns % 1000000000}};
+
+    clock_gettime(CLOCK_MONOTONIC, &r->began);
+    if (!ns)
+        return;
+    r->timeout =
+        (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), .ready = timed_out};
+    if (r->timeout.fd < 0 || timerfd_settime(r->timeout.fd, 0, &t, NULL) < 0)
+        die("cannot make a timer: %m");
+    event_add(&r->machine.loop, &r->timeout);
 }
 
 /* The key after Ctrl-A. */
@@ -225,11 +246,14 @@ static void print_stat(struct machine *m)
  */
 static int time_left(struct run *r)
 {
-    int64_t left = r->options.timeout - (int64_t)clock_now(&r->machine.clock);
+    struct timespec now;
 
     if (!r->options.timeout)
         return -1;
-    left /= 1000000;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = r->options.timeout / 1000000 - (now.tv_sec - r->began.tv_sec) * 1000 -
+                   (now.tv_nsec - r->began.tv_nsec) / 1000000;
+
     return left < PATIENCE_MS ? PATIENCE_MS : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -424,13 +448,18 @@ static const char *kvm_problem(void)
     return problem;
 }
 
+static bool counts_instructions(const struct options *o)
+{
+    return !strcmp(o->soft_clock, "instructions");
+}
+
 /* The engine to begin with: of `auto` it is KVM where there is one. */
 static void choose_engine(struct run *r)
 {
     const char *name = r->options.engine;
 
     r->engine = &kvm_engine;
-    if (!strcmp(name, "soft"))
+    if (!strcmp(name, "soft") || counts_instructions(&r->options))
         r->engine = &soft_engine;
     else if (!strcmp(name, "auto") && (r->no_kvm = kvm_problem()))
         r->engine = &soft_engine;
@@ -477,6 +506,7 @@ static void build(struct run *r)
         .exit_port = o->exit_port,
         .trace = o->verbose ? open_trace() : NULL,
         .stat = o->stat,
+        .instruction_clock = counts_instructions(o),
         .ended = outlet_ended,
         .ended_to = &r->outlet,
     };
@@ -485,6 +515,7 @@ static void build(struct run *r)
         debugcon_open(&r->debugcon, o->debugcon_file);
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, command, closed, r);
+    r->outlet.terminal.whole = config.instruction_clock;
     for (int i = 0; i < config.cpus; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
@@ -508,10 +539,7 @@ int cmd_run(int argc, char **argv)
     say_engine(r);
     load_guests(&r->load, &r->machine);
     watch_signals(r);
-    if (o->timeout) {
-        clock_add(&r->machine.clock, &r->timeout, timed_out);
-        clock_arm(&r->machine.clock, &r->timeout, o->timeout);
-    }
+    set_timeout(r);
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
     outlet_start(&r->outlet, &r->machine);

@@ -193,6 +193,11 @@ static int rest(const struct soft *c, const struct soft_op *op)
     return c->block->ops + 1 + c->block->n - op;
 }
 
+uint64_t soft_executed(const struct soft *c)
+{
+    return c->count - (c->op ? rest(c, c->op) : 0);
+}
+
 void soft_undo(struct soft *c)
 {
     const struct soft_op *op = c->op;
@@ -465,7 +470,7 @@ static void link_to(struct soft *c, struct soft_block *b)
         op->imm = (uintptr_t)b;
 }
 
-void soft_run_lines(struct soft *c)
+bool soft_run_lines(struct soft *c)
 {
     c->cache->unlinked = NULL;
     while (c->count < __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE)) {
@@ -479,8 +484,11 @@ void soft_run_lines(struct soft *c)
         }
         if (c->cache->unlinked)
             link_to(c, b);
-        if (c->count + b->n >= __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE))
-            return;
+        uint64_t stop_at = __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE);
+
+        if (c->count + b->n >= stop_at)
+            return c->count >= stop_at;
         b->ops[0].run(c, b->ops);
     }
+    return true;
 }

@@ -35,9 +35,9 @@ void soft_forget_addresses(struct soft *c);
 /* Lines that were decoded so far. */
 uint64_t soft_cache_decoded(const struct soft *c);
 
-/* Run from c->r[RIP] until the line ends that is being run when c->stop_at is reached. May raise.
- */
-void soft_run_lines(struct soft *c);
+/* Run from c->r[RIP] until no line can begin any more before c->stop_at is reached. False when some
+ * instructions are left until then: less than a line. May raise. */
+bool soft_run_lines(struct soft *c);
 
 /* Run one instruction. May raise. */
 void soft_run_one(struct soft *c);

@@ -259,11 +259,30 @@ uint64_t soft_now(struct soft *c)
     return clock_now(&c->vcpu->machine->clock);
 }
 
+static bool counts_time(const struct soft *c)
+{
+    return c->vcpu->machine->config.instruction_clock;
+}
+
+/* The instructions before the one being executed. */
+static uint64_t soft_instructions(struct vcpu *v)
+{
+    const struct soft *c = v->engine;
+
+    return c ? soft_executed(c) : 0;
+}
+
+/* With the instruction clock: a multiplicative sequence, mixed (splitmix64). */
 uint64_t soft_random(struct soft *c)
 {
     uint64_t val;
 
-    (void)c;
+    if (counts_time(c)) {
+        val = c->random += UINT64_C(0x9e3779b97f4a7c15);
+        val = (val ^ val >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+        val = (val ^ val >> 27) * UINT64_C(0x94d049bb133111eb);
+        return val ^ val >> 31;
+    }
     while (getrandom(&val, sizeof(val), 0) != sizeof(val))
         ;
     return val;
@@ -538,6 +557,12 @@ static void take_interrupt(struct soft *c)
 static bool serve(struct soft *c)
 {
     __atomic_store_n(&c->stop_at, UINT64_MAX, __ATOMIC_SEQ_CST);
+    uint64_t stop_at = counts_time(c) ? machine_turn_clock(c->vcpu->machine) : UINT64_MAX;
+    uint64_t none = UINT64_MAX;
+
+    /* Unless somebody wants us to stop at once, again. */
+    __atomic_compare_exchange_n(&c->stop_at, &none, stop_at, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
     uint32_t request = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST);
 
     if (request & REQUEST_LOOK)
@@ -569,6 +594,11 @@ static bool serve(struct soft *c)
 static void sleep_on(struct soft *c)
 {
     uint64_t count;
+
+    if (counts_time(c) && machine_leap(c->vcpu->machine)) {
+        soft_attend(c);
+        return;
+    }
 
     __atomic_store_n(&c->sleeping, true, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&c->stop_at, __ATOMIC_SEQ_CST))
@@ -647,14 +677,14 @@ static enum vcpu_stop run(struct soft *c, bool once)
             return VCPU_KICKED;
         if (once && c->interrupts != interrupts)
             return VCPU_STEPPED;
-        if (c->halted && !has_apic(c))
+        if (c->halted && !has_apic(c) && !(counts_time(c) && c->eflags & EFLAGS_IF))
             return VCPU_HALTED;
         if (c->halted || c->waiting_for_startup)
             sleep_on(c);
         else if (once || careful(c))
             step(c, once);
-        else
-            soft_run_lines(c);
+        else if (!soft_run_lines(c))
+            step(c, false);
         delivered = once && !c->halted;
     }
 }
@@ -695,6 +725,7 @@ const struct engine soft_engine = {
     .get = soft_get_state,
     .set = soft_set_state,
     .gpr = soft_get_gpr,
+    .instructions = soft_instructions,
     .halted = soft_halted,
     .message = soft_message,
     .route = soft_route,

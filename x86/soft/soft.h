@@ -306,6 +306,7 @@ struct soft {
     struct soft_cache *cache;
     struct soft_vm *vm;
     struct vcpu *vcpu;
+    uint64_t random; /* state of soft_random() with the instruction clock */
     int wake_fd;
     bool sleeping;                                  /* any thread, atomic: it waits at wake_fd */
     uint64_t flushes, misses, io, mmio, interrupts; /* statistics */
@@ -323,6 +324,9 @@ void soft_leave(struct soft *c, const struct soft_op *op);
 /* The offset of the instruction op, and of the one after it, in CS. */
 uint64_t soft_ip(const struct soft *c, const struct soft_op *op);
 uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op);
+
+/* Instructions executed before c->op, or before what comes next where that is not set. */
+uint64_t soft_executed(const struct soft *c);
 
 /* c->r[RIP] is set: go on there, quickly where it has been before. `return soft_go(c);` */
 void soft_go(struct soft *c);
