@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * minivm check: what this host's KVM can do, tried for real, and what to do about what it cannot.
+ * minivm check: what each engine can do on this host, tried for real, and what to do about what it
+ * cannot.
  */
 #define _GNU_SOURCE
 #include "hw/die.h"
@@ -23,8 +24,9 @@ enum {
 };
 
 struct check {
-    bool quiet, failed;
-    bool mode_failed; /* the device is there, but a guest did not run */
+    const struct engine *engine;
+    bool quiet, failed; /* of this engine */
+    bool mode_failed;   /* the device is there, but a guest did not run */
     struct machine machine;
     struct timer limit;
 };
@@ -32,7 +34,8 @@ struct check {
 static void row(struct check *c, bool ok, const char *what, const char *detail)
 {
     if (!c->quiet)
-        printf("%-4s %s%s%s\n", ok ? "ok" : "FAIL", what, *detail ? ": " : "", detail);
+        printf("%-4s %s: %s%s%s\n", ok ? "ok" : "FAIL", c->engine->name, what, *detail ? ": " : "",
+               detail);
     c->failed |= !ok;
 }
 
@@ -62,7 +65,7 @@ static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic
 {
     struct machine *m = &c->machine;
     struct console console = {.put = no_put, .get = no_get};
-    struct config config = {.engine = &kvm_engine, .ram = 2 << 20, .cpus = 1, .apic = apic};
+    struct config config = {.engine = c->engine, .ram = 2 << 20, .cpus = 1, .apic = apic};
     struct outcome o = {0};
     struct cpu_state s;
 
@@ -80,7 +83,7 @@ static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic
     else if (stop == STOP_SHUTDOWN || v->crash == VCPU_SHUTDOWN)
         o.problem = "triple fault";
     else if (stop != STOP_EXIT || v->crash == VCPU_FAILED)
-        o.problem = "KVM gave up";
+        o.problem = "the engine gave up";
     else if (m->status != PROBE_STATUS)
         o.problem = "it computed a wrong result";
     o.ns = clock_now(&m->clock) - o.ns;
@@ -97,7 +100,7 @@ static struct outcome try_mode(struct check *c, enum probe_mode mode, bool apic)
 
     if (shared == MAP_FAILED)
         die("check: out of memory");
-    *shared = (struct outcome){.problem = "KVM refuses it"};
+    *shared = (struct outcome){.problem = "the engine refuses it"};
     fflush(stdout);
     pid_t child = fork();
 
@@ -125,7 +128,7 @@ static void check_modes(struct check *c)
         row(c, !o.problem, probe_name(mode), o.problem ? o.problem : "");
     }
     o = try_mode(c, PROBE_LONG, true);
-    row(c, !o.problem, "local APIC in the kernel (split irqchip)", o.problem ? o.problem : "");
+    row(c, !o.problem, "local APIC", o.problem ? o.problem : "");
 }
 
 static void check_speed(struct check *c)
@@ -157,33 +160,71 @@ static void check_device(struct check *c)
     close(fd);
 }
 
-int cmd_check(int argc, char **argv)
+/* All that there is to say about an engine; true when it runs all that minivm boots. */
+static bool check_engine(struct check *c, const struct engine *engine)
 {
-    struct check *c = calloc(1, sizeof(*c));
-
-    assert(c);
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet"))
-            c->quiet = true;
-        else
-            die("check: unknown option %s; there is only --quiet", argv[i]);
-    }
-    check_device(c);
+    c->engine = engine;
+    c->failed = c->mode_failed = false;
+    if (engine == &kvm_engine)
+        check_device(c);
     if (!c->failed) {
         check_modes(c);
         if (!c->failed)
             check_speed(c);
         c->mode_failed = c->failed;
     }
+    return !c->failed;
+}
+
+static void check_both(struct check *c)
+{
+    bool kvm = check_engine(c, &kvm_engine), stand_in = c->mode_failed;
+    bool soft = check_engine(c, &soft_engine);
+
+    c->failed = !kvm && !soft;
+    if (c->quiet)
+        return;
+    if (kvm)
+        puts("Everything that minivm boots runs here, with KVM.");
+    else if (soft && stand_in)
+        puts("Everything that minivm boots runs here, with engine soft: this KVM is a stand-in. "
+             "For\n"
+             "KVM's speed use a host whose processor offers VMX or SVM (a virtual machine: one "
+             "with\n"
+             "nesting).");
+    else if (soft)
+        puts("Everything that minivm boots runs here, with engine soft. KVM would be faster.");
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct check *c = calloc(1, sizeof(*c));
+    const struct engine *only = NULL;
+
+    assert(c);
+    for (int i = 1; i < argc; i++) {
+        const char *engine = NULL;
+
+        if (!strncmp(argv[i], "--engine=", 9))
+            engine = argv[i] + 9;
+        else if (!strcmp(argv[i], "--engine") && i + 1 < argc)
+            engine = argv[++i];
+        else if (!strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet"))
+            c->quiet = true;
+        else
+            die("check: unknown option %s; there are --quiet and --engine kvm|soft", argv[i]);
+        if (!engine)
+            continue;
+        only = !strcmp(engine, "kvm") ? &kvm_engine : !strcmp(engine, "soft") ? &soft_engine : NULL;
+        if (!only)
+            die("check: --engine %s: kvm or soft", engine);
+    }
+    if (only)
+        check_engine(c, only);
+    else
+        check_both(c);
     bool failed = c->failed;
 
-    if (!c->quiet && !failed)
-        puts("Everything that minivm boots runs here.");
-    else if (!c->quiet && c->mode_failed)
-        puts(
-            "Linux guests do not run here. Use a host whose processor offers VMX or SVM (a virtual "
-            "machine: one\nwith nesting), or put 'tools/kvmhost' before the command: slower, but "
-            "complete.");
     free(c);
     return failed;
 }

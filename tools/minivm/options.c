@@ -274,8 +274,10 @@ void options_parse(struct options *o, int argc, char **argv)
                           .cpus = 1,
                           .entry = ANY_ENTRY,
                           .exit_port = PC_EXIT_PORT,
-                          .engine = "auto",
+                          .engine = getenv("MINIVM_ENGINE"),
                           .soft_clock = "host"};
+    if (!o->engine || !*o->engine)
+        o->engine = "auto";
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--")) {
             if (!argv[i + 1])
