@@ -521,6 +521,8 @@ static void take_immediate(struct source *s, struct soft_op *op, int kind, bool 
     int64_t val = 0;
 
     switch (kind) {
+    case NO_IMMEDIATE:
+        return;
     case IMM8:
         val = take_signed(s, 0);
         break;
