@@ -162,14 +162,11 @@ asan:
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS='$(SANITIZE)' unit build/asan/minivm
 
 run: all $K/$(FLAVOUR)/package
-	@if ./minivm check --quiet; then host=; else \
-	    echo "this machine's KVM cannot run Linux ('./minivm check' says why): running in tools/kvmhost"; \
-	    tools/need kvmhost && host=tools/kvmhost; fi && \
-	$$host ./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpio $(ARGS)
+	@./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpio $(ARGS)
 
 test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
-	@./minivm check --quiet || tools/need kvmhost
+	@./minivm check --quiet --engine kvm || tools/need kvmhost
 	tests/run $(TESTS)
 
 check:
@@ -180,7 +177,7 @@ check:
 
 bench: all $K/$(FLAVOUR)/package
 	@tools/need bench
-	@./minivm check --quiet || tools/need kvmhost
+	@./minivm check --quiet --engine kvm || tools/need kvmhost
 	tools/bench
 
 fuzz: asan

@@ -3,7 +3,7 @@
 # timeout: 500
 
 # A host of its own: in the one that other tests share, guests with PAE do not run.
-if [ -z "${KVMHOST-}" ] && ! ./minivm check --quiet >/dev/null 2>&1; then
+if [ -z "${KVMHOST-}" ] && ! ./minivm check --quiet --engine kvm >/dev/null 2>&1; then
     exec tools/kvmhost -n "$0"
 fi
 . tests/lib.sh
