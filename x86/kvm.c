@@ -726,6 +726,8 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         case KVM_EXIT_IRQ_WINDOW_OPEN:
         case KVM_EXIT_SET_TPR:
             break;
+        case KVM_EXIT_DEBUG:
+            return VCPU_STEPPED;
         case KVM_EXIT_HLT:
             return VCPU_HALTED;
         case KVM_EXIT_SHUTDOWN:
@@ -744,6 +746,21 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
                         exit_name(run->exit_reason));
         }
     }
+}
+
+/* By the trap flag, which the guest sees where it stores EFLAGS. */
+static enum vcpu_stop kvm_step(struct vcpu *v)
+{
+    const struct kvm_vcpu *k = v->engine;
+    struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP};
+
+    if (ioctl(k->fd, KVM_SET_GUEST_DEBUG, &debug) < 0)
+        return fail(v, "this KVM does not step: %s", strerror(errno));
+    enum vcpu_stop stop = kvm_run(v);
+
+    debug.control = 0;
+    ioctl(k->fd, KVM_SET_GUEST_DEBUG, &debug);
+    return stop;
 }
 
 static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
@@ -803,6 +820,7 @@ const struct engine kvm_engine = {
     .close = kvm_close,
     .vcpu_init = kvm_vcpu_init,
     .run = kvm_run,
+    .step = kvm_step,
     .kick = kvm_kick,
     .get = kvm_get,
     .gpr = kvm_gpr,
