@@ -1,4 +1,222 @@
 // SPDX-License-Identifier: MIT
-#include "x86/soft/exec.h"
+/*
+ * Arithmetic and logic: what changes the arithmetic flags, but for shifts, products and quotients.
+ *
+ * The host computes each result, and the flags with it, by the guest's own instruction.
+ *
+ * After: Intel SDM vol. 2, "Instruction Set Reference"; vol. 1, "EFLAGS Register".
+ *
+ * Left out: nothing.
+ */
+#include "x86/soft/family.h"
 
-const struct soft_row soft_integer_rows[] = {{0}};
+/* host_name(c, n, a, b) is a's new value; host_name_at(c, n, p, b, lock) is for an a in memory.
+ * flags is the constraint of AX, before what stands before the instruction. */
+#define HOST_BINARY(name, flags, before)                                                           \
+    INLINE uint64_t host_##name(struct soft *c, int n, uint64_t a, uint64_t b)                     \
+    {                                                                                              \
+        uint16_t f = c->arith;                                                                     \
+                                                                                                   \
+        if (n == 0)                                                                                \
+            asm(before #name " %b0, %b2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
+        else if (n == 1)                                                                           \
+            asm(before #name " %w0, %w2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
+        else if (n == 2)                                                                           \
+            asm(before #name " %k0, %k2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
+        else                                                                                       \
+            asm(before #name " %0, %2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");        \
+        c->arith = f;                                                                              \
+        return a;                                                                                  \
+    }
+
+#define HOST_AT(insn, type, p, flags, f, b)                                                        \
+    asm volatile(insn SOFT_FLAGS_OUT                                                               \
+                 : "+m"(*(type *)(p)), flags(f)                                                    \
+                 : "r"((type)(b))                                                                  \
+                 : "cc", "memory")
+#define HOST_AT_SIZES(insn, n, p, flags, f, b)                                                     \
+    do {                                                                                           \
+        if ((n) == 0)                                                                              \
+            HOST_AT(insn, uint8_t, p, flags, f, b);                                                \
+        else if ((n) == 1)                                                                         \
+            HOST_AT(insn, any16, p, flags, f, b);                                                  \
+        else if ((n) == 2)                                                                         \
+            HOST_AT(insn, any32, p, flags, f, b);                                                  \
+        else                                                                                       \
+            HOST_AT(insn, any64, p, flags, f, b);                                                  \
+    } while (0)
+
+#define HOST_CHANGE(name, operands, flags, before)                                                 \
+    INLINE void host_##name##_at(struct soft *c, int n, void *p, uint64_t b, bool lock)            \
+    {                                                                                              \
+        uint16_t f = c->arith;                                                                     \
+                                                                                                   \
+        if (lock)                                                                                  \
+            HOST_AT_SIZES(before "lock " #name operands, n, p, flags, f, b);                       \
+        else                                                                                       \
+            HOST_AT_SIZES(before #name operands, n, p, flags, f, b);                               \
+        c->arith = f;                                                                              \
+    }
+
+/* The forms Ev,Gv  Ev,Iz  Gv,Ev of an instruction that writes its first operand. */
+#define ARITHMETIC(name, flags, before)                                                            \
+    HOST_BINARY(name, flags, before)                                                               \
+    HOST_CHANGE(name, " %0, %2", flags, before)                                                    \
+    INLINE void name##_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)     \
+    {                                                                                              \
+        host_##name##_at(c, n, p, soft_get(c, n, op->reg), lock);                                  \
+    }                                                                                              \
+    INLINE void name##_eg_reg(struct soft *c, const struct soft_op *op, int n)                     \
+    {                                                                                              \
+        uint64_t a = soft_get(c, n, op->rm), b = soft_get(c, n, op->reg);                          \
+                                                                                                   \
+        soft_put(c, n, op->rm, host_##name(c, n, a, b));                                           \
+    }                                                                                              \
+    INLINE void name##_ei(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)     \
+    {                                                                                              \
+        host_##name##_at(c, n, p, op->imm, lock);                                                  \
+    }                                                                                              \
+    INLINE void name##_ei_reg(struct soft *c, const struct soft_op *op, int n)                     \
+    {                                                                                              \
+        soft_put(c, n, op->rm, host_##name(c, n, soft_get(c, n, op->rm), op->imm));                \
+    }                                                                                              \
+    INLINE void name##_ge(struct soft *c, const struct soft_op *op, int n, const void *p)          \
+    {                                                                                              \
+        soft_put(c, n, op->reg, host_##name(c, n, soft_get(c, n, op->reg), soft_peek(p, n)));      \
+    }                                                                                              \
+    CHANGE_FAMILY(name##_eg);                                                                      \
+    CHANGE_FAMILY(name##_ei);                                                                      \
+    LOAD_FAMILY(name##_ge)
+
+ARITHMETIC(add, "=&a", "");
+ARITHMETIC(or, "=&a", "");
+ARITHMETIC(adc, "+&a", SOFT_CARRY_IN);
+ARITHMETIC(sbb, "+&a", SOFT_CARRY_IN);
+ARITHMETIC(and, "=&a", "");
+ARITHMETIC(sub, "=&a", "");
+ARITHMETIC(xor, "=&a", "");
+
+/* The same of one that writes nothing but flags. */
+#define COMPARISON(name)                                                                           \
+    HOST_BINARY(name, "=&a", "")                                                                   \
+    INLINE void name##_eg(struct soft *c, const struct soft_op *op, int n, const void *p)          \
+    {                                                                                              \
+        host_##name(c, n, soft_peek(p, n), soft_get(c, n, op->reg));                               \
+    }                                                                                              \
+    INLINE void name##_ei(struct soft *c, const struct soft_op *op, int n, const void *p)          \
+    {                                                                                              \
+        host_##name(c, n, soft_peek(p, n), op->imm);                                               \
+    }                                                                                              \
+    LOAD_FAMILY(name##_eg);                                                                        \
+    LOAD_FAMILY(name##_ei)
+
+COMPARISON(cmp);
+COMPARISON(test);
+
+INLINE void cmp_ge(struct soft *c, const struct soft_op *op, int n, const void *p)
+{
+    host_cmp(c, n, soft_get(c, n, op->reg), soft_peek(p, n));
+}
+LOAD_FAMILY(cmp_ge);
+
+#define HOST_UNARY(name, flags, before)                                                            \
+    INLINE uint64_t host_##name(struct soft *c, int n, uint64_t a)                                 \
+    {                                                                                              \
+        uint16_t f = c->arith;                                                                     \
+                                                                                                   \
+        if (n == 0)                                                                                \
+            asm(before #name " %b0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
+        else if (n == 1)                                                                           \
+            asm(before #name " %w0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
+        else if (n == 2)                                                                           \
+            asm(before #name " %k0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
+        else                                                                                       \
+            asm(before #name " %0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                   \
+        c->arith = f;                                                                              \
+        return a;                                                                                  \
+    }
+
+#define UNARY(name, flags, before)                                                                 \
+    HOST_UNARY(name, flags, before)                                                                \
+    HOST_CHANGE(name, " %0", flags, before)                                                        \
+    INLINE void name##_e(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)      \
+    {                                                                                              \
+        (void)op;                                                                                  \
+        host_##name##_at(c, n, p, 0, lock);                                                        \
+    }                                                                                              \
+    INLINE void name##_e_reg(struct soft *c, const struct soft_op *op, int n)                      \
+    {                                                                                              \
+        soft_put(c, n, op->rm, host_##name(c, n, soft_get(c, n, op->rm)));                         \
+    }                                                                                              \
+    CHANGE_FAMILY(name##_e)
+
+UNARY(inc, "+&a", SOFT_CARRY_IN);
+UNARY(dec, "+&a", SOFT_CARRY_IN);
+UNARY(neg, "=&a", "");
+
+/* Leaves the flags alone. */
+INLINE void not_e(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
+{
+    (void)c, (void)op;
+    if (!lock)
+        soft_poke(p, n, ~soft_peek(p, n));
+    else if (n == 0)
+        asm volatile("lock not %0" : "+m"(*(uint8_t *)p) : : "memory");
+    else if (n == 1)
+        asm volatile("lock not %0" : "+m"(*(any16 *)p) : : "memory");
+    else if (n == 2)
+        asm volatile("lock not %0" : "+m"(*(any32 *)p) : : "memory");
+    else
+        asm volatile("lock not %0" : "+m"(*(any64 *)p) : : "memory");
+}
+INLINE void not_e_reg(struct soft *c, const struct soft_op *op, int n)
+{
+    soft_set(c, n, op->rm, ~soft_get(c, n, op->rm));
+}
+CHANGE_FAMILY(not_e);
+
+/* clang-format off */
+#define ROWS(name, op0, op1, op2, op3, op4, op5, digit)                                            \
+    {op0, #name " Eb,Gb", NULL, &name##_eg_family, 0, name##_eg_lock},                             \
+    {op1, #name " Ev,Gv", NULL, &name##_eg_family, 0, name##_eg_lock},                             \
+    {op2, #name " Gb,Eb", NULL, &name##_ge_family, 0, NULL},                                       \
+    {op3, #name " Gv,Ev", NULL, &name##_ge_family, 0, NULL},                                       \
+    {op4, #name " al,Ib", NULL, &name##_ei_family, 0, NULL},                                       \
+    {op5, #name " rax,Iz", NULL, &name##_ei_family, 0, NULL},                                      \
+    {"80 /" digit, #name " Eb,Ib", NULL, &name##_ei_family, 0, name##_ei_lock},                    \
+    {"81 /" digit, #name " Ev,Iz", NULL, &name##_ei_family, 0, name##_ei_lock},                    \
+    {"82 /" digit, #name " Eb,Ib", NULL, &name##_ei_family, ROW_NO64, name##_ei_lock},             \
+    {"83 /" digit, #name " Ev,Ib", NULL, &name##_ei_family, 0, name##_ei_lock}
+
+#define cmp_eg_lock NULL
+#define cmp_ei_lock NULL
+
+const struct soft_row soft_integer_rows[] = {
+    ROWS(add, "00", "01", "02", "03", "04", "05", "0"),
+    ROWS(or, "08", "09", "0a", "0b", "0c", "0d", "1"),
+    ROWS(adc, "10", "11", "12", "13", "14", "15", "2"),
+    ROWS(sbb, "18", "19", "1a", "1b", "1c", "1d", "3"),
+    ROWS(and, "20", "21", "22", "23", "24", "25", "4"),
+    ROWS(sub, "28", "29", "2a", "2b", "2c", "2d", "5"),
+    ROWS(xor, "30", "31", "32", "33", "34", "35", "6"),
+    ROWS(cmp, "38", "39", "3a", "3b", "3c", "3d", "7"),
+    {"84", "test Eb,Gb", NULL, &test_eg_family, 0, NULL},
+    {"85", "test Ev,Gv", NULL, &test_eg_family, 0, NULL},
+    {"a8", "test al,Ib", NULL, &test_ei_family, 0, NULL},
+    {"a9", "test rax,Iz", NULL, &test_ei_family, 0, NULL},
+    {"f6 /0", "test Eb,Ib", NULL, &test_ei_family, 0, NULL},
+    {"f7 /0", "test Ev,Iz", NULL, &test_ei_family, 0, NULL},
+    {"f6 /1", "test Eb,Ib", NULL, &test_ei_family, 0, NULL},
+    {"f7 /1", "test Ev,Iz", NULL, &test_ei_family, 0, NULL},
+    {"40+r", "inc Zv", NULL, &inc_e_family, ROW_NO64, NULL},
+    {"48+r", "dec Zv", NULL, &dec_e_family, ROW_NO64, NULL},
+    {"fe /0", "inc Eb", NULL, &inc_e_family, 0, inc_e_lock},
+    {"ff /0", "inc Ev", NULL, &inc_e_family, 0, inc_e_lock},
+    {"fe /1", "dec Eb", NULL, &dec_e_family, 0, dec_e_lock},
+    {"ff /1", "dec Ev", NULL, &dec_e_family, 0, dec_e_lock},
+    {"f6 /2", "not Eb", NULL, &not_e_family, 0, not_e_lock},
+    {"f7 /2", "not Ev", NULL, &not_e_family, 0, not_e_lock},
+    {"f6 /3", "neg Eb", NULL, &neg_e_family, 0, neg_e_lock},
+    {"f7 /3", "neg Ev", NULL, &neg_e_family, 0, neg_e_lock},
+    {0},
+};
