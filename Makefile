@@ -179,6 +179,11 @@ bench: all $K/$(FLAVOUR)/package
 	@tools/need bench
 	@./minivm check --quiet --engine kvm || tools/need kvmhost
 	tools/bench
+	@$(MAKE) --no-print-directory bench-soft
+
+bench-soft: all $K/$(FLAVOUR)/package
+	@tools/need bench-soft
+	tools/bench-soft
 
 fuzz: asan
 	n=1; while for f in $(FUZZERS); do build/asan/unit/$$f 100000 $$n || exit; done; do \
@@ -192,4 +197,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
-.PHONY: all unit asan run test check bench fuzz tour clean
+.PHONY: all unit asan run test check bench bench-soft fuzz tour clean
