@@ -284,6 +284,7 @@ struct soft {
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
     uint64_t tsc_offset, tsc_adjust, pat, misc_enable, mtrr_def_type, xss;
+    uint64_t mtrr_fixed[11], mtrr_variable[16]; /* stored, and never looked at */
 
     struct soft_fpu fpu;
 
@@ -376,6 +377,9 @@ bool soft_deliver_fault(struct soft *c);
 /* Load a segment register as MOV and POP do, with all checks of the present mode. */
 void soft_load_segment(struct soft *c, int seg, uint16_t selector);
 
+/* May the program access size ports from port on: IOPL, or the bitmap of the task? Raises #GP. */
+void soft_check_io_permission(struct soft *c, uint16_t port, int size);
+
 /* Descriptors. */
 struct soft_descriptor {
     uint16_t selector;
@@ -461,6 +465,19 @@ void soft_set_cr8(struct soft *c, uint8_t val);
 /* A random number: the host's; with the instruction clock a sequence that repeats. */
 uint64_t soft_random(struct soft *c);
 
+/* ---- msr.c ---- */
+
+/* RDMSR and WRMSR. False for #GP: there is no such register, or it does not take that. What runs may
+ * mean something else after a write: call soft_mode(), and leave. */
+bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
+bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
+
+/* Is it an address of 48 bits, extended? */
+static inline bool soft_is_canonical(uint64_t linear)
+{
+    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
+
 /* ---- cpuid.c ---- */
 
 struct cpuid_answer {
@@ -468,7 +485,21 @@ struct cpuid_answer {
 };
 struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index);
 
-/* Bits of CR4, EFER, XCR0 that this processor has. */
+/* Features that CPUID offers, but for those that depend on the machine. Ends with a name of NULL. */
+struct soft_feature {
+    uint32_t leaf, index;
+    enum {
+        SOFT_EAX,
+        SOFT_EBX,
+        SOFT_ECX,
+        SOFT_EDX,
+    } reg;
+    uint8_t bit;
+    const char *name; /* as Linux calls it */
+};
+extern const struct soft_feature soft_features[];
+
+/* Bits of CR4 that this processor has. */
 uint64_t soft_cr4_bits(const struct soft *c);
 
 /* ---- x87.c, sse.c, xsave.c ---- */

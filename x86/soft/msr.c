@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Model-specific registers.
+ *
+ * After: Intel SDM vol. 4, "Architectural MSRs"; vol. 3A, "Memory Type Range Registers", "Page
+ * Attribute Table", "Extended Feature Enable Register", "Time-Stamp Counter Adjustment".
+ *
+ * Left out: those of features that CPUID does not offer (machine-check banks, performance counters,
+ * thermal and power management, virtualization, XSAVES). Kernels ask for them behind CPUID, or expect
+ * that asking may fail. Memory types are stored and never looked at: all RAM is write-back, and
+ * chips are never cached.
+ */
+#include "x86/soft/exec.h"
+
+#include <stddef.h>
+
+enum {
+    MSR_P5_MC_ADDR = 0x0,
+    MSR_P5_MC_TYPE = 0x1,
+    MSR_TSC = 0x10,
+    MSR_PLATFORM_ID = 0x17,
+    MSR_APIC_BASE = 0x1b,
+    MSR_TSC_ADJUST = 0x3b,
+    MSR_MICROCODE = 0x8b, /* IA32_BIOS_SIGN_ID */
+    MSR_MTRR_CAP = 0xfe,
+    MSR_SYSENTER_CS = 0x174,
+    MSR_SYSENTER_ESP = 0x175,
+    MSR_SYSENTER_EIP = 0x176,
+    MSR_MISC_ENABLE = 0x1a0,
+    MSR_DEBUGCTL = 0x1d9,
+    MSR_MTRR_PHYS_BASE0 = 0x200, /* base, mask, base, mask, ... */
+    MSR_MTRR_FIX_64K = 0x250,
+    MSR_MTRR_FIX_16K = 0x258,
+    MSR_MTRR_FIX_4K = 0x268,
+    MSR_PAT = 0x277,
+    MSR_MTRR_DEF_TYPE = 0x2ff,
+    MSR_TSC_DEADLINE = 0x6e0,
+    MSR_X2APIC = 0x800,
+    MSR_X2APIC_END = 0x900,
+};
+#define MSR_EFER           UINT32_C(0xc0000080)
+#define MSR_STAR           UINT32_C(0xc0000081)
+#define MSR_LSTAR          UINT32_C(0xc0000082)
+#define MSR_CSTAR          UINT32_C(0xc0000083)
+#define MSR_FMASK          UINT32_C(0xc0000084)
+#define MSR_FS_BASE        UINT32_C(0xc0000100)
+#define MSR_GS_BASE        UINT32_C(0xc0000101)
+#define MSR_KERNEL_GS_BASE UINT32_C(0xc0000102)
+#define MSR_TSC_AUX        UINT32_C(0xc0000103)
+
+enum {
+    MICROCODE_REVISION = 1,
+
+    MISC_ENABLE_FAST_STRING = 1 << 0,
+    MISC_ENABLE_NO_BTS = 1 << 11, /* read only: no branch trace store, no PEBS */
+    MISC_ENABLE_NO_PEBS = 1 << 12,
+
+    DEBUGCTL_LBR = 1 << 0,
+    DEBUGCTL_BTF = 1 << 1,
+
+    MTRR_VARIABLE = 8,
+    MTRR_CAP_FIXED = 1 << 8,
+    MTRR_CAP_WRITE_COMBINING = 1 << 10,
+    MTRR_DEF_BITS = 3 << 10, /* enabled, fixed ones too; the type stands below */
+    MTRR_MASK_VALID = 1 << 11,
+
+    TYPE_UNCACHED_MINUS = 7,
+    TYPE_WRITE_BACK = 6,
+};
+#define PHYSICAL_PAGES UINT64_C(0xfffffff000) /* addresses of 40 bits */
+
+/* Registers that hold a value, and no more. */
+static const struct plain {
+    uint32_t msr, offset;
+    enum {
+        ANY,
+        CANONICAL,
+        HALF, /* 32 bits; the others are reserved */
+    } takes;
+} plain[] = {
+    /* clang-format off */
+    {MSR_SYSENTER_CS,    offsetof(struct soft, sysenter_cs),      ANY},
+    {MSR_SYSENTER_ESP,   offsetof(struct soft, sysenter_esp),     CANONICAL},
+    {MSR_SYSENTER_EIP,   offsetof(struct soft, sysenter_eip),     CANONICAL},
+    {MSR_STAR,           offsetof(struct soft, star),             ANY},
+    {MSR_LSTAR,          offsetof(struct soft, lstar),            CANONICAL},
+    {MSR_CSTAR,          offsetof(struct soft, cstar),            CANONICAL},
+    {MSR_FMASK,          offsetof(struct soft, fmask),            HALF},
+    {MSR_FS_BASE,        offsetof(struct soft, segment[FS].base), CANONICAL},
+    {MSR_GS_BASE,        offsetof(struct soft, segment[GS].base), CANONICAL},
+    {MSR_KERNEL_GS_BASE, offsetof(struct soft, kernel_gs_base),   CANONICAL},
+    {MSR_TSC_AUX,        offsetof(struct soft, tsc_aux),          HALF},
+    /* clang-format on */
+};
+
+static const struct plain *find_plain(uint32_t msr)
+{
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (plain[i].msr == msr)
+            return &plain[i];
+    return NULL;
+}
+
+static uint64_t *at(struct soft *c, const struct plain *p)
+{
+    return (uint64_t *)((char *)c + p->offset);
+}
+
+static bool is_apic(uint32_t msr)
+{
+    return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
+           (msr >= MSR_X2APIC && msr < MSR_X2APIC_END);
+}
+
+/* Types of memory that MTRRs may give to it. */
+static bool is_type(uint8_t type)
+{
+    return type <= TYPE_WRITE_BACK && type != 2 && type != 3;
+}
+
+/* Eight types, in a byte each. */
+static bool are_types(uint64_t val, bool pat)
+{
+    for (int i = 0; i < 64; i += 8) {
+        uint8_t type = val >> i;
+
+        if (!is_type(type) && !(pat && type == TYPE_UNCACHED_MINUS))
+            return false;
+    }
+    return true;
+}
+
+/* A memory type range register but MTRR_CAP and MTRR_DEF_TYPE, or NULL. */
+static uint64_t *find_mtrr(struct soft *c, uint32_t msr)
+{
+    if (msr >= MSR_MTRR_PHYS_BASE0 && msr < MSR_MTRR_PHYS_BASE0 + 2 * MTRR_VARIABLE)
+        return &c->mtrr_variable[msr - MSR_MTRR_PHYS_BASE0];
+    if (msr == MSR_MTRR_FIX_64K)
+        return &c->mtrr_fixed[0];
+    if (msr == MSR_MTRR_FIX_16K || msr == MSR_MTRR_FIX_16K + 1)
+        return &c->mtrr_fixed[1 + msr - MSR_MTRR_FIX_16K];
+    if (msr >= MSR_MTRR_FIX_4K && msr < MSR_MTRR_FIX_4K + 8)
+        return &c->mtrr_fixed[3 + msr - MSR_MTRR_FIX_4K];
+    return NULL;
+}
+
+static bool mtrr_takes(uint32_t msr, uint64_t val)
+{
+    if (msr >= MSR_MTRR_FIX_64K)
+        return are_types(val, false);
+    if (msr & 1)
+        return !(val & ~(PHYSICAL_PAGES | MTRR_MASK_VALID));
+    return is_type(val) && !(val & ~(PHYSICAL_PAGES | 0xff));
+}
+
+bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
+{
+    const struct plain *p = find_plain(msr);
+    const uint64_t *mtrr = find_mtrr(c, msr);
+
+    if (is_apic(msr))
+        return soft_apic_rdmsr(c, msr, val);
+    if (p || mtrr) {
+        *val = p ? *at(c, p) : *mtrr;
+        return true;
+    }
+    switch (msr) {
+    case MSR_P5_MC_ADDR:
+    case MSR_P5_MC_TYPE:
+    case MSR_PLATFORM_ID:
+    case MSR_DEBUGCTL:
+        *val = 0;
+        break;
+    case MSR_TSC:
+        *val = soft_tsc(c);
+        break;
+    case MSR_TSC_ADJUST:
+        *val = c->tsc_adjust;
+        break;
+    case MSR_MICROCODE:
+        *val = (uint64_t)MICROCODE_REVISION << 32;
+        break;
+    case MSR_MISC_ENABLE:
+        *val = c->misc_enable | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+        break;
+    case MSR_MTRR_CAP:
+        *val = MTRR_VARIABLE | MTRR_CAP_FIXED | MTRR_CAP_WRITE_COMBINING;
+        break;
+    case MSR_MTRR_DEF_TYPE:
+        *val = c->mtrr_def_type;
+        break;
+    case MSR_PAT:
+        *val = c->pat;
+        break;
+    case MSR_EFER:
+        *val = c->efer;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* The TSC shall be ahead of the clock by so much; TSC_ADJUST tells how far it was moved in all. */
+static void move_tsc(struct soft *c, uint64_t offset)
+{
+    c->tsc_adjust += offset - c->tsc_offset;
+    soft_set_tsc_offset(c, offset);
+}
+
+static bool write_efer(struct soft *c, uint64_t val)
+{
+    uint64_t changed = (val ^ c->efer) & (EFER_SCE | EFER_LME | EFER_NXE);
+
+    if (val & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
+        return false;
+    if (changed & EFER_LME && c->cr0 & CR0_PG)
+        return false;
+    c->efer ^= changed;
+    if (changed & EFER_NXE)
+        soft_flush_tlb(c, true);
+    return true;
+}
+
+static bool write_plain(struct soft *c, const struct plain *p, uint64_t val)
+{
+    if ((p->takes == CANONICAL && !soft_is_canonical(val)) || (p->takes == HALF && val >> 32))
+        return false;
+    *at(c, p) = val;
+    return true;
+}
+
+bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
+{
+    const struct plain *p = find_plain(msr);
+    uint64_t *mtrr = find_mtrr(c, msr);
+
+    if (is_apic(msr))
+        return soft_apic_wrmsr(c, msr, val);
+    if (p)
+        return write_plain(c, p, val);
+    if (mtrr) {
+        if (!mtrr_takes(msr, val))
+            return false;
+        *mtrr = val;
+        return true;
+    }
+    switch (msr) {
+    case MSR_P5_MC_ADDR:
+    case MSR_P5_MC_TYPE:
+        return !val;
+    case MSR_TSC:
+        move_tsc(c, val - soft_now(c));
+        return true;
+    case MSR_TSC_ADJUST:
+        move_tsc(c, c->tsc_offset + val - c->tsc_adjust);
+        return true;
+    case MSR_MICROCODE: /* kernels clear it before CPUID fills it */
+        return true;
+    case MSR_MISC_ENABLE:
+        val &= ~(uint64_t)(MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS);
+        if (val & ~(uint64_t)MISC_ENABLE_FAST_STRING)
+            return false;
+        c->misc_enable = val;
+        return true;
+    case MSR_DEBUGCTL: /* as under KVM: taken, and without effect */
+        return !(val & ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF));
+    case MSR_MTRR_DEF_TYPE:
+        if (!is_type(val) || val & ~(uint64_t)(MTRR_DEF_BITS | 0xff))
+            return false;
+        c->mtrr_def_type = val;
+        return true;
+    case MSR_PAT:
+        if (!are_types(val, true))
+            return false;
+        c->pat = val;
+        return true;
+    case MSR_EFER:
+        return write_efer(c, val);
+    default:
+        return false;
+    }
+}
