@@ -33,6 +33,7 @@ enum mod_rule {
     ANY_MOD,
     MEMORY,
     REGISTER,
+    NO_MOD, /* not looked at: a register */
 };
 
 /* Whose numbers ModRM's fields are. */
@@ -181,9 +182,12 @@ static void read_operand(struct entry *e, const char *word, char *size)
     case 'V':
     case 'W':
     case 'U':
+        e->modrm = true;
+        break;
     case 'C':
     case 'D':
         e->modrm = true;
+        e->mod = NO_MOD;
         break;
     case 'I':
         e->immediate[e->immediate[0] != NO_IMMEDIATE] = letter == 'b'   ? IMM8
@@ -209,7 +213,7 @@ static void read_operand(struct entry *e, const char *word, char *size)
             letter = 'z', general = true;
         break;
     }
-    if (kind == 'U' || kind == 'N' || kind == 'R')
+    if ((kind == 'U' || kind == 'N' || kind == 'R') && e->mod != NO_MOD)
         e->mod = REGISTER;
     if (general && letter && strchr("bwdqvzy", letter) && !*size)
         *size = letter;
@@ -671,7 +675,7 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
     if (e->modrm) {
         s.modrm = take(&s, 1);
         op->reg = name_register(&s, e->reg, (s.modrm >> 3 & 7) | (s.rex & 4) << 1);
-        op->mem = s.modrm < 0xc0;
+        op->mem = s.modrm < 0xc0 && e->mod != NO_MOD;
         if (!op->mem)
             op->rm = name_register(&s, e->rm, (s.modrm & 7) | (s.rex & 1) << 3);
         else if (op->asize == 1)
