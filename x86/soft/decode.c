@@ -76,8 +76,8 @@ static int16_t first[MAPS][256];
 
 static const struct soft_row *const tables[] = {
     soft_move_rows,    soft_integer_rows, soft_muldiv_rows, soft_bits_rows, soft_bmi_rows,
-    soft_string_rows,  soft_control_rows, soft_system_rows, soft_x87_rows,  soft_sse_rows,
-    soft_sse4_rows,    soft_xsave_rows,
+    soft_string_rows,  soft_control_rows, soft_system_rows, soft_x87_rows,  soft_mmx_rows,
+    soft_sse_rows,     soft_sse4_rows,    soft_xsave_rows,
 };
 
 const struct soft_row *soft_row(int i)
@@ -676,6 +676,8 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
         s.modrm = take(&s, 1);
         op->reg = name_register(&s, e->reg, (s.modrm >> 3 & 7) | (s.rex & 4) << 1);
         op->mem = s.modrm < 0xc0 && e->mod != NO_MOD;
+        if (e->row->attributes & ROW_FPU)
+            op->imm = s.modrm;
         if (!op->mem)
             op->rm = name_register(&s, e->rm, (s.modrm & 7) | (s.rex & 1) << 3);
         else if (op->asize == 1)

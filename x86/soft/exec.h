@@ -276,14 +276,14 @@ enum {
     ROW_PROTECTED = 1 << 6, /* #UD in real and virtual-8086 mode */
     ROW_BRANCH =
         1 << 7,        /* direct near branch: has a link; the line goes on where it is not taken */
-    ROW_FPU = 1 << 8,  /* x87 */
+    ROW_FPU = 1 << 8,  /* x87: imm is the ModRM byte */
     ROW_FLOW = 1 << 9, /* for the disassembler: operand is an address */
 };
 
 /* Tables end with a row of zeros. */
 extern const struct soft_row soft_move_rows[], soft_integer_rows[], soft_muldiv_rows[],
     soft_bits_rows[], soft_bmi_rows[], soft_string_rows[], soft_control_rows[], soft_system_rows[],
-    soft_x87_rows[], soft_sse_rows[], soft_sse4_rows[], soft_xsave_rows[];
+    soft_x87_rows[], soft_mmx_rows[], soft_sse_rows[], soft_sse4_rows[], soft_xsave_rows[];
 
 /* The stack. kind says how SS:rSP gives an address: FLAT64, FLAT32 or ANYHOW (then by
  * c->stack_size). Push: address and check first, the register last, so that a fault changes
