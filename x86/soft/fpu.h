@@ -18,10 +18,17 @@ enum {
     FPU_TOP = 7 << FPU_TOP_SHIFT,
 };
 
-/* An exception waits for the next instruction that looks. ES and B are this, whatever FSW has. */
+/* An exception waits for the next instruction that looks. */
 INLINE bool fpu_pending(const struct soft_fpu *f)
 {
     return f->fsw & ~f->fcw & FPU_EXCEPTIONS;
+}
+
+/* FCW or FSW was loaded: let reserved bits be what they are, and ES and B what follows. */
+INLINE void fpu_settle(struct soft_fpu *f)
+{
+    f->fcw = (f->fcw & 0x1f3f) | 0x40;
+    f->fsw = (f->fsw & ~FPU_SUMMARY) | (fpu_pending(f) ? FPU_SUMMARY : 0);
 }
 
 INLINE int fpu_top(const struct soft_fpu *f)

@@ -117,8 +117,8 @@ enum {
 
 /* What an instruction does with the stack. */
 enum {
-    READS = 1 << 0,    /* ST(0) */
-    READS_I = 1 << 1,  /* ST(i), too */
+    READS = 1 << 0,   /* ST(0) */
+    READS_I = 1 << 1, /* ST(i), too */
     PUSHES = 1 << 2,
     POPS = 1 << 3,
     POPS_2 = 1 << 4,
@@ -308,6 +308,8 @@ INLINE void two_registers(struct soft *c, const struct soft_op *op, unsigned wha
         conclude(c, op, what, x87_quick(f, stub, NULL, f->st[0], f->st[i ? i : 1]));
     } else {
         compute(c, op, 0);
+        if (what & FLAGS) /* as the manual has it; AMD leaves it as it was */
+            f->fsw &= ~FPU_C1;
         note(c, op);
     }
     SOFT_NEXT(c, op);
@@ -539,16 +541,6 @@ static void fstp80(struct soft *c, const struct soft_op *op)
 
 /* ---- control ---- */
 
-static uint16_t status(const struct soft_fpu *f)
-{
-    return (f->fsw & ~FPU_SUMMARY) | (fpu_pending(f) ? FPU_SUMMARY : 0);
-}
-
-static void set_control(struct soft_fpu *f, uint16_t val)
-{
-    f->fcw = (val & 0x1f3f) | 0x40;
-}
-
 static void initialize(struct soft_fpu *f)
 {
     fpu_set_top(f, 0);
@@ -607,7 +599,7 @@ static int environment_size(const struct soft_op *op)
 static void put_environment(const struct soft *c, const struct soft_op *op, uint8_t *buf)
 {
     const struct soft_fpu *f = &c->fpu;
-    uint16_t words[3] = {f->fcw, status(f), full_tags(f)};
+    uint16_t words[3] = {f->fcw, f->fsw, full_tags(f)};
     bool parts = in_parts(c);
 
     if (op->osize == 1) {
@@ -638,10 +630,10 @@ static void take_environment(struct soft *c, const struct soft_op *op, const uin
 
     for (int i = 0; i < 7; i++)
         v[i] = wide ? ((const any32 *)buf)[i] : ((const any16 *)buf)[i];
-    set_control(f, v[0]);
+    f->fcw = v[0];
     fpu_set_top(f, v[1] >> FPU_TOP_SHIFT & 7);
     f->fsw = v[1];
-    f->fsw = status(f);
+    fpu_settle(f);
     set_tags(f, v[2]);
     f->fop = 0;
     if (parts) {
@@ -693,6 +685,7 @@ static void fnstenv(struct soft *c, const struct soft_op *op)
     available(c, op);
     store_environment(c, op, false);
     c->fpu.fcw |= FPU_EXCEPTIONS;
+    fpu_settle(&c->fpu);
     SOFT_NEXT(c, op);
 }
 
@@ -721,7 +714,8 @@ static void frstor(struct soft *c, const struct soft_op *op)
 static void fldcw(struct soft *c, const struct soft_op *op)
 {
     await(c, op);
-    set_control(&c->fpu, soft_load(c, op, ANYHOW, 1));
+    c->fpu.fcw = soft_load(c, op, ANYHOW, 1);
+    fpu_settle(&c->fpu);
     SOFT_NEXT(c, op);
 }
 
@@ -735,14 +729,14 @@ static void fnstcw(struct soft *c, const struct soft_op *op)
 static void fnstsw(struct soft *c, const struct soft_op *op)
 {
     available(c, op);
-    soft_store(c, op, ANYHOW, 1, status(&c->fpu));
+    soft_store(c, op, ANYHOW, 1, c->fpu.fsw);
     SOFT_NEXT(c, op);
 }
 
 static void fnstsw_ax(struct soft *c, const struct soft_op *op)
 {
     available(c, op);
-    soft_set_reg(c, 1, RAX, status(&c->fpu));
+    soft_set_reg(c, 1, RAX, c->fpu.fsw);
     SOFT_NEXT(c, op);
 }
 
