@@ -75,9 +75,24 @@ static int entry_count;
 static int16_t first[MAPS][256];
 
 static const struct soft_row *const tables[] = {
-    soft_move_rows,    soft_integer_rows, soft_muldiv_rows, soft_bits_rows, soft_bmi_rows,
-    soft_string_rows,  soft_control_rows, soft_system_rows, soft_x87_rows,  soft_mmx_rows,
-    soft_sse_rows,     soft_sse4_rows,    soft_xsave_rows,
+    /* clang-format off */
+    soft_move_rows,
+    soft_integer_rows,
+    soft_muldiv_rows,
+    soft_bits_rows,
+    soft_bmi_rows,
+    soft_string_rows,
+    soft_control_rows,
+    soft_system_rows,
+    soft_x87_rows,
+    soft_mmx_rows,
+    soft_sse_rows,
+    soft_sse_int_rows,
+    soft_sse_float_rows,
+    soft_sse4_rows,
+    soft_sse_string_rows,
+    soft_xsave_rows,
+    /* clang-format on */
 };
 
 const struct soft_row *soft_row(int i)

@@ -1,4 +1,370 @@
 // SPDX-License-Identifier: MIT
-#include "x86/soft/exec.h"
+/*
+ * SSE, SSE2, SSE3: moves between XMM registers, memory and general registers; and what all files of
+ * SSE share.
+ *
+ * After: Intel SDM vol. 2, each instruction's page; vol. 1, "Programming with Intel Streaming SIMD
+ * Extensions"; vol. 2A, "Exception conditions of legacy SIMD instructions".
+ *
+ * Left out: that MOVNT... bypasses the caches, of which there are none here.
+ */
+#include "x86/soft/sse.h"
 
-const struct soft_row soft_sse_rows[] = {{0}};
+bool soft_host_sse42;
+const uint32_t soft_host_mxcsr = MXCSR_DEFAULT;
+
+__attribute__((constructor)) static void know_the_host(void)
+{
+    __builtin_cpu_init();
+    soft_host_sse42 = __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("sse4.1") &&
+                      __builtin_cpu_supports("ssse3");
+}
+
+void soft_sse_off(struct soft *c)
+{
+    if (c->cr0 & CR0_EM || !(c->cr4 & CR4_OSFXSR))
+        soft_raise(c, EXCEPTION_UD);
+    soft_raise(c, EXCEPTION_NM);
+}
+
+void soft_misaligned(struct soft *c, const struct soft_op *op)
+{
+    c->op = op;
+    soft_raise_code(c, EXCEPTION_GP, 0);
+}
+
+vec soft_load_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear)
+{
+    c->op = op;
+    soft_load_bytes(c, op->segment, linear, c->bounce.data, 16);
+    return *(const vec *)c->bounce.data;
+}
+
+void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear, vec val)
+{
+    c->op = op;
+    *(vec *)c->bounce.data = val;
+    soft_store_bytes(c, op->segment, linear, c->bounce.data, 16);
+}
+
+/*
+ * All exceptions are masked, for the host. An underflow that the guest wants to hear of is one even
+ * when it is exact, which the host only tells when it flushes to zero. Nobody will see the zero.
+ */
+uint32_t soft_float_mxcsr(const struct soft *c)
+{
+    uint32_t mxcsr = (c->fpu.mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS;
+
+    if (!(c->fpu.mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT))
+        mxcsr |= MXCSR_FTZ;
+    return mxcsr;
+}
+
+void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
+{
+    uint32_t raised = flags & ~(c->fpu.mxcsr >> MXCSR_MASK_SHIFT);
+    const uint32_t before = MXCSR_IE | MXCSR_DE | MXCSR_ZE; /* anything is computed */
+
+    if (unlikely(raised & before))
+        flags &= before;
+    c->fpu.mxcsr |= flags;
+    if (likely(!raised))
+        return;
+    c->op = op;
+    soft_raise(c, c->cr4 & CR4_OSXMMEXCPT ? EXCEPTION_XM : EXCEPTION_UD);
+}
+
+/* ---- whole vectors ---- */
+
+INLINE void do_move(struct soft *c, const struct soft_op *op, vec s)
+{
+    set_vector(c, op->reg, s);
+}
+
+FAMILY(move, 16)
+
+/* A load that may be unaligned; and stores. */
+static void load_anyhow(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    set_vector(c, op->reg, load_vector(c, op, false));
+    SOFT_NEXT(c, op);
+}
+
+static void store_anyhow(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    store_vector(c, op, false, get_vector(c, op->reg));
+    SOFT_NEXT(c, op);
+}
+
+static void store_aligned_anyhow(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    store_vector(c, op, true, get_vector(c, op->reg));
+    SOFT_NEXT(c, op);
+}
+
+#define LOAD(name, kind, align, anyhow)                                                            \
+    static void name(struct soft *c, const struct soft_op *op)                                     \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        const void *p = quick_operand(c, op, kind, 16, align, ACCESS_READ);                        \
+                                                                                                   \
+        if (unlikely(!p))                                                                          \
+            return anyhow(c, op);                                                                  \
+        set_vector(c, op->reg, _mm_loadu_si128(p));                                                \
+        SOFT_NEXT(c, op);                                                                          \
+    }
+
+#define STORE(name, kind, align, anyhow)                                                           \
+    static void name(struct soft *c, const struct soft_op *op)                                     \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        void *p = quick_operand(c, op, kind, 16, align, ACCESS_WRITE);                             \
+                                                                                                   \
+        if (unlikely(!p))                                                                          \
+            return anyhow(c, op);                                                                  \
+        _mm_storeu_si128(p, get_vector(c, op->reg));                                               \
+        SOFT_NEXT(c, op);                                                                          \
+    }
+
+LOAD(load_flat64, FLAT64, 1, load_anyhow)
+LOAD(load_flat32, FLAT32, 1, load_anyhow)
+STORE(store_flat64, FLAT64, 1, store_anyhow)
+STORE(store_flat32, FLAT32, 1, store_anyhow)
+STORE(store_aligned_flat64, FLAT64, 16, store_aligned_anyhow)
+STORE(store_aligned_flat32, FLAT32, 16, store_aligned_anyhow)
+
+/* The register form of a store goes the other way. */
+static void move_back(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    set_vector(c, op->rm, get_vector(c, op->reg));
+    SOFT_NEXT(c, op);
+}
+
+static const struct soft_family load_unaligned = {
+    .reg = FOUR_SIZES(move_reg),
+    .mem = {FOUR_SIZES(load_flat64), FOUR_SIZES(load_flat32), FOUR_SIZES(load_anyhow)}};
+static const struct soft_family store_unaligned = {
+    .reg = FOUR_SIZES(move_back),
+    .mem = {FOUR_SIZES(store_flat64), FOUR_SIZES(store_flat32), FOUR_SIZES(store_anyhow)}};
+static const struct soft_family store_aligned = {
+    .reg = FOUR_SIZES(move_back),
+    .mem = {FOUR_SIZES(store_aligned_flat64), FOUR_SIZES(store_aligned_flat32),
+            FOUR_SIZES(store_aligned_anyhow)}};
+
+/* ---- parts of vectors ---- */
+
+/* MOVSS and MOVSD load a whole register from memory, but only the lowest lane from another. Lanes
+ * are counted in 1 << osize bytes. */
+INLINE void set_lane(struct soft *c, int n, int osize, int lane, uint64_t val)
+{
+    soft_poke(c->fpu.xmm[n] + (lane << osize), osize, val);
+}
+
+INLINE uint64_t get_lane(const struct soft *c, int n, int osize, int lane)
+{
+    return soft_peek(c->fpu.xmm[n] + (lane << osize), osize);
+}
+
+#define SCALAR_MOVES(suffix, osize)                                                                \
+    INLINE void do_load_##suffix(struct soft *c, const struct soft_op *op, vec s)                  \
+    {                                                                                              \
+        if (op->mem)                                                                               \
+            set_vector(c, op->reg, s);                                                             \
+        else                                                                                       \
+            set_lane(c, op->reg, osize, 0, _mm_cvtsi128_si64(s));                                  \
+    }                                                                                              \
+    FAMILY(load_##suffix, 1 << (osize))                                                            \
+    static void store_##suffix##_reg(struct soft *c, const struct soft_op *op)                     \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        set_lane(c, op->rm, osize, 0, get_lane(c, op->reg, osize, 0));                             \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static void store_##suffix##_mem(struct soft *c, const struct soft_op *op)                     \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        soft_store(c, op, ANYHOW, osize, get_lane(c, op->reg, osize, 0));                          \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static void store_##suffix##_flat64(struct soft *c, const struct soft_op *op)                  \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        void *p = quick_operand(c, op, FLAT64, 1 << (osize), 1, ACCESS_WRITE);                     \
+                                                                                                   \
+        if (unlikely(!p))                                                                          \
+            return store_##suffix##_mem(c, op);                                                    \
+        soft_poke(p, osize, get_lane(c, op->reg, osize, 0));                                       \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static const struct soft_family store_##suffix = {                                             \
+        .reg = FOUR_SIZES(store_##suffix##_reg),                                                   \
+        .mem = {FOUR_SIZES(store_##suffix##_flat64), FOUR_SIZES(store_##suffix##_mem),             \
+                FOUR_SIZES(store_##suffix##_mem)}};
+
+SCALAR_MOVES(single, 2)
+SCALAR_MOVES(double, 3)
+
+/* MOVQ clears the upper half. */
+INLINE void do_load_movq(struct soft *c, const struct soft_op *op, vec s)
+{
+    set_vector(c, op->reg, _mm_move_epi64(s));
+}
+
+FAMILY(load_movq, 8)
+
+static void store_movq(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    if (op->mem)
+        soft_store(c, op, ANYHOW, 3, get_lane(c, op->reg, 3, 0));
+    else
+        set_vector(c, op->rm, _mm_move_epi64(get_vector(c, op->reg)));
+    SOFT_NEXT(c, op);
+}
+
+/* MOVLPS and MOVHPS: halves, to and from memory; and MOVHLPS, MOVLHPS. */
+#define HALF(name, half)                                                                           \
+    static void load_##name(struct soft *c, const struct soft_op *op)                              \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        set_lane(c, op->reg, 3, half, soft_load(c, op, ANYHOW, 3));                                \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static void store_##name(struct soft *c, const struct soft_op *op)                             \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        soft_store(c, op, ANYHOW, 3, get_lane(c, op->reg, 3, half));                               \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static void cross_##name(struct soft *c, const struct soft_op *op)                             \
+    {                                                                                              \
+        sse(c, op);                                                                                \
+        set_lane(c, op->reg, 3, half, get_lane(c, op->rm, 3, !half));                              \
+        SOFT_NEXT(c, op);                                                                          \
+    }
+
+HALF(low, 0)
+HALF(high, 1)
+
+INLINE void do_movsldup(struct soft *c, const struct soft_op *op, vec s)
+{
+    set_vector(c, op->reg, _mm_shuffle_epi32(s, 0xa0));
+}
+
+INLINE void do_movshdup(struct soft *c, const struct soft_op *op, vec s)
+{
+    set_vector(c, op->reg, _mm_shuffle_epi32(s, 0xf5));
+}
+
+INLINE void do_movddup(struct soft *c, const struct soft_op *op, vec s)
+{
+    set_vector(c, op->reg, _mm_unpacklo_epi64(s, s));
+}
+
+FAMILY(movsldup, 16)
+FAMILY(movshdup, 16)
+FAMILY(movddup, 8)
+
+/* ---- general registers ---- */
+
+static void load_movd(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    set_vector(c, op->reg, _mm_cvtsi64_si128(soft_load_e(c, op, op->osize)));
+    SOFT_NEXT(c, op);
+}
+
+static void store_movd(struct soft *c, const struct soft_op *op)
+{
+    sse(c, op);
+    soft_store_e(c, op, op->osize, get_lane(c, op->reg, op->osize, 0));
+    SOFT_NEXT(c, op);
+}
+
+#define MASK(name)                                                                                 \
+    static void name(struct soft *c, const struct soft_op *op)                                     \
+    {                                                                                              \
+        uint32_t mask;                                                                             \
+                                                                                                   \
+        sse(c, op);                                                                                \
+        asm(#name " %0, %1" : "=r"(mask) : "x"(get_vector(c, op->rm)));                            \
+        soft_set(c, 2, op->reg, mask);                                                             \
+        SOFT_NEXT(c, op);                                                                          \
+    }
+
+MASK(movmskps)
+MASK(movmskpd)
+MASK(pmovmskb)
+
+/* Bytes whose mask has its top bit set go to [rDI]; only these are accessed. */
+static void maskmovdqu(struct soft *c, const struct soft_op *op)
+{
+    uint64_t offset = soft_cut(op->asize, c->r[RDI]);
+    int mask;
+
+    sse(c, op);
+    mask = _mm_movemask_epi8(get_vector(c, op->rm));
+    if (!mask)
+        SOFT_NEXT(c, op);
+    uint64_t linear = soft_segmented(c, op, op->segment, offset, 16, ACCESS_WRITE);
+
+    c->op = op;
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1)
+            soft_probe(c, op->segment, (linear + i) & c->linear_mask, 1, ACCESS_WRITE);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1)
+            soft_store_at(c, op, op->segment, (linear + i) & c->linear_mask, 0,
+                          c->fpu.xmm[op->reg][i]);
+    SOFT_NEXT(c, op);
+}
+
+/* clang-format off */
+const struct soft_row soft_sse_rows[] = {
+    {"np 0f 10", "movups Vps,Wps", NULL, &load_unaligned, 0, NULL},
+    {"66 0f 10", "movupd Vpd,Wpd", NULL, &load_unaligned, 0, NULL},
+    {"f3 0f 10", "movss Vss,Wss", NULL, &load_single, 0, NULL},
+    {"f2 0f 10", "movsd Vsd,Wsd", NULL, &load_double, 0, NULL},
+    {"np 0f 11", "movups Wps,Vps", NULL, &store_unaligned, 0, NULL},
+    {"66 0f 11", "movupd Wpd,Vpd", NULL, &store_unaligned, 0, NULL},
+    {"f3 0f 11", "movss Wss,Vss", NULL, &store_single, 0, NULL},
+    {"f2 0f 11", "movsd Wsd,Vsd", NULL, &store_double, 0, NULL},
+    {"np 0f 12 mem", "movlps Vq,Mq", load_low, NULL, 0, NULL},
+    {"np 0f 12 reg", "movhlps Vq,Uq", cross_low, NULL, 0, NULL},
+    {"66 0f 12 mem", "movlpd Vq,Mq", load_low, NULL, 0, NULL},
+    {"f3 0f 12", "movsldup Vx,Wx", NULL, &movsldup, 0, NULL},
+    {"f2 0f 12", "movddup Vx,Wq", NULL, &movddup, 0, NULL},
+    {"np 0f 13 mem", "movlps Mq,Vq", store_low, NULL, 0, NULL},
+    {"66 0f 13 mem", "movlpd Mq,Vq", store_low, NULL, 0, NULL},
+    {"np 0f 16 mem", "movhps Vq,Mq", load_high, NULL, 0, NULL},
+    {"np 0f 16 reg", "movlhps Vq,Uq", cross_high, NULL, 0, NULL},
+    {"66 0f 16 mem", "movhpd Vq,Mq", load_high, NULL, 0, NULL},
+    {"f3 0f 16", "movshdup Vx,Wx", NULL, &movshdup, 0, NULL},
+    {"np 0f 17 mem", "movhps Mq,Vq", store_high, NULL, 0, NULL},
+    {"66 0f 17 mem", "movhpd Mq,Vq", store_high, NULL, 0, NULL},
+    {"np 0f 28", "movaps Vps,Wps", NULL, &move, 0, NULL},
+    {"66 0f 28", "movapd Vpd,Wpd", NULL, &move, 0, NULL},
+    {"np 0f 29", "movaps Wps,Vps", NULL, &store_aligned, 0, NULL},
+    {"66 0f 29", "movapd Wpd,Vpd", NULL, &store_aligned, 0, NULL},
+    {"np 0f 2b mem", "movntps Mps,Vps", NULL, &store_aligned, 0, NULL},
+    {"66 0f 2b mem", "movntpd Mpd,Vpd", NULL, &store_aligned, 0, NULL},
+    {"np 0f 50", "movmskps Gd,Ups", movmskps, NULL, 0, NULL},
+    {"66 0f 50", "movmskpd Gd,Upd", movmskpd, NULL, 0, NULL},
+    {"66 0f 6e", "movd Vy,Ey", load_movd, NULL, 0, NULL},
+    {"66 0f 6f", "movdqa Vx,Wx", NULL, &move, 0, NULL},
+    {"f3 0f 6f", "movdqu Vx,Wx", NULL, &load_unaligned, 0, NULL},
+    {"66 0f 7e", "movd Ey,Vy", store_movd, NULL, 0, NULL},
+    {"f3 0f 7e", "movq Vq,Wq", NULL, &load_movq, 0, NULL},
+    {"66 0f 7f", "movdqa Wx,Vx", NULL, &store_aligned, 0, NULL},
+    {"f3 0f 7f", "movdqu Wx,Vx", NULL, &store_unaligned, 0, NULL},
+    {"66 0f d6", "movq Wq,Vq", store_movq, NULL, 0, NULL},
+    {"66 0f d7", "pmovmskb Gd,Udq", pmovmskb, NULL, 0, NULL},
+    {"66 0f e7 mem", "movntdq Mx,Vx", NULL, &store_aligned, 0, NULL},
+    {"f2 0f f0 mem", "lddqu Vx,Mx", NULL, &load_unaligned, 0, NULL},
+    {"66 0f f7", "maskmovdqu Vdq,Udq", maskmovdqu, NULL, 0, NULL},
+    {0}
+};
