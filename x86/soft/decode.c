@@ -83,6 +83,8 @@ static const struct soft_row *const tables[] = {
     soft_bmi_rows,
     soft_string_rows,
     soft_control_rows,
+    soft_gate_rows,
+    soft_selector_rows,
     soft_system_rows,
     soft_x87_rows,
     soft_mmx_rows,

@@ -282,9 +282,10 @@ enum {
 
 /* Tables end with a row of zeros. */
 extern const struct soft_row soft_move_rows[], soft_integer_rows[], soft_muldiv_rows[],
-    soft_bits_rows[], soft_bmi_rows[], soft_string_rows[], soft_control_rows[], soft_system_rows[],
-    soft_x87_rows[], soft_mmx_rows[], soft_sse_rows[], soft_sse_int_rows[], soft_sse_float_rows[],
-    soft_sse4_rows[], soft_sse_string_rows[], soft_xsave_rows[];
+    soft_bits_rows[], soft_bmi_rows[], soft_string_rows[], soft_control_rows[], soft_gate_rows[],
+    soft_selector_rows[], soft_system_rows[], soft_x87_rows[], soft_mmx_rows[], soft_sse_rows[],
+    soft_sse_int_rows[], soft_sse_float_rows[], soft_sse4_rows[], soft_sse_string_rows[],
+    soft_xsave_rows[];
 
 /* The stack. kind says how SS:rSP gives an address: FLAT64, FLAT32 or ANYHOW (then by
  * c->stack_size). Push: address and check first, the register last, so that a fault changes

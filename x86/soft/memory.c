@@ -517,6 +517,25 @@ void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val)
     }
 }
 
+void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set)
+{
+    uint8_t *host;
+
+    if (!(c->efer & EFER_LMA))
+        linear = (uint32_t)linear;
+    uint64_t gpa = system_reach(c, linear, ACCESS_READ | ACCESS_WRITE, &host);
+
+    if (!host) {
+        soft_mmio_write(c, gpa, 1, (soft_mmio_read(c, gpa, 1) & ~clear) | set);
+        return;
+    }
+    if (has_code(c, host))
+        soft_code_written(c, gpa, 1);
+    if (clear)
+        __atomic_fetch_and(host, ~clear, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(host, set, __ATOMIC_SEQ_CST);
+}
+
 void soft_system_probe(struct soft *c, uint64_t linear, int n, int rights)
 {
     struct access a = {.rights = rights};

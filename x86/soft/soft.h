@@ -293,7 +293,8 @@ struct soft {
     int vector;
     uint32_t error_code;
     bool has_error_code;
-    int delivering; /* vector of the event being delivered, -1 for none */
+    int delivering; /* vector of the exception being delivered, 256 and more for an interrupt, -1
+                     * for none */
 
     /* An access that crosses pages or goes to a chip, between soft_rmw() and soft_rmw_end(). */
     struct {
@@ -377,16 +378,13 @@ bool soft_deliver_fault(struct soft *c);
 /* Load a segment register as MOV and POP do, with all checks of the present mode. */
 void soft_load_segment(struct soft *c, int seg, uint16_t selector);
 
-/* May the program access size ports from port on: IOPL, or the bitmap of the task? Raises #GP. */
-void soft_check_io_permission(struct soft *c, uint16_t port, int size);
+/* What soft_mode() does where only EFLAGS.AC, DR7, CR0.AM or CR4.SMAP has changed: any time. */
+void soft_choose_tlb(struct soft *c);
 
-/* Descriptors. */
-struct soft_descriptor {
-    uint16_t selector;
-    uint64_t at; /* linear address of its 8 bytes; 0 for none */
-    uint64_t raw, raw_high;
-    struct segment s;
-};
+/* ---- task.c ---- */
+
+/* May the program access these ports? Raises #GP(0). */
+void soft_check_io_permission(struct soft *c, uint16_t port, int size);
 
 /* ---- memory.c ---- */
 
@@ -422,6 +420,7 @@ void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t 
  * CPL, never stopped by SMAP. */
 uint64_t soft_system_load(struct soft *c, uint64_t linear, int size);
 void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val);
+void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set); /* of a byte */
 void soft_system_probe(struct soft *c, uint64_t linear, int n, int access);
 
 /* Code: up to 15 bytes at linear, those that could be read without a fault; *gpa is where the first
@@ -467,8 +466,8 @@ uint64_t soft_random(struct soft *c);
 
 /* ---- msr.c ---- */
 
-/* RDMSR and WRMSR. False for #GP: there is no such register, or it does not take that. What runs may
- * mean something else after a write: call soft_mode(), and leave. */
+/* RDMSR and WRMSR. False for #GP: there is no such register, or it does not take that. What runs
+ * may mean something else after a write: call soft_mode(), and leave. */
 bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
 bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
 
@@ -485,7 +484,8 @@ struct cpuid_answer {
 };
 struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index);
 
-/* Features that CPUID offers, but for those that depend on the machine. Ends with a name of NULL. */
+/* Features that CPUID offers, but for those that depend on the machine. Ends with a name of NULL.
+ */
 struct soft_feature {
     uint32_t leaf, index;
     enum {
