@@ -73,6 +73,17 @@ INLINE void *soft_quick_stack(struct soft *c, int kind, uint64_t sp, int n, int 
     return soft_quick_in(c, SS, soft_cut(c->stack_size, sp), n, access);
 }
 
+/* soft_rmw() of a linear address. */
+INLINE void *soft_rmw_at(struct soft *c, const struct soft_op *op, uint64_t linear, int n)
+{
+    void *p = soft_quick_at(c, linear, n, ACCESS_READ | ACCESS_WRITE);
+
+    if (likely(p))
+        return p;
+    c->op = op;
+    return soft_rmw_slow(c, op->segment, linear, 1 << n);
+}
+
 /* A copy of op's memory operand. */
 INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
 {
@@ -128,6 +139,8 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
 #define LOAD_FAMILY(t)                                                                             \
     SOFT_LOADS(t, 0, 0)                                                                            \
     SOFT_LOADS(t, 1, 1) SOFT_LOADS(t, 2, 2) SOFT_LOADS(t, 3, 3) SOFT_FAMILY_8(t)
+#define LOAD_FAMILY_16(t)                                                                          \
+    SOFT_LOADS(t, 1, 1) SOFT_LOADS(t, 2, 2) SOFT_LOADS(t, 3, 3) SOFT_FAMILY_16(t)
 #define LOAD_FAMILY_FROM(t, m1, m2, m3)                                                            \
     SOFT_LOADS(t, 1, m1) SOFT_LOADS(t, 2, m2) SOFT_LOADS(t, 3, m3) SOFT_FAMILY_16(t)
 
@@ -189,6 +202,10 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
         soft_rmw_end(c);                                                                           \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
+    SOFT_KINDS(SOFT_CHANGE_KIND, t, n, n)
+
+#define SOFT_LOCKED_CHANGES(t, n)                                                                  \
+    SOFT_CHANGES(t, n)                                                                             \
     static void t##_locked_##n(struct soft *c, const struct soft_op *op)                           \
     {                                                                                              \
         void *p = soft_quick(c, op, ANYHOW, n, ACCESS_READ | ACCESS_WRITE);                        \
@@ -197,8 +214,7 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
             return t##_slow_##n(c, op);                                                            \
         t(c, op, n, p, true);                                                                      \
         SOFT_NEXT(c, op);                                                                          \
-    }                                                                                              \
-    SOFT_KINDS(SOFT_CHANGE_KIND, t, n, n)
+    }
 
 #define SOFT_LOCKED(t, locked0)                                                                    \
     static void t##_lock(struct soft *c, const struct soft_op *op)                                 \
@@ -210,12 +226,31 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
     }
 
 #define CHANGE_FAMILY(t)                                                                           \
+    SOFT_LOCKED_CHANGES(t, 0)                                                                      \
+    SOFT_LOCKED_CHANGES(t, 1)                                                                      \
+    SOFT_LOCKED_CHANGES(t, 2)                                                                      \
+    SOFT_LOCKED_CHANGES(t, 3)                                                                      \
+    SOFT_LOCKED(t, t##_locked_0)                                                                   \
+    SOFT_FAMILY_8(t)
+#define CHANGE_FAMILY_16(t)                                                                        \
+    SOFT_LOCKED_CHANGES(t, 1)                                                                      \
+    SOFT_LOCKED_CHANGES(t, 2)                                                                      \
+    SOFT_LOCKED_CHANGES(t, 3)                                                                      \
+    SOFT_LOCKED(t, NULL)                                                                           \
+    SOFT_FAMILY_16(t)
+
+/* The same of instructions that have no locked form. */
+#define PRIVATE_FAMILY(t)                                                                          \
     SOFT_CHANGES(t, 0)                                                                             \
     SOFT_CHANGES(t, 1)                                                                             \
-    SOFT_CHANGES(t, 2) SOFT_CHANGES(t, 3) SOFT_LOCKED(t, t##_locked_0) SOFT_FAMILY_8(t)
-#define CHANGE_FAMILY_16(t)                                                                        \
+    SOFT_CHANGES(t, 2)                                                                             \
+    SOFT_CHANGES(t, 3)                                                                             \
+    SOFT_FAMILY_8(t)
+#define PRIVATE_FAMILY_16(t)                                                                       \
     SOFT_CHANGES(t, 1)                                                                             \
-    SOFT_CHANGES(t, 2) SOFT_CHANGES(t, 3) SOFT_LOCKED(t, NULL) SOFT_FAMILY_16(t)
+    SOFT_CHANGES(t, 2)                                                                             \
+    SOFT_CHANGES(t, 3)                                                                             \
+    SOFT_FAMILY_16(t)
 
 /* The operand is no memory, whatever the rows say: t(c, op, n). */
 #define SOFT_PLAIN(t, n)                                                                           \

@@ -175,6 +175,135 @@ INLINE void not_e_reg(struct soft *c, const struct soft_op *op, int n)
 }
 CHANGE_FAMILY(not_e);
 
+/* ---- Exchanges ---- */
+
+INLINE void xadd_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
+{
+    uint64_t val = soft_get(c, n, op->reg);
+    uint16_t f;
+
+#define XADD(prefix, type, operand)                                                                \
+    asm volatile(prefix "xadd %0, %" operand SOFT_FLAGS_OUT                                        \
+                 : "+m"(*(type *)p), "+r"(val), "=&a"(f)                                           \
+                 :                                                                                 \
+                 : "cc", "memory")
+#define XADD_SIZES(prefix)                                                                         \
+    do {                                                                                           \
+        if (n == 0)                                                                                \
+            XADD(prefix, uint8_t, "b1");                                                           \
+        else if (n == 1)                                                                           \
+            XADD(prefix, any16, "w1");                                                             \
+        else if (n == 2)                                                                           \
+            XADD(prefix, any32, "k1");                                                             \
+        else                                                                                       \
+            XADD(prefix, any64, "1");                                                              \
+    } while (0)
+
+    if (lock)
+        XADD_SIZES("lock ");
+    else
+        XADD_SIZES("");
+    c->arith = f;
+    soft_set(c, n, op->reg, val);
+}
+INLINE void xadd_eg_reg(struct soft *c, const struct soft_op *op, int n)
+{
+    uint64_t a = soft_get(c, n, op->rm), b = soft_get(c, n, op->reg);
+
+    soft_set(c, n, op->reg, a);
+    soft_put(c, n, op->rm, host_add(c, n, a, b));
+}
+CHANGE_FAMILY(xadd_eg);
+
+/* RAX changes, its upper half included, just as the host's does. */
+INLINE void cmpxchg_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
+{
+    uint64_t val = soft_get(c, n, op->reg), a = c->r[RAX], out;
+
+#define CMPXCHG(prefix, type, operand)                                                             \
+    asm volatile(prefix "cmpxchg %0, %" operand "\n\tmov %2, rax" SOFT_FLAGS_OUT                   \
+                 : "+m"(*(type *)p), "+a"(a), "=&r"(out)                                           \
+                 : "r"(val)                                                                        \
+                 : "cc", "memory")
+#define CMPXCHG_SIZES(prefix)                                                                      \
+    do {                                                                                           \
+        if (n == 0)                                                                                \
+            CMPXCHG(prefix, uint8_t, "b3");                                                        \
+        else if (n == 1)                                                                           \
+            CMPXCHG(prefix, any16, "w3");                                                          \
+        else if (n == 2)                                                                           \
+            CMPXCHG(prefix, any32, "k3");                                                          \
+        else                                                                                       \
+            CMPXCHG(prefix, any64, "3");                                                           \
+    } while (0)
+
+    if (lock)
+        CMPXCHG_SIZES("lock ");
+    else
+        CMPXCHG_SIZES("");
+    c->arith = a;
+    c->r[RAX] = out;
+}
+INLINE void cmpxchg_eg_reg(struct soft *c, const struct soft_op *op, int n)
+{
+    uint64_t val = soft_get(c, n, op->reg), dest = soft_get(c, n, op->rm);
+
+    host_cmp(c, n, soft_reg(c, n, RAX), dest);
+    if (c->arith >> 8 & EFLAGS_ZF)
+        soft_set(c, n, op->rm, val);
+    else
+        soft_set_reg(c, n, RAX, dest);
+}
+CHANGE_FAMILY(cmpxchg_eg);
+
+static void set_zf(struct soft *c, bool zf)
+{
+    soft_set_arith(c, (soft_arith(c) & ~EFLAGS_ZF) | (zf ? EFLAGS_ZF : 0));
+}
+
+/* Always locked, which nobody but other CPUs can tell. */
+static void cmpxchg8b(struct soft *c, const struct soft_op *op)
+{
+    any64 *p = soft_rmw(c, op, ANYHOW, 3);
+    uint64_t a = c->r[RDX] << 32 | (uint32_t)c->r[RAX], old = a;
+    uint64_t b = c->r[RCX] << 32 | (uint32_t)c->r[RBX];
+
+    asm volatile("lock cmpxchg %0, %2" : "+m"(*p), "+a"(a) : "r"(b) : "cc", "memory");
+    soft_rmw_end(c);
+    set_zf(c, a == old);
+    if (a != old) {
+        soft_set_reg(c, 2, RAX, (uint32_t)a);
+        soft_set_reg(c, 2, RDX, a >> 32);
+    }
+    SOFT_NEXT(c, op);
+}
+
+/* Every 64-bit host since 2006 has it. */
+static void cmpxchg16b(struct soft *c, const struct soft_op *op)
+{
+    typedef unsigned __int128 __attribute__((may_alias)) any128;
+    uint64_t linear = soft_linear(c, op, ANYHOW, 16, ACCESS_READ | ACCESS_WRITE);
+    bool equal;
+
+    c->op = op;
+    if (linear & 15)
+        soft_raise_code(c, EXCEPTION_GP, 0);
+    any128 *p = soft_rmw_at(c, op, linear, 4);
+
+    asm volatile("lock cmpxchg16b %0\n\tsete %1"
+                 : "+m"(*p), "=q"(equal), "+a"(c->r[RAX]), "+d"(c->r[RDX])
+                 : "b"(c->r[RBX]), "c"(c->r[RCX])
+                 : "cc", "memory");
+    soft_rmw_end(c);
+    set_zf(c, equal);
+    SOFT_NEXT(c, op);
+}
+
+static void cmpxchg_wide(struct soft *c, const struct soft_op *op)
+{
+    return op->prefix & SOFT_REX_W ? cmpxchg16b(c, op) : cmpxchg8b(c, op);
+}
+
 /* clang-format off */
 #define ROWS(name, op0, op1, op2, op3, op4, op5, digit)                                            \
     {op0, #name " Eb,Gb", NULL, &name##_eg_family, 0, name##_eg_lock},                             \
@@ -218,5 +347,10 @@ const struct soft_row soft_integer_rows[] = {
     {"f7 /2", "not Ev", NULL, &not_e_family, 0, not_e_lock},
     {"f6 /3", "neg Eb", NULL, &neg_e_family, 0, neg_e_lock},
     {"f7 /3", "neg Ev", NULL, &neg_e_family, 0, neg_e_lock},
+    {"0f c0", "xadd Eb,Gb", NULL, &xadd_eg_family, 0, xadd_eg_lock},
+    {"0f c1", "xadd Ev,Gv", NULL, &xadd_eg_family, 0, xadd_eg_lock},
+    {"0f b0", "cmpxchg Eb,Gb", NULL, &cmpxchg_eg_family, 0, cmpxchg_eg_lock},
+    {"0f b1", "cmpxchg Ev,Gv", NULL, &cmpxchg_eg_family, 0, cmpxchg_eg_lock},
+    {"0f c7 /1 mem", "cmpxchg8b M", cmpxchg_wide, NULL, 0, cmpxchg_wide},
     {0},
 };

@@ -70,8 +70,18 @@ INLINE uint64_t swapped(int n, uint64_t val)
                     : __builtin_bswap64(val);
 }
 
+/* REP is no prefix of theirs. */
+static void check_movbe(struct soft *c, const struct soft_op *op)
+{
+    if (!(op->prefix & SOFT_REP))
+        return;
+    c->op = op;
+    soft_raise(c, EXCEPTION_UD);
+}
+
 static void movbe_gm(struct soft *c, const struct soft_op *op)
 {
+    check_movbe(c, op);
     uint64_t val = soft_load(c, op, ANYHOW, op->osize);
 
     soft_set(c, op->osize, op->reg, swapped(op->osize, val));
@@ -80,6 +90,7 @@ static void movbe_gm(struct soft *c, const struct soft_op *op)
 
 static void movbe_mg(struct soft *c, const struct soft_op *op)
 {
+    check_movbe(c, op);
     soft_store(c, op, ANYHOW, op->osize, swapped(op->osize, soft_get(c, op->osize, op->reg)));
     SOFT_NEXT(c, op);
 }
@@ -212,20 +223,16 @@ INLINE uint64_t frame_linear(struct soft *c, const struct soft_op *op, uint64_t 
     return soft_segmented(c, op, SS, soft_cut(c->stack_size, offset), 1 << n, access);
 }
 
-/* A register that points into the stack, as wide as the stack pointer. */
-INLINE void set_stack_register(struct soft *c, int reg, uint64_t val)
-{
-    soft_set_reg(c, c->stack_size, reg, val);
-}
-
 static void enter(struct soft *c, const struct soft_op *op)
 {
     int n = op->osize, level = op->disp & 31;
-    uint64_t sp = soft_sp(c, ANYHOW), bp = c->r[RBP], frame;
+    uint64_t sp = soft_sp(c, ANYHOW) - (1 << n), bp = c->r[RBP], old = c->r[RSP], frame;
 
-    sp -= 1 << n;
+    /* What the stack pointer is after the first push. */
+    soft_set_sp(c, ANYHOW, sp);
+    frame = c->r[RSP];
+    c->r[RSP] = old;
     soft_store_at(c, op, SS, frame_linear(c, op, sp, n, ACCESS_WRITE), n, bp);
-    frame = sp;
     for (int i = 1; i < level; i++) {
         bp -= 1 << n;
         uint64_t val = soft_load_at(c, op, SS, frame_linear(c, op, bp, n, ACCESS_READ), n);
@@ -241,7 +248,7 @@ static void enter(struct soft *c, const struct soft_op *op)
     /* It shall be possible to write there. */
     c->op = op;
     soft_probe(c, SS, frame_linear(c, op, sp, n, ACCESS_WRITE), 1 << n, ACCESS_WRITE);
-    set_stack_register(c, RBP, frame);
+    soft_set_reg(c, n, RBP, frame);
     soft_set_sp(c, ANYHOW, sp);
     SOFT_NEXT(c, op);
 }
@@ -496,7 +503,7 @@ const struct soft_row soft_move_rows[] = {
     {"fc", "cld", cld, NULL, 0, NULL},
     {"fd", "std", std, NULL, 0, NULL},
     /* Hints, and what later processors have as instructions that others take for NOP. */
-    {"0f 0d", "prefetchw Ev", nop, NULL, 0, NULL},
+    {"0f 0d mem", "prefetchw Mb", nop, NULL, 0, NULL},
     {"0f 18", "prefetch Ev", nop, NULL, 0, NULL},
     {"0f 19", "nop Ev", nop, NULL, 0, NULL},
     {"0f 1a", "nop Ev", nop, NULL, 0, NULL},
