@@ -60,6 +60,7 @@ $B/%.o: %.c | build/ready
 # The CPU in C lets the host's arithmetic set the flags, in the syntax of the manual; and its
 # operations jump to each other.
 $B/x86/soft/%.o: ALL_CFLAGS += -masm=intel -foptimize-sibling-calls
+$B/tests/unit/soft-integer.o: ALL_CFLAGS += -masm=intel
 
 $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	@mkdir -p $(@D)
