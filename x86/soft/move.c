@@ -384,6 +384,45 @@ static void xlat(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
+/* Where the n-th of eight registers is, in the stack that PUSHA has left or POPA finds at sp. */
+static uint64_t pushed(struct soft *c, const struct soft_op *op, uint64_t sp, int n, int access)
+{
+    uint64_t at = sp + ((7 - n) << op->osize);
+
+    return soft_stack_linear(c, op, ANYHOW, at, 1 << op->osize, access);
+}
+
+static void pusha(struct soft *c, const struct soft_op *op)
+{
+    uint64_t sp = soft_sp(c, ANYHOW) - (8 << op->osize);
+
+    c->op = op;
+    for (int n = 0; n < 8; n++)
+        soft_probe(c, SS, pushed(c, op, sp, n, ACCESS_WRITE), 1 << op->osize, ACCESS_WRITE);
+    for (int n = 0; n < 8; n++)
+        soft_store_at(c, op, SS, pushed(c, op, sp, n, ACCESS_WRITE), op->osize,
+                      soft_reg(c, op->osize, n));
+    soft_set_sp(c, ANYHOW, sp);
+    SOFT_NEXT(c, op);
+}
+
+static void popa(struct soft *c, const struct soft_op *op)
+{
+    uint64_t sp = soft_sp(c, ANYHOW);
+
+    c->op = op;
+    for (int n = 0; n < 8; n++)
+        soft_probe(c, SS, pushed(c, op, sp, n, ACCESS_READ), 1 << op->osize, ACCESS_READ);
+    for (int n = 0; n < 8; n++) {
+        uint64_t val = soft_load_at(c, op, SS, pushed(c, op, sp, n, ACCESS_READ), op->osize);
+
+        if (n != RSP)
+            soft_set_reg(c, op->osize, n, val);
+    }
+    soft_set_sp(c, ANYHOW, sp + (8 << op->osize));
+    SOFT_NEXT(c, op);
+}
+
 static void salc(struct soft *c, const struct soft_op *op)
 {
     soft_set_reg(c, 0, RAX, soft_arith(c) & EFLAGS_CF ? 0xff : 0);
@@ -473,6 +512,8 @@ const struct soft_row soft_move_rows[] = {
     {"ff /6 mem", "push Ev", push_m, NULL, ROW_DEFAULT64, NULL},
     {"8f /0 reg", "pop Ev", NULL, &pop_z_family, ROW_DEFAULT64 | ROW_STACK, NULL},
     {"8f /0 mem", "pop Ev", pop_m, NULL, ROW_DEFAULT64, NULL},
+    {"60", "pusha", pusha, NULL, ROW_NO64, NULL},
+    {"61", "popa", popa, NULL, ROW_NO64, NULL},
     {"c8", "enter Iw,Ib", enter, NULL, ROW_DEFAULT64, NULL},
     {"c9", "leave", NULL, &leave_family, ROW_DEFAULT64 | ROW_STACK, NULL},
     CONDITION_ROWS(0, "o"),
