@@ -255,12 +255,20 @@ INLINE bool usual(const struct soft_fpu *f, unsigned what, int i)
            (!(what & READS_I) || full >> i & 1) && (!(what & PUSHES) || !(full & 0x80));
 }
 
+/* ST(0) is moved as the host has just written it, in two parts, or it would have to wait. */
+INLINE void move_top(uint8_t *to, const uint8_t *from)
+{
+    *(any64 *)to = *(const any64 *)from;
+    *(any16 *)(to + 8) = *(const any16 *)(from + 8);
+}
+
 INLINE void push(struct soft_fpu *f)
 {
     uint8_t last[16];
 
     memcpy(last, f->st[7], 16);
-    memmove(f->st[1], f->st[0], 7 * 16);
+    memmove(f->st[2], f->st[1], 6 * 16);
+    move_top(f->st[1], f->st[0]);
     memcpy(f->st[0], last, 16);
     f->fsw = (f->fsw & ~FPU_TOP) | ((f->fsw - (1 << FPU_TOP_SHIFT)) & FPU_TOP);
     f->ftw |= 1 << fpu_top(f);
@@ -268,11 +276,11 @@ INLINE void push(struct soft_fpu *f)
 
 INLINE void pop(struct soft_fpu *f)
 {
-    uint8_t last[16];
+    uint8_t first[16];
 
-    memcpy(last, f->st[0], 16);
+    move_top(first, f->st[0]);
     memmove(f->st[0], f->st[1], 7 * 16);
-    memcpy(f->st[7], last, 16);
+    move_top(f->st[7], first);
     f->ftw &= ~(1 << fpu_top(f));
     f->fsw = (f->fsw & ~FPU_TOP) | ((f->fsw + (1 << FPU_TOP_SHIFT)) & FPU_TOP);
 }
@@ -366,10 +374,8 @@ static void constant(struct soft *c, const struct soft_op *op)
 
     await(c, op);
     if (likely(usual(f, PUSHES, 0))) {
-        uint32_t fsw = x87_quick_load(f, stub_of(op), NULL, f->st[7], NULL);
-
         push(f);
-        conclude(c, op, PUSHES, fsw);
+        conclude(c, op, PUSHES, x87_quick_load(f, stub_of(op), NULL, f->st[0], NULL));
     } else {
         compute(c, op, 0);
         note(c, op);
@@ -484,10 +490,8 @@ INLINE void load(struct soft *c, const struct soft_op *op, int n)
     await(c, op);
     load_operand(c, op, n);
     if (likely(usual(f, PUSHES, 0))) {
-        uint32_t fsw = x87_quick_load(f, stub_of(op), c->bounce.data, f->st[7], NULL);
-
         push(f);
-        conclude(c, op, PUSHES, fsw);
+        conclude(c, op, PUSHES, x87_quick_load(f, stub_of(op), c->bounce.data, f->st[0], NULL));
     } else {
         compute(c, op, 0);
         note(c, op);
