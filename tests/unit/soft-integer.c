@@ -14,7 +14,7 @@
 
 enum {
     OPERAND = 64, /* bytes of memory that RSI points to the middle of */
-    ROUNDS = 60,
+    ROUNDS = 60,  /* with each instruction */
 };
 
 /* What an instruction has for input and output. RSP and RSI are not compared. */
@@ -23,7 +23,8 @@ struct state {
     uint8_t memory[OPERAND];
 };
 
-static uint8_t *page __attribute__((used)); /* host code; the operand in its second half */
+static uint8_t *page
+    __attribute__((used)); /* below 4 GiB: host code; the operand in its second half */
 static uint64_t native_r[16] __attribute__((used)), native_flags, saved_sp __attribute__((used));
 static sigjmp_buf trap;
 
@@ -243,9 +244,8 @@ struct instruction {
 #define BIT(name, opcode, digit, lock)                                                             \
     OP(name, opcode, -1, 0, ONLY_REGISTERS, EFLAGS_CF | EFLAGS_ZF),                                \
         OP(name, "\x0f\xba", digit, 1, lock, EFLAGS_CF | EFLAGS_ZF)
-#define CC(digit)                                                                                  \
-    OP("cmov", "\x0f\x4" #digit, -1, 0, 0, ARITHMETIC),                                            \
-        OP("set", "\x0f\x9" #digit, 0, 0, BYTES, ARITHMETIC)
+#define CC(cmov, set)                                                                              \
+    OP("cmov", "\x0f" cmov, -1, 0, 0, ARITHMETIC), OP("set", "\x0f" set, 0, 0, BYTES, ARITHMETIC)
 
 static void try_all(const struct instruction *list)
 {
@@ -263,6 +263,8 @@ static void try_all(const struct instruction *list)
             lock = memory && i->how & LOCKED && below(2);
             if (size == 1)
                 *p++ = 0x66;
+            if (memory && below(4) == 0)
+                *p++ = 0x67;
             if (lock)
                 *p++ = 0xf0;
             if ((uint8_t)i->opcode[0] == 0xf3 || (uint8_t)i->opcode[0] == 0xf2)
@@ -274,7 +276,7 @@ static void try_all(const struct instruction *list)
 
             if (bytes && below(3) == 0 && !(i->how & PLAIN)) {
                 rex_r = rex_b = false;
-                if (i->digit < 0)
+                if (i->digit < 0 && prefix == 0) /* crc32's is not of 8 bits */
                     reg = below(6);
                 if (!memory)
                     rm = below(6);
@@ -355,9 +357,6 @@ static void moves(void)
         OP("movsx", "\x0f\xbf", -1, 0, 0, ARITHMETIC),
         OP("movsxd", "\x63", -1, 0, 0, ARITHMETIC),
         OP("movnti", "\x0f\xc3", -1, 0, MEMORY | NO_16, ARITHMETIC),
-        OP("movbe", "\x0f\x38\xf0", -1, 0, MEMORY, ARITHMETIC),
-        OP("movbe", "\x0f\x38\xf1", -1, 0, MEMORY, ARITHMETIC),
-        OP("movbe", "\xf3\x0f\x38\xf1", -1, 0, MEMORY, ARITHMETIC),
         OP("bswap", "\x0f\xc8", -1, 0, LOW, ARITHMETIC),
         OP("xchg", "\x86", -1, 0, BYTES | LOCKED, ARITHMETIC),
         OP("xchg", "\x87", -1, 0, LOCKED, ARITHMETIC),
@@ -377,22 +376,22 @@ static void moves(void)
         OP("endbr", "\xf3\x0f\x1e", 7, 0, ONLY_REGISTERS, ARITHMETIC),
         OP("prefetch", "\x0f\x18", 1, 0, MEMORY, ARITHMETIC),
         OP("prefetchw", "\x0f\x0d", 1, 0, MEMORY, ARITHMETIC),
-        CC(0),
-        CC(1),
-        CC(2),
-        CC(3),
-        CC(4),
-        CC(5),
-        CC(6),
-        CC(7),
-        CC(8),
-        CC(9),
-        CC(a),
-        CC(b),
-        CC(c),
-        CC(d),
-        CC(e),
-        CC(f),
+        CC("\x40", "\x90"),
+        CC("\x41", "\x91"),
+        CC("\x42", "\x92"),
+        CC("\x43", "\x93"),
+        CC("\x44", "\x94"),
+        CC("\x45", "\x95"),
+        CC("\x46", "\x96"),
+        CC("\x47", "\x97"),
+        CC("\x48", "\x98"),
+        CC("\x49", "\x99"),
+        CC("\x4a", "\x9a"),
+        CC("\x4b", "\x9b"),
+        CC("\x4c", "\x9c"),
+        CC("\x4d", "\x9d"),
+        CC("\x4e", "\x9e"),
+        CC("\x4f", "\x9f"),
         {0},
     };
 
@@ -495,6 +494,9 @@ struct vex {
 static void bit_fields(void)
 {
     static const struct instruction list[] = {
+        OP("movbe", "\x0f\x38\xf0", -1, 0, MEMORY, ARITHMETIC),
+        OP("movbe", "\x0f\x38\xf1", -1, 0, MEMORY, ARITHMETIC),
+        OP("movbe", "\xf3\x0f\x38\xf1", -1, 0, MEMORY, ARITHMETIC),
         OP("popcnt", "\xf3\x0f\xb8", -1, 0, 0, ARITHMETIC),
         OP("tzcnt", "\xf3\x0f\xbc", -1, 0, 0, FLAGS_COUNT),
         OP("lzcnt", "\xf3\x0f\xbd", -1, 0, 0, FLAGS_COUNT),
@@ -518,6 +520,10 @@ static void bit_fields(void)
         {"rorx", 3, 3, 0xf0, -1, 1, ARITHMETIC},
     };
 
+    /* They are computed without the host's help, but compared with it. */
+    if (!__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("lzcnt") ||
+        !__builtin_cpu_supports("movbe"))
+        return;
     try_all(list);
     cpu_start(CPU_LONG64);
     for (size_t v = 0; v < sizeof(vex) / sizeof(vex[0]); v++)
@@ -546,7 +552,8 @@ static void stack(void)
 #define CODE(name, code) {name, code, sizeof(code) - 1}
         CODE("push, pop", "\x50\x53\x59\x5a"),
         CODE("of r8, r15", "\x41\x50\x41\x57\x59\x5a"),
-        CODE("of 16 bits", "\x66\x50\x66\x53\x5a\x66\x59\x66\x5b\x66\x51\x66\x52\x58\x52\x58"),
+        CODE("of 16 bits",
+             "\x66\x50\x66\x53\x66\x51\x66\x52\x5b\x51\x66\x5a\x66\x59\x66\x58\x66\x5f"),
         CODE("push imm, pop", "\x68\x78\x56\x34\x92\x6a\xfe\x59\x5a"),
         CODE("push, pop memory", "\xff\x36\x8f\x46\x08"),
         CODE("pop at rsp", "\x50\x53\x51\x8f\x44\x24\x08\x5a\x59"),
@@ -554,10 +561,10 @@ static void stack(void)
         CODE("pop rsp", "\x48\x89\xe3\x53\x5c\x48\x29\xe3"),
         CODE("pop sp", "\x48\x89\xe3\x66\x53\x66\x5c\x48\x89\xe0\x48\x29\xd8\x48\x89\xdc\x31\xdb"),
         CODE("enter, leave", "\xc8\x20\x00\x00\x89\xe0\x29\xe8\x48\x8b\x4d\x00\xc9"),
-        CODE("enter with levels",
-             "\x48\x89\xe3\x50\x51\x52\x48\x89\xe5\x48\x83\xc5\x18\xc8\x20\x00\x03\x48\x8b\x45\xf8"
-             "\x48\x8b\x4d\xf0\x48\x89\xea\x48\x29\xda\x48\x2b\x5d\xe8\xc9\x48\x29\xec\x48\x01\xec"
-             "\x48\x83\xec\x18\x48\x83\xc4\x18\x31\xed"),
+        CODE(
+            "enter with levels",
+            "\x48\x89\xe3\x50\x51\x52\x48\x89\xe5\x48\x83\xc5\x18\xc8\x20\x00\x03\x48\x8b\x4d\xf8"
+            "\x48\x8b\x45\xf0\x48\x89\xea\x48\x29\xda\x48\x2b\x5d\xe8\xc9\x48\x83\xc4\x18\x31\xed"),
     };
 
     cpu_start(CPU_LONG64);
@@ -624,10 +631,10 @@ static void real_mode(void)
     CHECK_EQ(cpu_run("\x41\x66\x4a", 3), CPU_OK);
     CHECK_EQ(c->r[RCX] & 0xffff, 0);
     CHECK_EQ(c->r[RDX], 0xffff);
-    /* mov al, [si+1]; mov [0x1234], ax; mov bx, [0x1234] */
+    /* mov al, [si+0x2001]; mov [0x1234], ax; mov bx, [0x1234] */
     c->r[RSI] = 0xffff;
-    cpu_at(c->window[DS].base)[0] = 0x5a;
-    CHECK_EQ(cpu_run("\x8a\x44\x01\xa3\x34\x12\x8b\x1e\x34\x12", 10), CPU_OK);
+    cpu_at(c->window[DS].base)[0x2000] = 0x5a;
+    CHECK_EQ(cpu_run("\x8a\x84\x01\x20\xa3\x34\x12\x8b\x1e\x34\x12", 11), CPU_OK);
     CHECK_EQ(c->r[RAX] & 0xff, 0x5a);
     CHECK_EQ(c->r[RBX] & 0xff, 0x5a);
     /* lea ax, [bx+si]; lea eax, [si] zero-extends */
@@ -649,6 +656,41 @@ static void real_mode(void)
     CHECK_EQ(cpu_run("\xc9", 1), CPU_OK);
     CHECK_EQ(c->r[RSP] & 0xffff, 0x100);
     CHECK_EQ(c->r[RBP] & 0xffff, 0x4321);
+    cpu_end();
+}
+
+static void flat_mode(void)
+{
+    cpu_start(CPU_FLAT32);
+    c->r[RSI] = CPU_DATA - 0x100;
+    c->r[RDI] = 0x80;
+    c->r[RAX] = 0x12345678;
+    c->r[RCX] = 0xffffffff;
+    c->r[RBP] = 0xabcd;
+    /* mov [esi+edi*2], eax; inc [same]; add ecx, [same] */
+    CHECK_EQ(cpu_run("\x89\x04\x7e\xff\x04\x7e\x03\x0c\x7e", 9), CPU_OK);
+    CHECK_EQ(soft_peek(cpu_at(CPU_DATA), 2), 0x12345679);
+    CHECK_EQ(c->r[RCX], 0x12345678);
+    /* mov edx, [bx+si] */
+    c->r[RBX] = 0xffff2345;
+    c->r[RSI] = 0xffff1111;
+    soft_poke(cpu_at(0x3456), 2, 0x11223344);
+    CHECK_EQ(cpu_run("\x67\x8b\x10", 3), CPU_OK);
+    CHECK_EQ(c->r[RDX], 0x11223344);
+    /* push eax; push word 5; push byte -1; enter 8, 1; leave; pop ebx; pop cx; pop edi */
+    CHECK_EQ(cpu_run("\x50\x66\x68\x05\x00\x6a\xff\xc8\x08\x00\x01\xc9\x5b\x66\x59\x5f", 16),
+             CPU_OK);
+    CHECK_EQ(c->r[RBX], 0xffffffff);
+    CHECK_EQ(c->r[RCX], 0x12340005);
+    CHECK_EQ(c->r[RDI], 0x12345678);
+    CHECK_EQ(c->r[RBP], 0xabcd);
+    CHECK_EQ(c->r[RSP], CPU_STACK);
+    /* mov al, [CPU_DATA]; add al, 1 by 82 */
+    CHECK_EQ(cpu_run("\xa0\x00\x00\x02\x00\x82\xc0\x01", 8), CPU_OK);
+    CHECK_EQ(c->r[RAX], 0x1234567a);
+    /* What is REX in 64-bit code. */
+    CHECK_EQ(cpu_run("\x41", 1), CPU_OK);
+    CHECK_EQ(c->r[RCX], 0x12340006);
     cpu_end();
 }
 
@@ -709,7 +751,8 @@ int main(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
 
-    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
     sigaction(SIGILL, &action, NULL);
     sigaction(SIGFPE, &action, NULL);
     sigaction(SIGSEGV, &action, NULL);
@@ -724,6 +767,7 @@ int main(void)
         {stack, "the stack as the host's"},
         {digits, "decimal digits by the manual"},
         {real_mode, "16-bit code"},
+        {flat_mode, "32-bit code"},
         {precise, "faults change nothing; LOCK only where it may be"},
         {across_pages, "operands across two pages"},
         {0},

@@ -190,7 +190,7 @@ INLINE uint64_t bit_linear(struct soft *c, const struct soft_op *op, int access)
 {
     int n = op->osize;
     int64_t bit = soft_sign(n, soft_get(c, n, op->reg));
-    uint64_t offset = soft_cut(op->asize, soft_offset(c, op) + ((bit >> (3 + n)) << n));
+    uint64_t offset = soft_cut(op->asize, soft_offset(c, op) + ((uint64_t)(bit >> (3 + n)) << n));
 
     return soft_segmented(c, op, op->segment, offset, 1 << n, access);
 }
