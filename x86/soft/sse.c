@@ -47,19 +47,6 @@ void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint64_t l
     soft_store_bytes(c, op->segment, linear, c->bounce.data, 16);
 }
 
-/*
- * All exceptions are masked, for the host. An underflow that the guest wants to hear of is one even
- * when it is exact, which the host only tells when it flushes to zero. Nobody will see the zero.
- */
-uint32_t soft_float_mxcsr(const struct soft *c)
-{
-    uint32_t mxcsr = (c->fpu.mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS;
-
-    if (!(c->fpu.mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT))
-        mxcsr |= MXCSR_FTZ;
-    return mxcsr;
-}
-
 void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
 {
     uint32_t raised = flags & ~(c->fpu.mxcsr >> MXCSR_MASK_SHIFT);
@@ -72,6 +59,38 @@ void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
         return;
     c->op = op;
     soft_raise(c, c->cr4 & CR4_OSXMMEXCPT ? EXCEPTION_XM : EXCEPTION_UD);
+}
+
+/*
+ * For the host, all exceptions are masked. But an underflow that the guest wants to hear of is one
+ * even when it is exact. The host tells of that only when it flushes to zero, which spoils the other
+ * flags: then the instruction runs twice, and nobody sees the zero.
+ */
+void soft_float_begin(struct soft *c)
+{
+    uint32_t *mxcsr = (uint32_t *)c->bounce.data;
+
+    mxcsr[0] = (c->fpu.mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS;
+    mxcsr[1] = c->fpu.mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT; /* this is the last run */
+    if (!mxcsr[1])
+        mxcsr[0] &= ~MXCSR_FTZ;
+    mxcsr[2] = 0; /* flags of the run before */
+}
+
+bool soft_float_again(struct soft *c, const struct soft_op *op)
+{
+    uint32_t *mxcsr = (uint32_t *)c->bounce.data;
+
+    if (!mxcsr[1]) {
+        mxcsr[1] = 1;
+        mxcsr[2] = mxcsr[0] & MXCSR_FLAGS;
+        mxcsr[0] = (mxcsr[0] & ~MXCSR_FLAGS) | MXCSR_FTZ;
+        return true;
+    }
+    if (mxcsr[1] == 1)
+        mxcsr[0] = mxcsr[2] | (mxcsr[0] & MXCSR_UE);
+    soft_float_flags(c, op, mxcsr[0] & MXCSR_FLAGS);
+    return false;
 }
 
 /* ---- whole vectors ---- */

@@ -63,8 +63,10 @@ SLOW void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint6
 /* An instruction met these exceptions: note them in MXCSR; raises #XM for one that is not masked. */
 SLOW void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags);
 
-/* What MXCSR is to be while the host computes for the guest. */
-SLOW uint32_t soft_float_mxcsr(const struct soft *c);
+/* What MXCSR is to be while the host computes for the guest goes to soft.bounce; and then what it
+ * became is looked at. True when the host is to do it once more. */
+SLOW void soft_float_begin(struct soft *c);
+SLOW bool soft_float_again(struct soft *c, const struct soft_op *op);
 
 /* May SSE instructions run? Each handler asks first. */
 INLINE void sse(struct soft *c, const struct soft_op *op)
@@ -216,12 +218,13 @@ extern const uint32_t soft_host_mxcsr;
             if (likely(!(*mxcsr_ & MXCSR_FLAGS & ~(c)->fpu.mxcsr)))                                \
                 break;                                                                             \
         }                                                                                          \
-        *mxcsr_ = soft_float_mxcsr(c);                                                             \
-        begin;                                                                                     \
-        asm volatile("ldmxcsr %[after]\n\t" code "\n\tstmxcsr %[after]\n\tldmxcsr %[host]"         \
-                     : outputs, [after] "+m"(*mxcsr_)                                              \
-                     : [host] "m"(soft_host_mxcsr), __VA_ARGS__);                                  \
-        soft_float_flags(c, op, *mxcsr_ & MXCSR_FLAGS);                                            \
+        soft_float_begin(c);                                                                       \
+        do {                                                                                       \
+            begin;                                                                                 \
+            asm volatile("ldmxcsr %[after]\n\t" code "\n\tstmxcsr %[after]\n\tldmxcsr %[host]"     \
+                         : outputs, [after] "+m"(*mxcsr_)                                          \
+                         : [host] "m"(soft_host_mxcsr), __VA_ARGS__);                              \
+        } while (soft_float_again(c, op));                                                         \
     } while (0)
 
 /* d = d OP s, where insn is a string. */

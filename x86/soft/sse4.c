@@ -369,7 +369,7 @@ INLINE vec plain_round(vec dv, vec sv, int count, int osize, uint32_t mxcsr, uin
 /* The immediate says how to round, or to do so by MXCSR, and whether a precise result matters. */
 INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
 {
-    uint32_t mxcsr = soft_float_mxcsr(c);
+    uint32_t mxcsr = (c->fpu.mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS;
 
     if (op->imm & 4)
         return mxcsr;
@@ -407,13 +407,11 @@ ROUND(roundpd, 16, 2, 3)
 ROUND(roundss, 4, 1, 2)
 ROUND(roundsd, 8, 1, 3)
 
-/* Dot products, step by step as they are defined: what does not take part is 0 * 0. */
-#define SUM [to] "+x"(r), [other] "=&x"(t)
-
+/* Dot products, in steps, each of which may raise: what does not take part is 0 * 0. */
 static void dpps(struct soft *c, const struct soft_op *op)
 {
     union lanes mask;
-    vec d, r, s, t;
+    vec d, r, s;
 
     sse(c, op);
     s = any_source(c, op, 16);
@@ -421,14 +419,13 @@ static void dpps(struct soft *c, const struct soft_op *op)
         mask.d[i] = -(op->imm >> (4 + i) & 1);
     d = _mm_and_si128(get_vector(c, op->reg), mask.v);
     s = _mm_and_si128(s, mask.v);
-    RUN_FLOAT(c, op, r = d,
-              "mulps %[to], %[from]\n\t"
-              "movaps %[other], %[to]\n\t"
-              "shufps %[other], %[other], 0xb1\n\t"
-              "addps %[to], %[other]\n\t"
-              "movhlps %[other], %[to]\n\t"
-              "addss %[to], %[other]",
-              SUM, [from] "x"(s));
+    RUN_FLOAT_PAIR(c, op, "mulps", r, d, s);
+    d = r;
+    s = _mm_shuffle_epi32(r, 0xb1); /* neighbours */
+    RUN_FLOAT_PAIR(c, op, "addps", r, d, s);
+    d = r;
+    s = _mm_shuffle_epi32(r, 0xee); /* the upper half */
+    RUN_FLOAT_PAIR(c, op, "addss", r, d, s);
     for (int i = 0; i < 4; i++)
         mask.d[i] = -(op->imm >> i & 1);
     set_vector(c, op->reg, _mm_and_si128(_mm_shuffle_epi32(r, 0), mask.v));
@@ -438,7 +435,7 @@ static void dpps(struct soft *c, const struct soft_op *op)
 static void dppd(struct soft *c, const struct soft_op *op)
 {
     union lanes mask;
-    vec d, r, s, t;
+    vec d, r, s;
 
     sse(c, op);
     s = any_source(c, op, 16);
@@ -446,12 +443,10 @@ static void dppd(struct soft *c, const struct soft_op *op)
         mask.q[i] = -(int64_t)(op->imm >> (4 + i) & 1);
     d = _mm_and_si128(get_vector(c, op->reg), mask.v);
     s = _mm_and_si128(s, mask.v);
-    RUN_FLOAT(c, op, r = d,
-              "mulpd %[to], %[from]\n\t"
-              "movapd %[other], %[to]\n\t"
-              "unpckhpd %[other], %[other]\n\t"
-              "addsd %[to], %[other]",
-              SUM, [from] "x"(s));
+    RUN_FLOAT_PAIR(c, op, "mulpd", r, d, s);
+    d = r;
+    s = _mm_shuffle_epi32(r, 0xee);
+    RUN_FLOAT_PAIR(c, op, "addsd", r, d, s);
     for (int i = 0; i < 2; i++)
         mask.q[i] = -(int64_t)(op->imm >> i & 1);
     set_vector(c, op->reg, _mm_and_si128(_mm_shuffle_epi32(r, 0x44), mask.v));
