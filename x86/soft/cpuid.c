@@ -79,6 +79,7 @@ const struct soft_feature soft_features[] = {
     {7, 0, SOFT_EBX, 8, "bmi2"},
     {7, 0, SOFT_EBX, 9, "erms"},
     {7, 0, SOFT_EBX, 10, "invpcid"},
+    {7, 0, SOFT_EBX, 13, "zero_fcs_fds"}, /* x87 knows no selectors */
     {7, 0, SOFT_EBX, 18, "rdseed"},
     {7, 0, SOFT_EBX, 20, "smap"},
     {7, 0, SOFT_EBX, 23, "clflushopt"},

@@ -8,6 +8,7 @@
  * Left out: XSAVES and XRSTORS, which CPUID does not offer; the modified optimization, which is
  * allowed to find everything modified; FCS and FDS, which CPUID says are always zero.
  */
+#include "x86/soft/fpu.h"
 #include "x86/soft/sse.h"
 
 enum {
@@ -60,16 +61,14 @@ static void put_x87(const struct soft *c, const struct soft_op *op, struct soft_
     }
 }
 
-/* A pending exception shows in two more bits of the status, whatever the image says. */
 static void take_x87(struct soft *c, const struct soft_op *op, const struct soft_fpu *image)
 {
     struct soft_fpu *f = &c->fpu;
     bool wide = op->prefix & SOFT_REX_W;
 
-    f->fcw = (image->fcw & 0x1f3f) | 0x40;
-    f->fsw = image->fsw & 0x7f7f;
-    if (f->fsw & ~f->fcw & 0x3f)
-        f->fsw |= 0x8080;
+    f->fcw = image->fcw;
+    f->fsw = image->fsw;
+    fpu_settle(f);
     f->ftw = image->ftw;
     f->fop = image->fop & 0x7ff;
     f->fip = wide ? image->fip : (uint32_t)image->fip;
