@@ -87,18 +87,16 @@ __attribute__((unused)) static int native_run(struct native *n)
     signal = sigsetjmp(native_fault, 1);
     if (signal) {
         n->mxcsr = native_fault_mxcsr;
-        return signal == SIGFPE   ? EXCEPTION_XM
-               : signal == SIGILL ? EXCEPTION_UD
-                                  : EXCEPTION_GP;
+        return signal == SIGFPE ? EXCEPTION_XM : signal == SIGILL ? EXCEPTION_UD : EXCEPTION_GP;
     }
     native_call(n);
     return CPU_OK;
 }
 
-/* A page for code. */
+/* Two pages, for code or data. */
 __attribute__((unused)) static uint8_t *native_page(void)
 {
-    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 static void soft_stop_here(struct soft *cpu, const struct soft_op *op)

@@ -22,6 +22,7 @@ struct form {
 };
 
 static uint8_t *code, *memory;
+static bool legacy; /* 32-bit code: no REX */
 
 static struct form form_of(const struct soft_row *row)
 {
@@ -167,21 +168,26 @@ static int general(void)
 {
     static const uint8_t numbers[] = {RAX, RCX, RDX, RBX, RBP, 8, 9, 10, 11, 12, 13, 14};
 
-    return PICK(numbers);
+    return numbers[below(legacy ? 5 : sizeof(numbers))];
+}
+
+static int any_register(void)
+{
+    return below(legacy ? 8 : 16);
 }
 
 static int assemble(const struct form *f, uint8_t *to, bool mem)
 {
     int n = 0;
-    uint8_t reg = f->digit >= 0 ? f->digit : f->general_reg ? general() : (int)below(16);
-    uint8_t rm = mem ? RSI : f->general_rm ? general() : (int)below(16);
+    uint8_t reg = f->digit >= 0 ? f->digit : f->general_reg ? general() : any_register();
+    uint8_t rm = mem ? RSI : f->general_rm ? general() : any_register();
     uint8_t rex = 0x40 | (reg >> 3) << 2 | rm >> 3 | (below(3) ? 0 : 8);
 
     if (!mem && !f->general_reg && !f->general_rm && !below(4))
         rm = reg, rex = (rex & ~1) | (rex >> 2 & 1);
     if (f->prefix)
         to[n++] = f->prefix;
-    if (rex != 0x40 || !below(4))
+    if (!legacy && (rex != 0x40 || !below(4)))
         to[n++] = rex;
     to[n++] = 0x0f;
     if (f->map)
@@ -195,8 +201,8 @@ static int assemble(const struct form *f, uint8_t *to, bool mem)
 }
 
 /* Where they differ, if they do. */
-static const char *difference(const struct native *n, const uint8_t *native_memory,
-                              uint32_t ignored)
+static const char *difference(const struct native *n, const uint8_t *host_at,
+                              const uint8_t *soft_at, uint32_t ignored)
 {
     static char text[64];
 
@@ -206,14 +212,14 @@ static const char *difference(const struct native *n, const uint8_t *native_memo
             return text;
         }
     for (int i = 0; i < 15; i++)
-        if (i != RSP && i != RSI && i != RDI && n->gpr[i] != c->r[i]) {
+        if (i != RSP && i != RSI && i != RDI &&
+            (n->gpr[i] ^ c->r[i]) & (legacy ? UINT32_MAX : UINT64_MAX)) {
             snprintf(text, sizeof(text), "register %d: host %#llx, soft %#llx", i,
                      (unsigned long long)n->gpr[i], (unsigned long long)c->r[i]);
             return text;
         }
     if ((n->mxcsr ^ c->fpu.mxcsr) & ~(uint64_t)ignored) {
-        snprintf(text, sizeof(text), "mxcsr: host %#x, soft %#x", (unsigned)n->mxcsr,
-                 c->fpu.mxcsr);
+        snprintf(text, sizeof(text), "mxcsr: host %#x, soft %#x", (unsigned)n->mxcsr, c->fpu.mxcsr);
         return text;
     }
     if ((n->flags ^ soft_arith(c)) & EFLAGS_ARITHMETIC) {
@@ -221,14 +227,14 @@ static const char *difference(const struct native *n, const uint8_t *native_memo
                  (unsigned)(n->flags & EFLAGS_ARITHMETIC), soft_arith(c));
         return text;
     }
-    if (memcmp(native_memory, cpu_at(CPU_DATA), BYTES))
+    if (memcmp(host_at, soft_at, BYTES))
         return "memory";
     return NULL;
 }
 
-/* After an overflow or underflow that is not masked, PE tells whether the result would be precise had
- * it an exponent without bounds, which the soft CPU does not know. And where a dot product stops is
- * the processor's own affair. */
+/* After an overflow or underflow that is not masked, PE tells whether the result would be precise
+ * had it an exponent without bounds, which the soft CPU does not know. And where a dot product
+ * stops is the processor's own affair. */
 static uint32_t unknown_flags(const struct soft_row *row, const struct native *n, int vector)
 {
     uint32_t raised = n->mxcsr & ~(n->mxcsr >> MXCSR_MASK_SHIFT);
@@ -253,26 +259,32 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
 {
     struct native n = {.code = code, .mxcsr = random_mxcsr()}, before;
     struct soft_op ops[2];
-    int len = assemble(f, code, mem), offset = 0, host, soft;
+    int len = assemble(f, code, mem), host, soft;
+    /* Sometimes at the end of a page, or unaligned. */
+    int begin = below(4) ? 0 : 4096 - 32, offset = below(6) ? 0 : below(32);
+    uint8_t *host_at = memory + begin, *soft_at = cpu_at(CPU_DATA + begin);
+    uint32_t mode = c->mode;
 
     for (int i = 0; i < 16; i++) {
         fill_vector(n.xmm[i]);
         n.gpr[i] = below(3) ? random64() : below(2) ? special32() : (uint64_t)(below(41) - 20);
     }
     for (int i = 0; i < BYTES; i += 16)
-        fill_vector(memory + i);
-    if (!below(8))
-        offset = below(16);
+        fill_vector(host_at + i);
     n.flags = (random64() & EFLAGS_ARITHMETIC) | RFLAGS_FIXED;
-    n.gpr[RSI] = n.gpr[RDI] = (uintptr_t)memory + offset;
+    n.gpr[RSI] = n.gpr[RDI] = (uintptr_t)host_at + offset;
 
     memcpy(c->r, n.gpr, sizeof(n.gpr));
-    c->r[RSI] = c->r[RDI] = CPU_DATA + offset;
+    c->r[RSI] = c->r[RDI] = CPU_DATA + begin + offset;
     memcpy(c->fpu.xmm, n.xmm, sizeof(n.xmm));
-    memcpy(cpu_at(CPU_DATA), memory, BYTES);
+    memcpy(soft_at, host_at, BYTES);
     c->fpu.mxcsr = n.mxcsr;
     soft_set_arith(c, n.flags);
-    if (soft_decode(c->mode, code, len, 0, ops).len != len) {
+    /* Addresses of any kind, and the TLB or no TLB. */
+    if (legacy && below(2))
+        mode &= ~(UINT32_C(63) << MODE_FLAT_SHIFT);
+    c->tlb = &c->tlbs[below(4) ? TLB_SUPERVISOR : TLB_CAREFUL];
+    if (soft_decode(mode, code, len, 0, ops).len != len) {
         printf("# %s: length\n", row->text);
         test_failures++;
         return true;
@@ -282,7 +294,7 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
     if (host == EXCEPTION_UD)
         return false;
     soft = soft_run_op(ops);
-    const char *what = difference(&n, memory, unknown_flags(row, &n, host));
+    const char *what = difference(&n, host_at, soft_at, unknown_flags(row, &n, host));
 
     if (host == soft && !what)
         return true;
@@ -298,7 +310,7 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
     rm = (code[modrm] & 7) | (rex & 1) << 3;
     dump("reg ", before.xmm[reg], 16);
     if (mem)
-        dump("mem ", cpu_at(CPU_DATA) + offset, 16);
+        dump("mem ", soft_at + offset, 16);
     else
         dump("rm  ", before.xmm[rm], 16);
     dump("host", n.xmm[reg], 16);
@@ -319,7 +331,7 @@ static void try_row(const struct soft_row *row)
 
 static void try_rows(const struct soft_row *rows)
 {
-    cpu_start(CPU_LONG64);
+    cpu_start(legacy ? CPU_FLAT32 : CPU_LONG64);
     if (!code)
         code = native_page();
     if (!memory)
@@ -363,14 +375,174 @@ static void test_strings(void)
     try_rows(soft_sse_string_rows);
 }
 
+static void test_legacy(void)
+{
+    legacy = true;
+    try_rows(soft_sse_rows);
+    try_rows(soft_sse_int_rows);
+    try_rows(soft_sse_float_rows);
+    try_rows(soft_sse4_rows);
+    try_rows(soft_sse_string_rows);
+    legacy = false;
+}
+
+/* Each row: #UD and #NM come before all else. */
+static void try_off(const struct soft_row *rows)
+{
+    for (; rows->encoding; rows++) {
+        struct form f = form_of(rows);
+        struct soft_op ops[2];
+        uint8_t bytes[16];
+        int n = assemble(&f, bytes, f.mem);
+
+        soft_decode(c->mode, bytes, n, 0, ops);
+        c->r[RSI] = 1; /* neither aligned nor mapped */
+        c->cr0 |= CR0_TS;
+        CHECK_EQ(soft_run_op(ops), EXCEPTION_NM);
+        c->cr4 &= ~(uint64_t)CR4_OSFXSR;
+        CHECK_EQ(soft_run_op(ops), EXCEPTION_UD);
+        c->cr4 |= CR4_OSFXSR;
+        c->cr0 |= CR0_EM;
+        CHECK_EQ(soft_run_op(ops), EXCEPTION_UD);
+        c->cr0 &= ~(uint64_t)CR0_TS;
+        CHECK_EQ(soft_run_op(ops), EXCEPTION_UD);
+        c->cr0 &= ~(uint64_t)CR0_EM;
+    }
+}
+
+static void test_off(void)
+{
+    cpu_start(CPU_LONG64);
+    try_off(soft_sse_rows);
+    try_off(soft_sse_int_rows);
+    try_off(soft_sse_float_rows);
+    try_off(soft_sse4_rows);
+    try_off(soft_sse_string_rows);
+    cpu_end();
+}
+
+/* Memory that ends where a page is missing: nothing of the instruction happens. */
+static void try_faults(const struct soft_row *rows)
+{
+    for (; rows->encoding; rows++) {
+        struct form f = form_of(rows);
+        struct soft_op ops[2];
+        struct soft_fpu before;
+        uint64_t r[REGISTERS];
+        uint8_t bytes[16];
+        int n = assemble(&f, bytes, true);
+        bool mask = !strncmp(rows->text, "maskmov", 7);
+
+        if (!f.mem && !mask)
+            continue;
+        if (mask)
+            n = assemble(&f, bytes, false);
+        for (int i = 0; i < 16; i++) {
+            fill_vector(c->fpu.xmm[i]);
+            c->r[i] = random64();
+            if (mask)
+                c->fpu.xmm[i][0] = c->fpu.xmm[i][15] = 0x80;
+        }
+        c->r[RSI] = c->r[RDI] = 0x200000 - (mask ? 8 : 0);
+        memset(cpu_at(0x200000 - 16), 0xa5, 16);
+        soft_decode(c->mode, bytes, n, 0, ops);
+        before = c->fpu;
+        memcpy(r, c->r, sizeof(r));
+        CHECK_EQ(soft_run_op(ops), EXCEPTION_PF);
+        CHECK_EQ(c->cr2 & ~(uint64_t)15, 0x200000);
+        if (!mask) {
+            /* Across pages: unaligned, or a fault of the second page. */
+            int vector;
+
+            c->r[RSI]--;
+            r[RSI]--;
+            vector = soft_run_op(ops);
+            CHECK(vector == EXCEPTION_PF || vector == EXCEPTION_GP || vector == CPU_OK);
+            if (vector == CPU_OK) /* a single byte */
+                continue;
+            if (vector == EXCEPTION_PF)
+                CHECK_EQ(c->cr2, 0x200000);
+        }
+        CHECK(!memcmp(&before, &c->fpu, sizeof(before)));
+        CHECK(!memcmp(r, c->r, sizeof(r)));
+        CHECK_EQ(soft_peek(cpu_at(0x200000 - 8), 3), 0xa5a5a5a5a5a5a5a5);
+    }
+}
+
+static void test_faults(void)
+{
+    cpu_start(CPU_LONG64);
+    uint64_t *directory = (uint64_t *)cpu_at(CPU_TABLES + 0x2000);
+
+    directory[1] = 0; /* from 2 MiB on */
+    soft_flush_tlb(c, true);
+    try_faults(soft_sse_rows);
+    try_faults(soft_sse_int_rows);
+    try_faults(soft_sse_float_rows);
+    try_faults(soft_sse4_rows);
+    try_faults(soft_sse_string_rows);
+    cpu_end();
+}
+
+static void test_xmmexcpt(void)
+{
+    static const uint8_t divps[] = {0x0f, 0x5e, 0xc1};
+
+    cpu_start(CPU_LONG64);
+    c->fpu.mxcsr = MXCSR_DEFAULT & ~(MXCSR_IE << MXCSR_MASK_SHIFT);
+    CHECK_EQ(cpu_run(divps, 3), EXCEPTION_XM);
+    CHECK_EQ(c->fpu.mxcsr & MXCSR_FLAGS, MXCSR_IE);
+    CHECK_EQ(c->r[RIP], CPU_CODE);
+    c->cr4 &= ~(uint64_t)CR4_OSXMMEXCPT;
+    CHECK_EQ(cpu_run(divps, 3), EXCEPTION_UD);
+    cpu_end();
+}
+
+/* Encodings that look like ours and are none. */
+static void test_undefined(void)
+{
+    static const uint8_t codes[][8] = {
+        "\xf0\x0f\x58\x06",         /* lock addps */
+        "\xf0\x0f\x11\x06",         /* lock movups */
+        "\x0f\x13\xc0",             /* movlps to a register */
+        "\x66\x0f\x12\xc0",         /* movlpd from a register */
+        "\x0f\x2b\xc0",             /* movntps to a register */
+        "\x66\x0f\x71\x10",         /* psrlw of memory */
+        "\x66\x0f\x71\xc8\x01",     /* /1 */
+        "\x66\x0f\x38\x2a\xc0",     /* movntdqa from a register */
+        "\xf2\x0f\xf0\xc0",         /* lddqu from a register */
+        "\x0f\x50\x06",             /* movmskps of memory */
+        "\xf3\x0f\x14\xc0",         /* unpcklss */
+        "\x66\x0f\x38\xdc\xc1",     /* aesenc */
+        "\x66\x0f\x3a\x44\xc1\x00", /* pclmulqdq */
+        "\xc5\xf8\x58\xc1",         /* vaddps */
+        "\x0f\x38\xc8\xc1",         /* sha1nexte */
+        "\x66\x0f\x79\xc1",         /* SSE4a's extrq */
+        "\xf2\x0f\x2b\x06",         /* SSE4a's movntsd */
+    };
+
+    cpu_start(CPU_LONG64);
+    c->r[RSI] = CPU_DATA;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (cpu_run(codes[i], 8) != EXCEPTION_UD) {
+            printf("# undefined %d is not\n", (int)i);
+            test_failures++;
+        }
+    cpu_end();
+}
+
 int main(void)
 {
-    return test_main((struct test[]){
-        {test_moves, "moves"},
-        {test_integers, "integers of SSE2"},
-        {test_floats, "floating point"},
-        {test_sse4, "SSSE3 and SSE4"},
-        {test_sse4_plain, "SSSE3 and SSE4, on a host without"},
-        {test_strings, "strings of SSE4.2"},
-        {0}});
+    return test_main((struct test[]){{test_moves, "moves"},
+                                     {test_integers, "integers of SSE2"},
+                                     {test_floats, "floating point"},
+                                     {test_sse4, "SSSE3 and SSE4"},
+                                     {test_sse4_plain, "SSSE3 and SSE4, on a host without"},
+                                     {test_strings, "strings of SSE4.2"},
+                                     {test_legacy, "all of them in 32-bit code"},
+                                     {test_off, "CR0.EM, CR0.TS, CR4.OSFXSR"},
+                                     {test_faults, "page faults"},
+                                     {test_xmmexcpt, "CR4.OSXMMEXCPT"},
+                                     {test_undefined, "what is undefined, or not offered"},
+                                     {0}});
 }

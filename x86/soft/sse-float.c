@@ -135,8 +135,8 @@ COMPARE(sd, 8)
         vec d = get_vector(c, op->reg);                                                            \
         uint16_t flags;                                                                            \
                                                                                                    \
-        RUN_FLOAT(c, op, , #name " %[to], %[from]\n\tlahf\n\tseto al", "=&a"(flags),               \
-                  [to] "x"(d), [from] "x"(s));                                                     \
+        RUN_FLOAT(c, op, , #name " %[to], %[from]\n\tlahf\n\tseto al",                             \
+                  "=&a"(flags), [to] "x"(d), [from] "x"(s));                                       \
         c->arith = flags;                                                                          \
     }                                                                                              \
     FAMILY(name, bytes)

@@ -63,8 +63,8 @@ void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
 
 /*
  * For the host, all exceptions are masked. But an underflow that the guest wants to hear of is one
- * even when it is exact. The host tells of that only when it flushes to zero, which spoils the other
- * flags: then the instruction runs twice, and nobody sees the zero.
+ * even when it is exact. The host tells of that only when it flushes to zero, which spoils the
+ * other flags: then the instruction runs twice, and nobody sees the zero.
  */
 void soft_float_begin(struct soft *c)
 {
@@ -169,10 +169,10 @@ static const struct soft_family load_unaligned = {
 static const struct soft_family store_unaligned = {
     .reg = FOUR_SIZES(move_back),
     .mem = {FOUR_SIZES(store_flat64), FOUR_SIZES(store_flat32), FOUR_SIZES(store_anyhow)}};
-static const struct soft_family store_aligned = {
-    .reg = FOUR_SIZES(move_back),
-    .mem = {FOUR_SIZES(store_aligned_flat64), FOUR_SIZES(store_aligned_flat32),
-            FOUR_SIZES(store_aligned_anyhow)}};
+static const struct soft_family store_aligned = {.reg = FOUR_SIZES(move_back),
+                                                 .mem = {FOUR_SIZES(store_aligned_flat64),
+                                                         FOUR_SIZES(store_aligned_flat32),
+                                                         FOUR_SIZES(store_aligned_anyhow)}};
 
 /* ---- parts of vectors ---- */
 
@@ -219,10 +219,10 @@ INLINE uint64_t get_lane(const struct soft *c, int n, int osize, int lane)
         soft_poke(p, osize, get_lane(c, op->reg, osize, 0));                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_family store_##suffix = {                                             \
-        .reg = FOUR_SIZES(store_##suffix##_reg),                                                   \
-        .mem = {FOUR_SIZES(store_##suffix##_flat64), FOUR_SIZES(store_##suffix##_mem),             \
-                FOUR_SIZES(store_##suffix##_mem)}};
+    static const struct soft_family store_##suffix = {.reg = FOUR_SIZES(store_##suffix##_reg),     \
+                                                      .mem = {FOUR_SIZES(store_##suffix##_flat64), \
+                                                              FOUR_SIZES(store_##suffix##_mem),    \
+                                                              FOUR_SIZES(store_##suffix##_mem)}};
 
 SCALAR_MOVES(single, 2)
 SCALAR_MOVES(double, 3)

@@ -60,7 +60,7 @@ SLOW vec soft_load_vector_slow(struct soft *c, const struct soft_op *op, uint64_
 SLOW void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear,
                                  vec val);
 
-/* An instruction met these exceptions: note them in MXCSR; raises #XM for one that is not masked. */
+/* An instruction met these exceptions: note them in MXCSR; #XM for one that is not masked. */
 SLOW void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags);
 
 /* What MXCSR is to be while the host computes for the guest goes to soft.bounce; and then what it

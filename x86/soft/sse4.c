@@ -83,8 +83,7 @@ LANES(pshufb, 16, r.ub[i] = s.ub[i] & 0x80 ? 0 : d.ub[s.ub[i] & 15])
 LANES(phaddw, 8, r.w[i] = PAIR(w, 4, +))
 LANES(phaddd, 4, r.ud[i] = PAIR(ud, 2, +))
 LANES(phaddsw, 8, r.w[i] = saturate(PAIR(w, 4, +)))
-LANES(pmaddubsw, 8,
-      r.w[i] = saturate(d.ub[2 * i] * s.b[2 * i] + d.ub[2 * i + 1] * s.b[2 * i + 1]))
+LANES(pmaddubsw, 8, r.w[i] = saturate(d.ub[2 * i] * s.b[2 * i] + d.ub[2 * i + 1] * s.b[2 * i + 1]))
 LANES(phsubw, 8, r.w[i] = PAIR(w, 4, -))
 LANES(phsubd, 4, r.ud[i] = PAIR(ud, 2, -))
 LANES(phsubsw, 8, r.w[i] = saturate(PAIR(w, 4, -)))
@@ -241,7 +240,7 @@ INLINE void do_blendpd(struct soft *c, const struct soft_op *op, vec s)
     blend_lanes(c, op, s, 3);
 }
 
-/* Sums of the differences of four bytes of the source and all fours in eleven of the destination. */
+/* Sums of the differences of four bytes of the source and each four in eleven of the destination. */
 INLINE void do_mpsadbw(struct soft *c, const struct soft_op *op, vec sv)
 {
     union lanes d = {.v = get_vector(c, op->reg)}, s = {.v = sv}, r;
@@ -397,7 +396,9 @@ INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
                          : "x"(s), "m"(soft_host_mxcsr));                                          \
         else                                                                                       \
             d = plain_##name(d, s, mxcsr);                                                         \
-        soft_float_flags(c, op, *mxcsr & (op->imm & 8 ? MXCSR_IE : MXCSR_FLAGS));                  \
+        if (op->imm & 8)                                                                           \
+            *mxcsr &= MXCSR_IE;                                                                    \
+        soft_float_flags(c, op, *mxcsr & MXCSR_FLAGS);                                             \
         set_vector(c, op->reg, d);                                                                 \
     }                                                                                              \
     FAMILY(name, bytes)
