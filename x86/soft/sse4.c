@@ -240,7 +240,8 @@ INLINE void do_blendpd(struct soft *c, const struct soft_op *op, vec s)
     blend_lanes(c, op, s, 3);
 }
 
-/* Sums of the differences of four bytes of the source and each four in eleven of the destination. */
+/* Sums of the differences of four bytes of the source and each four of eleven
+ * bytes of the destination. */
 INLINE void do_mpsadbw(struct soft *c, const struct soft_op *op, vec sv)
 {
     union lanes d = {.v = get_vector(c, op->reg)}, s = {.v = sv}, r;
@@ -398,7 +399,7 @@ INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
             d = plain_##name(d, s, mxcsr);                                                         \
         if (op->imm & 8)                                                                           \
             *mxcsr &= MXCSR_IE;                                                                    \
-        soft_float_flags(c, op, *mxcsr & MXCSR_FLAGS);                                             \
+        soft_float_flags(c, op, mxcsr[0] & MXCSR_FLAGS);                                           \
         set_vector(c, op->reg, d);                                                                 \
     }                                                                                              \
     FAMILY(name, bytes)
