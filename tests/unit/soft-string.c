@@ -30,8 +30,8 @@ static void map_host(void)
 
     if (host_code)
         return;
-    host_code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    host_code =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     host_data = mmap((void *)CPU_DATA, AREA, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
@@ -40,7 +40,8 @@ static void run_native(const uint8_t *code, size_t n, struct registers *r)
 {
     memcpy(host_code, code, n);
     host_code[n] = 0xc3;
-    asm volatile("leaq -128(%%rsp), %%rsp\n\tpushq %[flags]\n\tpopfq\n\tcall *%[code]\n\tpushfq\n\tcld\n\tpopq %[flags]\n\tleaq 128(%%rsp), %%rsp"
+    asm volatile("leaq -128(%%rsp), %%rsp\n\tpushq %[flags]\n\tpopfq\n\tcall "
+                 "*%[code]\n\tpushfq\n\tcld\n\tpopq %[flags]\n\tleaq 128(%%rsp), %%rsp"
                  : "+a"(r->rax), "+c"(r->rcx), "+S"(r->rsi), "+D"(r->rdi), [flags] "+r"(r->flags)
                  : [code] "r"(host_code)
                  : "memory", "cc");
@@ -158,8 +159,8 @@ static void against_host(void)
                before.rsi, before.rdi, before.flags);
         printf("# host   rax=%lx rcx=%lx rsi=%lx rdi=%lx flags=%lx\n", native.rax, native.rcx,
                native.rsi, native.rdi, native.flags);
-        printf("# soft   rax=%lx rcx=%lx rsi=%lx rdi=%lx flags=%lx\n", soft.rax, soft.rcx,
-               soft.rsi, soft.rdi, soft.flags);
+        printf("# soft   rax=%lx rcx=%lx rsi=%lx rdi=%lx flags=%lx\n", soft.rax, soft.rcx, soft.rsi,
+               soft.rdi, soft.flags);
         fill_area();
         if (test_failures > 10)
             return;
@@ -220,7 +221,8 @@ static void fault_in_the_middle(void)
 /* Flags are then what they were before: SCAS does not depend on them. */
 static void fault_of_a_comparison(void)
 {
-    struct registers r = {.rcx = 100, .rdi = CPU_DATA + 0x2000 - 10, .flags = EFLAGS_CF | EFLAGS_OF};
+    struct registers r = {
+        .rcx = 100, .rdi = CPU_DATA + 0x2000 - 10, .flags = EFLAGS_CF | EFLAGS_OF};
 
     cpu_start(CPU_LONG64);
     split_pages();

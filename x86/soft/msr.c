@@ -6,9 +6,9 @@
  * Attribute Table", "Extended Feature Enable Register", "Time-Stamp Counter Adjustment".
  *
  * Left out: those of features that CPUID does not offer (machine-check banks, performance counters,
- * thermal and power management, virtualization, XSAVES). Kernels ask for them behind CPUID, or expect
- * that asking may fail. Memory types are stored and never looked at: all RAM is write-back, and
- * chips are never cached.
+ * thermal and power management, virtualization, XSAVES). Kernels ask for them behind CPUID, or
+ * expect that asking may fail. Memory types are stored and never looked at: all RAM is write-back,
+ * and chips are never cached.
  */
 #include "x86/soft/exec.h"
 

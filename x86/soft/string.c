@@ -16,8 +16,8 @@
 #include "x86/soft/block.h"
 
 enum {
-    BATCH = 4096,  /* elements between two looks at who wants something */
-    SINGLES = 8,   /* elements done one by one where there is no piece of RAM */
+    BATCH = 4096, /* elements between two looks at who wants something */
+    SINGLES = 8,  /* elements done one by one where there is no piece of RAM */
     DR7_ENABLES = 0xff,
 };
 
@@ -145,8 +145,8 @@ static uint64_t room(const struct soft *c, const struct soft_op *op, int seg, ui
     return last - offset < SOFT_PAGE ? last - offset + 1 : SOFT_PAGE + 1;
 }
 
-/* Where the bytes at offset of a segment are on the host: a whole number of elements, count at most,
- * with *n cut to their bytes. NULL when not even one is to be had so. */
+/* Where the bytes at offset of a segment are on the host: a whole number of elements, count at
+ * most, with *n cut to their bytes. NULL when not even one is to be had so. */
 static uint8_t *piece(struct soft *c, const struct soft_op *op, int osize, int seg, int reg,
                       int access, uint64_t *n)
 {

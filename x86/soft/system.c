@@ -13,8 +13,8 @@
 #include "x86/machine.h"
 
 enum {
-    CR0_BITS = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW |
-               CR0_CD,
+    CR0_BITS =
+        CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD,
     CR0_LMSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS,
     CR3_PCID = 0xfff,
 
@@ -291,9 +291,7 @@ static void mov_to_dr(struct soft *c, const struct soft_op *op)
 
     if (n >= 6 && val >> 32)
         refuse(c);
-    c->dr[n] = n == 6   ? (val & DR6_BITS) | DR6_FIXED
-               : n == 7 ? (val & DR7_BITS) | DR7_FIXED
-                        : val;
+    c->dr[n] = n == 6 ? (val & DR6_BITS) | DR6_FIXED : n == 7 ? (val & DR7_BITS) | DR7_FIXED : val;
     soft_attend(c); /* whether to look for breakpoints has to be asked again */
     new_mode(c, op);
 }
