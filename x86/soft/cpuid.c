@@ -46,11 +46,12 @@ const struct soft_feature soft_features[] = {
     {1, 0, SOFT_EDX, 4, "tsc"},
     {1, 0, SOFT_EDX, 5, "msr"},
     {1, 0, SOFT_EDX, 6, "pae"},
-    {1, 0, SOFT_EDX, 7, "mce"}, /* of P5: there is never one */
+    {1, 0, SOFT_EDX, 7, "mce"}, /* never happens */
     {1, 0, SOFT_EDX, 8, "cx8"},
     {1, 0, SOFT_EDX, 11, "sep"},
     {1, 0, SOFT_EDX, 12, "mtrr"},
     {1, 0, SOFT_EDX, 13, "pge"},
+    {1, 0, SOFT_EDX, 14, "mca"}, /* of no banks */
     {1, 0, SOFT_EDX, 15, "cmov"},
     {1, 0, SOFT_EDX, 16, "pat"},
     {1, 0, SOFT_EDX, 17, "pse36"},

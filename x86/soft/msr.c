@@ -5,10 +5,10 @@
  * After: Intel SDM vol. 4, "Architectural MSRs"; vol. 3A, "Memory Type Range Registers", "Page
  * Attribute Table", "Extended Feature Enable Register", "Time-Stamp Counter Adjustment".
  *
- * Left out: those of features that CPUID does not offer (machine-check banks, performance counters,
- * thermal and power management, virtualization, XSAVES). Kernels ask for them behind CPUID, or
- * expect that asking may fail. Memory types are stored and never looked at: all RAM is write-back,
- * and chips are never cached.
+ * Left out: those of features that CPUID does not offer (performance counters, thermal and power
+ * management, virtualization, XSAVES). Kernels ask for them behind CPUID, or expect that asking may
+ * fail. Memory types are stored and never looked at: all RAM is write-back, and chips are never
+ * cached.
  */
 #include "x86/soft/exec.h"
 
@@ -26,6 +26,8 @@ enum {
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP = 0x175,
     MSR_SYSENTER_EIP = 0x176,
+    MSR_MCG_CAP = 0x179,
+    MSR_MCG_STATUS = 0x17a,
     MSR_MISC_ENABLE = 0x1a0,
     MSR_DEBUGCTL = 0x1d9,
     MSR_MTRR_PHYS_BASE0 = 0x200, /* base, mask, base, mask, ... */
@@ -168,6 +170,8 @@ bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
     case MSR_P5_MC_ADDR:
     case MSR_P5_MC_TYPE:
     case MSR_PLATFORM_ID:
+    case MSR_MCG_CAP: /* no banks: there is never a machine check */
+    case MSR_MCG_STATUS:
     case MSR_DEBUGCTL:
         *val = 0;
         break;
@@ -248,6 +252,7 @@ bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
     switch (msr) {
     case MSR_P5_MC_ADDR:
     case MSR_P5_MC_TYPE:
+    case MSR_MCG_STATUS:
         return !val;
     case MSR_TSC:
         move_tsc(c, val - soft_now(c));
