@@ -246,7 +246,7 @@ struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
     e = cpuid_find(&table, leaf, index);
     if (e)
         a = (struct cpuid_answer){e->eax, e->ebx, e->ecx, e->edx};
-    else if (leaf == 0xb) /* levels beyond the last one */
+    else if (leaf == 0xb && cpuid_find(&table, leaf, 0)) /* levels beyond the last one */
         a = (struct cpuid_answer){.ecx = index & 0xff, .edx = c->vcpu->index};
     if (leaf == 1 && c->cr4 & CR4_OSXSAVE)
         a.ecx |= OSXSAVE;

@@ -18,6 +18,7 @@
 enum {
     BATCH = 4096, /* elements between two looks at who wants something */
     SINGLES = 8,  /* elements done one by one where there is no piece of RAM */
+    FEW = 2,      /* elements that are quicker done one by one */
     DR7_ENABLES = 0xff,
 };
 
@@ -220,7 +221,8 @@ INLINE bool repeat(struct soft *c, const struct soft_op *op, int osize, string_p
                    string_one *one)
 {
     uint64_t count = repetitions(c, op), done;
-    int64_t left = batch(c), singles = some && !(c->eflags & EFLAGS_DF) ? 0 : INT64_MAX;
+    bool by_pieces = some && !(c->eflags & EFLAGS_DF) && count > FEW;
+    int64_t left = batch(c), singles = by_pieces ? 0 : INT64_MAX;
 
     while (count) {
         done = 0;
