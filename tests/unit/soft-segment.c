@@ -70,14 +70,10 @@ static void test_loads_ring0(void)
 static void test_loads_ring3(void)
 {
     static const struct load load[] = {
-        {DS, DATA0, EXCEPTION_GP, DATA0},
-        {DS, DATA3 | 3, CPU_OK, 0},
-        {DS, DATA3, CPU_OK, 0},
-        {DS, CODE3, CPU_OK, 0},
-        {DS, CONFORMING | 3, CPU_OK, 0},
-        {SS, DATA3 | 3, CPU_OK, 0},
-        {SS, DATA3, EXCEPTION_GP, DATA3},
-        {SS, 3, EXCEPTION_GP, 0},
+        {DS, DATA0, EXCEPTION_GP, DATA0}, {DS, DATA3 | 3, CPU_OK, 0},
+        {DS, DATA3, CPU_OK, 0},           {DS, CODE3, CPU_OK, 0},
+        {DS, CONFORMING | 3, CPU_OK, 0},  {SS, DATA3 | 3, CPU_OK, 0},
+        {SS, DATA3, EXCEPTION_GP, DATA3}, {SS, 3, EXCEPTION_GP, 0},
     };
 
     tables_start(CPU_FLAT32);
@@ -285,7 +281,7 @@ static void test_real_mode(void)
     CHECK_EQ(c->segment[DS].base, 0x12340);
     CHECK_EQ(c->segment[DS].limit, 0xffff);
     CHECK_EQ(cpu_run("\x66\xb9\x00\x00\x01\x00\x67\x8a\x01", 9), EXCEPTION_GP); /* [ecx] */
-    c->segment[DS].limit = 0xffffffff; /* unreal mode */
+    c->segment[DS].limit = 0xffffffff;                                          /* unreal mode */
     CHECK_EQ(cpu_run("\x8e\xd8\x67\x8a\x01", 5), CPU_OK);
     CHECK_EQ(c->r[RAX] & 0xff, 0);
     CHECK_EQ(c->segment[DS].limit, 0xffffffff);

@@ -100,9 +100,10 @@ struct soft_stack soft_inner_stack(struct soft *c, int cpl, int ist, uint32_t ex
     return st;
 }
 
-/* Bytes to the stack of some privilege level: all or none. */
+/* Bytes to the stack of some privilege level, all or none; a fault is that of the first push of
+ * size bytes that would meet it. */
 static void store_as(struct soft *c, const struct soft_stack *st, uint64_t linear, const void *buf,
-                     int n)
+                     int n, int size)
 {
     uint8_t cpl = c->cpl;
     uint64_t mask = c->linear_mask;
@@ -126,6 +127,8 @@ static void store_as(struct soft *c, const struct soft_stack *st, uint64_t linea
             c->tlb = tlb;
             longjmp(c->fault, 1);
         }
+        for (int at = n - size; at >= 0; at -= size)
+            soft_probe(c, SS, (linear + at) & c->linear_mask, size, ACCESS_WRITE);
         soft_store_bytes(c, SS, linear, buf, n);
         memcpy(&c->fault, &outer, sizeof(outer));
         c->linear_mask = mask;
@@ -162,7 +165,7 @@ static void push_singly(struct soft *c, struct soft_stack *st, int osize, const 
             soft_probe(c, SS, linear[i], size, ACCESS_WRITE);
     }
     for (int i = 0; i < n; i++)
-        store_as(c, st, linear[i], &val[i], size);
+        store_as(c, st, linear[i], &val[i], size, size);
 }
 
 void soft_push_frame(struct soft *c, struct soft_stack *st, int osize, const uint64_t *val, int n)
@@ -179,7 +182,7 @@ void soft_push_frame(struct soft *c, struct soft_stack *st, int osize, const uin
 
         for (int i = 0; i < n; i++)
             soft_poke(frame + total - (i + 1) * size, osize, val[i]);
-        store_as(c, st, linear, frame, total);
+        store_as(c, st, linear, frame, total, size);
     }
     st->sp = begin;
 }
