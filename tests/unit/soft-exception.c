@@ -639,6 +639,7 @@ static void test_task_gate(void)
     CHECK_EQ(get16(TSS2_AT), TSS);
     CHECK_EQ(get32(TSS_AT + 0x20), CPU_CODE);
     CHECK_EQ(get16(TSS_AT + 0x4c), CODE3 | 3);
+    CHECK_EQ(get32(TSS_AT + 0x24), EFLAGS_RF | RFLAGS_FIXED);
     CHECK(c->eflags & EFLAGS_NT);
     /* With the debug trap bit. */
     tables_start(CPU_FLAT32);
@@ -707,6 +708,26 @@ static void test_single_step(void)
     c->eflags |= EFLAGS_TF;
     CHECK_EQ(UNTIL_HALT("\x8e\xd0\x90\x90"), CPU_OK);
     CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 3);
+    /* INT n is not followed by a trap. */
+    c->r[RSP] = CPU_STACK;
+    c->eflags |= EFLAGS_TF;
+    CHECK_EQ(UNTIL_HALT("\xcd\x40"), CPU_OK);
+    CHECK(halted_in(0x40));
+    CHECK_EQ(c->r[RSP], CPU_STACK - 12);
+    /* Nor is SYSCALL, but SYSRET at once. */
+    tables_start(CPU_LONG64);
+    c->efer |= EFER_SCE;
+    c->star = UINT64_C(0x0053) << 48 | (uint64_t)CODE64 << 32;
+    c->lstar = handler(0x41);
+    c->fmask = EFLAGS_TF;
+    to_ring3(EFLAGS_TF);
+    CHECK_EQ(UNTIL_HALT("\x0f\x05"), CPU_OK);
+    CHECK(halted_in(0x41));
+    CHECK_EQ(c->r[R11], EFLAGS_TF | RFLAGS_FIXED);
+    CHECK_EQ(UNTIL_HALT("\x48\x0f\x07"), CPU_OK);
+    CHECK(halted_in(EXCEPTION_DB));
+    CHECK_EQ(get64(STACK0 - 40), CPU_CODE + 2);
+    CHECK(c->dr[6] & 1 << 14);
 }
 
 int main(void)

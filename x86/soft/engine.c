@@ -645,6 +645,7 @@ static void step(struct soft *c, bool once)
 
     c->stepped = stepped || once;
     soft_run_one(c);
+    stepped &= c->stepped; /* INT n and SYSCALL have cleared TF: no trap */
     c->stepped = false;
     if (c->shadow || !(stepped || c->hit))
         return;

@@ -257,6 +257,8 @@ static void deliver_to_task(struct soft *c, const struct event *e, uint16_t sele
 {
     struct soft_descriptor d = soft_find_task(c, selector, ext);
 
+    if (e->fault)
+        c->eflags |= EFLAGS_RF; /* in the old task's TSS */
     bool trap = soft_switch_task(c, &d, SWITCH_EVENT, e->ip, ext);
 
     if (e->has_error_code) {
@@ -360,6 +362,7 @@ void soft_interrupt_from(struct soft *c, int vector, enum soft_source source, ui
     struct event e = {.vector = vector, .source = source, .ip = ip};
 
     deliver(c, &e);
+    c->stepped = false; /* with TF clear now */
 }
 
 void soft_interrupt(struct soft *c, int vector, enum soft_source source, bool has_error_code,

@@ -16,6 +16,7 @@
 
 enum {
     SYSRET_FLAGS = 0x3c7fd7,
+    DR6_BS = 1 << 14,
 };
 
 /* ---- targets ---- */
@@ -522,9 +523,11 @@ static void syscall_(struct soft *c, const struct soft_op *op)
     c->r[R11] = soft_eflags(c) & ~EFLAGS_RF;
     enter_flat(c, c->star >> 32, (c->star >> 32) + 8, 0, true, c->lstar);
     soft_set_eflags(c, 0, (uint32_t)c->fmask | EFLAGS_RF);
+    c->stepped = c->eflags & EFLAGS_TF;
     return soft_go(c);
 }
 
+/* TF as it is now traps at once: as if SYSCALL had just ended. */
 static void sysret(struct soft *c, const struct soft_op *op)
 {
     bool is64 = op->osize == 3;
@@ -538,6 +541,11 @@ static void sysret(struct soft *c, const struct soft_op *op)
         soft_raise_code(c, EXCEPTION_GP, 0);
     enter_flat(c, base + (is64 ? 16 : 0), base + 8, 3, is64, ip);
     soft_set_eflags(c, c->r[R11] & SYSRET_FLAGS, SYSRET_FLAGS | EFLAGS_RF);
+    if (c->eflags & EFLAGS_TF) {
+        c->dr[6] |= DR6_BS;
+        c->stepped = false;
+        soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
+    }
     return soft_go(c);
 }
 

@@ -5,10 +5,11 @@
  *     decode      bytes to operations, by the tables of opcodes that each file of handlers has
  *     block       straight lines of operations, decoded once; the run loop
  *     memory      linear addresses: page walks, the TLB, reads and writes
- *     segment     segment registers and descriptors
+ *     segment     segment registers and descriptors; selector: instructions on them
  *     exception   faults and interrupts, and how they are delivered
+ *     gate        far jumps, calls and returns, IRET, system calls; task: the task switch
  *     integer     arithmetic, logic, moves         bits      shifts, bit fields, BMI
- *     string      movs, stos, ins and their kin    control   jumps, calls, returns, gates
+ *     string      movs, stos, ins and their kin    control   near jumps, calls, returns; flags
  *     system      control registers, MSRs, I/O     cpuid     what it says it is
  *     x87, sse    floating point and vectors       xsave     and their state as memory
  *     engine      what stands behind x86/vcpu.h
@@ -273,7 +274,7 @@ struct soft {
     bool halted;              /* HLT, waits for an interrupt */
     bool waiting_for_startup; /* after INIT, not the first CPU */
     bool nmi_masked;          /* until IRET */
-    bool stepped;             /* TF was set when the instruction began */
+    bool stepped;             /* TF was set when the instruction began, and will trap */
     uint32_t hit;             /* DR6 bits of breakpoints met by the instruction being run */
 
     struct segment segment[SEGMENTS], ldt, tr;
