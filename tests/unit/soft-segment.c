@@ -369,6 +369,75 @@ static void test_call_gate(void)
     CHECK_EQ(c->segment[DS].selector, DATA3 | 3);
 }
 
+/* A 16-bit gate copies words; the TSS is 16-bit, too. */
+static void test_call_gate16(void)
+{
+    tables_start(CPU_FLAT32);
+    set_descriptor(GATE, gate(CODE16, 0x3000, TYPE_CALL16, 3, 3));
+    c->tr.type = 3;
+    put32(TSS_AT + 2, DATA16 << 16 | 0x8000);
+    to_ring3(0);
+    put32(STACK3, 0x22221111);
+    put32(STACK3 + 4, 0x3333);
+    CHECK_EQ(ONE("\x9a\x00\x00\x00\x00\x70\x00"), CPU_OK);
+    CHECK_EQ(c->r[RIP], 0x3000);
+    CHECK_EQ(c->r[RSP] & 0xffff, 0x8000 - 14);
+    CHECK_EQ(get16(0x8000 - 2), DATA3 | 3);
+    CHECK_EQ(get16(0x8000 - 4), STACK3 & 0xffff);
+    CHECK_EQ(get16(0x8000 - 6), 0x3333);
+    CHECK_EQ(get16(0x8000 - 8), 0x2222);
+    CHECK_EQ(get16(0x8000 - 10), 0x1111);
+    CHECK_EQ(get16(0x8000 - 12), CODE3 | 3);
+    CHECK_EQ(get16(0x8000 - 14), (CPU_CODE + 7) & 0xffff);
+}
+
+static void test_tables_long(void)
+{
+    tables_start(CPU_LONG64);
+    set_descriptor(LDT + 8, 0xffff8000);
+    c->r[RAX] = LDT;
+    CHECK_EQ(ONE("\x0f\x00\xd0"), CPU_OK);
+    CHECK_EQ(c->ldt.base, UINT64_C(0xffff800000000000) + LDT_AT);
+    set_descriptor(TSS2 + 8, 0xffff8000);
+    c->r[RAX] = TSS2;
+    CHECK_EQ(ONE("\x0f\x00\xd8"), CPU_OK);
+    CHECK_EQ(c->tr.base, UINT64_C(0xffff800000000000) + TSS2_AT);
+    set_descriptor(LDT + 8, 0x8000); /* not canonical */
+    c->r[RAX] = LDT;
+    CHECK_EQ(ONE("\x0f\x00\xd0"), EXCEPTION_GP);
+    CHECK_EQ(c->error_code, LDT);
+    CHECK_EQ(ONE("\x0f\x01\x04\x25\x00\x00\x02\x00"), CPU_OK); /* sgdt */
+    CHECK_EQ(get64(CPU_DATA + 2), GDT_AT);
+    put64(CPU_DATA + 2, UINT64_C(1) << 47);
+    CHECK_EQ(ONE("\x0f\x01\x14\x25\x00\x00\x02\x00"), EXCEPTION_GP); /* lgdt */
+    put64(CPU_DATA + 2, UINT64_C(0xffff800000001000));
+    CHECK_EQ(ONE("\x0f\x01\x1c\x25\x00\x00\x02\x00"), CPU_OK); /* lidt */
+    CHECK_EQ(c->idt.base, UINT64_C(0xffff800000001000));
+    CHECK_EQ(c->idt.limit, GDT_END - 1);
+}
+
+static void test_far_real(void)
+{
+    cpu_start(CPU_REAL16);
+    CHECK_EQ(ONE("\x9a\x00\x20\x00\x30"), CPU_OK); /* call 3000:2000 */
+    CHECK_EQ(c->segment[CS].base, 0x30000);
+    CHECK_EQ(c->r[RIP], 0x2000);
+    CHECK_EQ(get16(CPU_CODE + 0xfffc), CPU_CODE >> 4);
+    CHECK_EQ(get16(CPU_CODE + 0xfffa), 5);
+    *cpu_at(0x32000) = 0xcb;
+    soft_cache_flush(c);
+    CHECK_EQ(cpu_step(), CPU_OK);
+    CHECK_EQ(c->segment[CS].selector, CPU_CODE >> 4);
+    CHECK_EQ(c->r[RIP], 5);
+    CHECK_EQ(c->r[RSP], 0xfffe);
+    CHECK_EQ(ONE("\x66\xea\x00\x00\x01\x00\x00\x30"), EXCEPTION_GP); /* past the limit */
+    CHECK_EQ(c->segment[CS].selector, CPU_CODE >> 4);
+    c->r[RSP] = 1; /* a word at ffff */
+    CHECK_EQ(ONE("\x9a\x00\x20\x00\x30"), EXCEPTION_SS);
+    CHECK_EQ(c->r[RSP], 1);
+    CHECK_EQ(c->r[RIP], 0);
+}
+
 static void test_call_gate_faults(void)
 {
     tables_start(CPU_FLAT32);
@@ -538,6 +607,9 @@ int main(void)
         {test_far_jump, "far jumps"},
         {test_far_call, "far calls and returns"},
         {test_call_gate, "a call gate to ring 0 and back"},
+        {test_call_gate16, "a 16-bit call gate and TSS"},
+        {test_tables_long, "descriptor tables in 64-bit mode"},
+        {test_far_real, "far calls in real mode"},
         {test_call_gate_faults, "call gates that do not work"},
         {test_call_gate_long, "a call gate of long mode"},
         {test_compatibility, "between 64-bit and compatibility mode"},
