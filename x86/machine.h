@@ -116,8 +116,8 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val);
 
 /*
- * The instruction clock, in the vCPU's thread, not locked: run the timers that are due, and tell the
- * count of instructions at which the next one is, UINT64_MAX for none.
+ * The instruction clock, in the vCPU's thread, not locked: run the timers that are due, and tell
+ * the count of instructions at which the next one is, UINT64_MAX for none.
  */
 uint64_t machine_turn_clock(struct machine *m);
 

@@ -42,8 +42,8 @@ enum probe_outcome {
     PROBE_RAN,
 };
 
-/* Run the guest on CPU 0 of a machine that has not started yet. The machine is afterwards as it was,
- * with the RAM below PROBE_END cleared. */
+/* Run the guest on CPU 0 of a machine that has not started yet. The machine is afterwards as it
+ * was, with the RAM below PROBE_END cleared. */
 enum probe_outcome probe_run(struct machine *m, enum probe_mode mode);
 
 #endif

@@ -25,7 +25,7 @@ struct options {
     const char *kernel, *cmdline, *symbols;
     const char *engine;     /* auto, kvm or soft */
     const char *soft_clock; /* host or instructions */
-    const char *boot; /* the name of the way to boot it; NULL for the best */
+    const char *boot;       /* the name of the way to boot it; NULL for the best */
     struct {
         const char *file;
         bool initrd; /* given by --initrd: the name has no arguments behind it */
