@@ -356,7 +356,7 @@ static void soft_set_state(struct vcpu *v, const struct cpu_state *s)
 
     reset_state(c, s);
     c->waiting_for_startup = false;
-    c->count = c->io = c->mmio = c->misses = c->flushes = c->interrupts = 0;
+    c->count = c->io = c->halts = c->mmio = c->misses = c->flushes = c->interrupts = 0;
 }
 
 static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])
@@ -664,8 +664,10 @@ static enum vcpu_stop run(struct soft *c, bool once)
         soft_undo(c);
         c->stepped = false;
         c->bounce.active = false;
-        if (!soft_deliver_fault(c))
+        if (!soft_deliver_fault(c)) {
+            trace_exit(c->vcpu, "shutdown");
             return VCPU_SHUTDOWN;
+        }
         delivered = true;
     }
     for (;;) {
@@ -678,8 +680,11 @@ static enum vcpu_stop run(struct soft *c, bool once)
             return VCPU_KICKED;
         if (once && c->interrupts != interrupts)
             return VCPU_STEPPED;
-        if (c->halted && !has_apic(c) && !(counts_time(c) && c->eflags & EFLAGS_IF))
+        if (c->halted && !has_apic(c) && !(counts_time(c) && c->eflags & EFLAGS_IF)) {
+            c->halts++;
+            trace_exit(c->vcpu, "hlt");
             return VCPU_HALTED;
+        }
         if (c->halted || c->waiting_for_startup)
             sleep_on(c);
         else if (once || careful(c))
@@ -703,13 +708,16 @@ static enum vcpu_stop soft_step(struct vcpu *v)
 static void soft_print_stat(struct vcpu *v, FILE *f)
 {
     const struct soft *c = v->engine;
-    uint64_t exits = c->io + c->mmio;
+    const struct {
+        const char *name;
+        uint64_t count;
+    } exits[] = {{"io", c->io}, {"hlt", c->halts}, {"mmio", c->mmio}};
+    uint64_t total = c->io + c->halts + c->mmio;
 
-    fprintf(f, "%llu exit%s", (unsigned long long)exits, exits == 1 ? "" : "s");
-    if (c->io)
-        fprintf(f, " io=%llu", (unsigned long long)c->io);
-    if (c->mmio)
-        fprintf(f, " mmio=%llu", (unsigned long long)c->mmio);
+    fprintf(f, "%llu exit%s", (unsigned long long)total, total == 1 ? "" : "s");
+    for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+        if (exits[i].count)
+            fprintf(f, " %s=%llu", exits[i].name, (unsigned long long)exits[i].count);
     fprintf(f, ", %llu instructions, %llu blocks decoded, %llu TLB misses, %llu interrupts",
             (unsigned long long)c->count, (unsigned long long)soft_cache_decoded(c),
             (unsigned long long)c->misses, (unsigned long long)c->interrupts);

@@ -312,7 +312,7 @@ struct soft {
     uint64_t random; /* state of soft_random() with the instruction clock */
     int wake_fd;
     bool sleeping;                                  /* any thread, atomic: it waits at wake_fd */
-    uint64_t flushes, misses, io, mmio, interrupts; /* statistics */
+    uint64_t flushes, misses, io, halts, mmio, interrupts; /* statistics */
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
     struct soft_tlb tlbs[TLBS];
