@@ -78,7 +78,7 @@ static const char run_help[] =
     "the first that is not 0);\n"
     "  0    the guest switched itself off, or the user quit by Ctrl-A x\n"
     "  124  --timeout ran out\n"
-    "  125  minivm could not start (bad option, bad file, no KVM), or not write its output\n"
+    "  125  minivm could not start (bad option, bad file), or not write its output\n"
     "  126  a guest crashed, sleeps for ever, or ended before COMMAND did\n"
     "  128+N  signal N ended minivm (130 also: Ctrl-A x before COMMAND ended)\n";
 
