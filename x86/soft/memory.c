@@ -250,14 +250,22 @@ static _Noreturn void not_canonical(struct soft *c, int seg)
     soft_raise_code(c, seg == SS ? EXCEPTION_SS : EXCEPTION_GP, 0);
 }
 
+/* Operands of odd sizes are x87's: numbers of 10 bytes, and states whose parts have 4 or, with
+ * 16-bit operands, 2 bytes. */
+static void check_alignment(struct soft *c, uint64_t linear, int size)
+{
+    int n = !(size & (size - 1)) ? size : size == 10 ? 8 : size & 2 ? 2 : 4;
+
+    if (unlikely(linear & (n - 1)) && c->cr0 & CR0_AM && c->eflags & EFLAGS_AC && c->cpl == 3)
+        soft_raise_code(c, EXCEPTION_AC, 0);
+}
+
 /* What is asked of every access the slow way: canonical, aligned where that is asked for. */
 static void examine(struct soft *c, int seg, uint64_t linear, int size, bool write)
 {
     if (!canonical(c, linear) || !canonical(c, linear + size - 1))
         not_canonical(c, seg);
-    if (linear & (size - 1) && c->cr0 & CR0_AM && c->eflags & EFLAGS_AC && c->cpl == 3 &&
-        !(size & (size - 1)))
-        soft_raise_code(c, EXCEPTION_AC, 0);
+    check_alignment(c, linear, size);
     watch(c, linear, size, write);
 }
 
@@ -387,6 +395,7 @@ void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int rights)
 
     if (!canonical(c, linear) || !canonical(c, linear + n - 1))
         not_canonical(c, seg);
+    check_alignment(c, linear, n);
     translate(c, linear, &a);
     if (crosses(linear, n))
         translate(c, next_page(c, linear), &a);
