@@ -90,9 +90,10 @@ static int segment_of_opcode(const struct soft_op *op)
 /* Only 16 bits are written, whatever the size of the item. */
 static void push_segment(struct soft *c, const struct soft_op *op)
 {
+    int n = op->osize == 3 ? 3 : 1; /* of 32 bits only half is written */
     uint64_t sp = soft_sp(c, ANYHOW) - (1 << op->osize);
 
-    soft_store_at(c, op, SS, soft_stack_linear(c, op, ANYHOW, sp, 2, ACCESS_WRITE), 1,
+    soft_store_at(c, op, SS, soft_stack_linear(c, op, ANYHOW, sp, 1 << n, ACCESS_WRITE), n,
                   c->segment[segment_of_opcode(op)].selector);
     soft_set_sp(c, ANYHOW, sp);
     SOFT_NEXT(c, op);
