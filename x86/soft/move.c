@@ -411,9 +411,9 @@ static void popa(struct soft *c, const struct soft_op *op)
     uint64_t sp = soft_sp(c, ANYHOW);
 
     c->op = op;
-    for (int n = 0; n < 8; n++)
+    for (int n = RDI; n >= RAX; n--)
         soft_probe(c, SS, pushed(c, op, sp, n, ACCESS_READ), 1 << op->osize, ACCESS_READ);
-    for (int n = 0; n < 8; n++) {
+    for (int n = RAX; n <= RDI; n++) {
         uint64_t val = soft_load_at(c, op, SS, pushed(c, op, sp, n, ACCESS_READ), op->osize);
 
         if (n != RSP)
