@@ -22,6 +22,7 @@ FLAVOUR = cloud-amd64
 LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
+SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis)
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
 GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard guest/*.S)))) \
@@ -66,6 +67,17 @@ $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+# Instructions compared with the real processor, and with another decoder where there is one.
+$B/soft/native: $(patsubst %,$B/tests/soft/%.o,native generate exceptions cases real made) $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+$B/soft/zydis: $B/tests/soft/zydis.o $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ -lZydis $(LIBS)
 
 # The compressions that boot/unpack.c can be built with here, apart from gzip. To look again: make
 # clean. To build without: make WITHOUT=all, or some of lzma zstd lz4 bz2.
@@ -157,7 +169,8 @@ build/initramfs.cpio: tools/mkinitramfs initramfs/init $(wildcard initramfs/etc/
 $K/%/package: | build/ready
 	@tools/fetch-kernels $*
 
-unit: $(UNIT)
+# Under ASan its shadow lies where the samples expect nothing.
+unit: $(UNIT) $(if $(filter build,$B),$(SOFT))
 
 asan:
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS='$(SANITIZE)' unit build/asan/minivm
@@ -186,8 +199,9 @@ bench-soft: all $K/$(FLAVOUR)/package
 	@tools/need bench-soft
 	tools/bench-soft
 
-fuzz: asan
-	n=1; while for f in $(FUZZERS); do build/asan/unit/$$f 100000 $$n || exit; done; do \
+fuzz: asan unit
+	n=1; while for f in $(FUZZERS); do build/asan/unit/$$f 100000 $$n || exit; done && \
+	    for f in $(SOFT); do $$f 3000000 $$n; case $$? in 0 | 4) ;; *) exit 1 ;; esac; done; do \
 	    n=$$((n + 1)); done
 
 tour:
