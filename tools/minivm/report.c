@@ -4,6 +4,8 @@
  */
 #include "tools/minivm/report.h"
 #include "x86/paging.h"
+#include "x86/soft/decode.h"
+#include "x86/soft/disasm.h"
 
 enum {
     BYTES_AT_RIP = 16
@@ -58,15 +60,28 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
         report_last_line(t, f);
 }
 
+/* What the meaning of code depends on, for the disassembler. */
+static uint32_t code_mode(const struct cpu_state *s)
+{
+    uint32_t size = s->efer & EFER_LMA && s->cs.l ? 3 : s->cs.db ? 2 : 1;
+    bool protected = s->cr0 & CR0_PE && !(s->rflags & RFLAGS_VM);
+
+    return size | (protected ? MODE_PROTECTED : 0);
+}
+
 static void print_code(const struct vcpu *v, FILE *f)
 {
     uint8_t code[BYTES_AT_RIP];
+    char text[96];
     int n = paging_peek(&v->machine->ram, &v->state, linear_rip(&v->state), code, sizeof(code));
 
     fprintf(f, "code at RIP:");
     for (int i = 0; i < n; i++)
         fprintf(f, " %02x", code[i]);
     fprintf(f, "%s\n", n ? "" : " not mapped to RAM");
+    if (n && soft_disassemble(code_mode(&v->state), code, n < SOFT_MAX_LEN ? n : SOFT_MAX_LEN,
+                              v->state.rip, text, sizeof(text)) > 0)
+        fprintf(f, "that is: %s\n", text);
 }
 
 /* The state after reset is what AMD's processors leave of a triple fault. */

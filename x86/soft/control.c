@@ -333,6 +333,12 @@ static void sti(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
+static void ud2(struct soft *c, const struct soft_op *op)
+{
+    c->op = op;
+    soft_raise(c, EXCEPTION_UD);
+}
+
 static void hlt(struct soft *c, const struct soft_op *op)
 {
     c->op = op;
@@ -424,6 +430,7 @@ const struct soft_row soft_control_rows[] = {
     {"9d", "popf", popf, NULL, ROW_DEFAULT64, NULL},
     {"fa", "cli", cli, NULL, 0, NULL},
     {"fb", "sti", sti, NULL, 0, NULL},
+    {"0f 0b", "ud2", ud2, NULL, ROW_END, NULL},
     {"f4", "hlt", hlt, NULL, ROW_END, NULL},
     {"62", "bound Gv,Ma", bound, NULL, ROW_NO64, NULL},
     {"np 0f 01 =ca", "clac", set_ac, NULL, 0, NULL},
