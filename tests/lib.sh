@@ -4,12 +4,17 @@
 #
 # Comments in a test's head tell tests/run about it:
 #     # timeout: SECONDS     instead of 300
-#     # needs: kvm           a KVM that runs Linux: `minivm check` must find all well
+#     # engines: kvm soft    run it once with each: MINIVM_ENGINE is what `minivm run` then uses
+#     # needs: kvm           with KVM it needs one that runs Linux, for which `minivm check` must find
+#     #                      all well; a test that declares no engines always does
+#
+# $engine is the engine that a test of several runs with. By hand: MINIVM_ENGINE=soft tests/DIR/NAME.sh
 #
 # shellcheck shell=sh
 set -u
 LC_ALL=C
 export LC_ALL
+engine=${MINIVM_ENGINE:-auto}
 test_count=0 test_failed=0
 TMP=$(mktemp -d /tmp/minivm-test.XXXXXX)
 echo "KTAP version 1"
@@ -91,3 +96,5 @@ test_end() {
 trap test_end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+[ $engine != kvm ] || { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } || skip_all "no access to /dev/kvm"

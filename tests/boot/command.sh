@@ -1,5 +1,6 @@
 #!/bin/sh
 # minivm run ... -- CMD: the command's bytes and its status, and nothing else.
+# engines: kvm soft
 # needs: kvm
 # timeout: 600
 . tests/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
 # How small kernels end, by the ports that other monitors have for that; kernels that do not.
+# engines: kvm soft
 # needs: kvm
 . tests/lib.sh
 

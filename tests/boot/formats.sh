@@ -1,5 +1,6 @@
 #!/bin/sh
 # Every form in which Linux comes, and bzImages that are not Linux.
+# engines: kvm soft
 # needs: kvm
 # timeout: 900
 . tests/lib.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Both stock kernels, at both entry points, on machines of several sizes.
+# engines: kvm soft
 # needs: kvm
 # timeout: 900
 . tests/lib.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Multiboot kernels of both versions: the example guest as ELF, with 32 and 64 bits, and flat; a
 # kernel that tells each tag; Xen, when it is there.
+# engines: kvm soft
 # needs: kvm
 # timeout: 600
 . tests/lib.sh
@@ -80,7 +81,11 @@ for way in multiboot multiboot2; do
     fi
     ./minivm run --boot $way --kernel "$xen" --cmdline 'com1=115200,8n1 console=com1 dom0_mem=256M' \
         --module build/kernels/amd64/vmlinuz --cpus 2 --mem 1G --timeout 100 --no-reboot \
-        </dev/null >"$TMP/xen" 2>&1
+        </dev/null >"$TMP/xen" 2>&1 &
+    pid=$!
+    until grep -q 'Brought up .* CPUs' "$TMP/xen" || ! kill -0 $pid 2>/dev/null; do sleep 0.2; done
+    kill $pid 2>/dev/null
+    { wait $pid; } 2>/dev/null # the shell would say Terminated
     check_equal "Xen by $way" "$(grep -o -e '^(XEN) Xen version [0-9]*\.[0-9]*' -e 'Bootloader: .*' \
         -e 'Command line: .*' -e 'Brought up 2 CPUs' "$TMP/xen" | tr -d '\r')" "(XEN) Xen version 4.17
 Bootloader: minivm

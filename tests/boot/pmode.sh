@@ -1,5 +1,6 @@
 #!/bin/sh
 # --pmode: a kernel that knows only the boot contract and the hypercall port.
+# engines: kvm soft
 # needs: kvm
 . tests/lib.sh
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # A shell on COM1 without a terminal: pipes, files and /dev/null.
+# engines: kvm soft
 # needs: kvm
 # timeout: 600
 . tests/lib.sh

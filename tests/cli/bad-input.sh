@@ -3,7 +3,6 @@
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64/vmlinuz
-[ -r /dev/kvm ] && [ -w /dev/kvm ] || skip_all "no access to /dev/kvm"
 
 # refused NAME WORDS ARGUMENT...: `minivm run` says why, in one line with WORDS in it.
 refused() {

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A guest on a terminal, typed at in tmux and read from its screen: keys, the escape to minivm, job
 # control in the guest and of minivm itself, and the terminal's modes, which come back every time.
+# engines: kvm soft
 # needs: kvm
 # timeout: 900
 . tests/lib.sh

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Several guests on a divided screen, in tmux: what they print and how they end, the focus, looking
 # back, a resize, and the screen as it was before.
+# engines: kvm soft
 . tests/lib.sh
 
-[ -w /dev/kvm ] || skip_all "needs a /dev/kvm that can be written"
 run="./minivm run --split"
 
 . tests/console/tmux

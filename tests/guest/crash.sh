@@ -1,5 +1,6 @@
 #!/bin/sh
 # Small guests that crash are reported, and harm nobody but themselves.
+# engines: kvm soft
 # needs: kvm
 # timeout: 600
 . tests/lib.sh

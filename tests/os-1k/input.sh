@@ -1,5 +1,6 @@
 #!/bin/sh
 # The 1K OS's input: editing a line, its end, Ctrl-C, and the silence in between.
+# engines: kvm soft
 # needs: kvm
 . tests/lib.sh
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The 1K OS: its menu, and what each program of it prints, byte for byte.
+# engines: kvm soft
 # needs: kvm
 . tests/lib.sh
 
