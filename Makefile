@@ -3,7 +3,8 @@
 #   make          build everything          make run     boot Linux to a shell
 #   make test     run all tests             make bench   measure against QEMU
 #   make check    style and layers          make tour    what to read, in order
-#   make fuzz     fuzz without end          make clean   remove what was built
+#   make fuzz     fuzz without end          make soak    boot a hundred times
+#   make clean    remove what was built
 #
 # make run takes what `minivm run` takes: make run ARGS='--cpus 4 --mem 1G'
 
@@ -204,6 +205,9 @@ fuzz: asan unit
 	    for f in $(SOFT); do $$f 3000000 $$n; case $$? in 0 | 4) ;; *) exit 1 ;; esac; done; do \
 	    n=$$((n + 1)); done
 
+soak: all $K/cloud-amd64/package
+	tests/soak $(or $(N),100) $(ARGS)
+
 tour:
 	@tools/tour
 
@@ -212,4 +216,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d)
 
-.PHONY: all unit asan run test check bench bench-soft fuzz tour clean
+.PHONY: all unit asan run test check bench bench-soft fuzz soak tour clean
