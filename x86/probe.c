@@ -23,6 +23,7 @@ enum {
     DATA = 0x5000, /* holds PROBE_STATUS */
     LONG_TABLES = 0x6000,
     PTE_PW = 3, /* present, writable */
+    TRIES = 4,
 };
 
 /* Where the paged guest finds DATA. */
@@ -166,27 +167,40 @@ static uint64_t thread_time(void)
     return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
 }
 
-enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
+/* Run it once: the ns that it took, or UINT64_MAX when it did not do what it should. */
+static uint64_t try(struct machine *m, enum probe_mode mode)
 {
     struct vcpu *v = &m->vcpu[0];
-    struct config config = m->config;
     struct cpu_state s;
 
-    /* Nobody is to hear of it. */
-    m->config.ended = NULL;
-    m->config.trace = NULL;
     probe_load(&m->ram, mode, &s);
     m->engine->set(v, &s);
     uint64_t begin = thread_time();
     bool ok = m->engine->run(v) == VCPU_KICKED && v->exited && v->status == PROBE_STATUS;
-
     uint64_t ns = thread_time() - begin;
 
-    memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
     if (v->exited)
         m->running++;
     v->exited = false;
     m->stop = STOP_NONE;
+    return ok ? ns : UINT64_MAX;
+}
+
+enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
+{
+    struct config config = m->config;
+    uint64_t ns = 0;
+
+    /* Nobody is to hear of it. */
+    m->config.ended = NULL;
+    m->config.trace = NULL;
+    /* The first time may be spent on much else: a host that is emulated itself, say. */
+    for (int i = 0; i < TRIES; i++) {
+        ns = try(m, mode);
+        if (ns <= PROBE_SLOW_NS || ns == UINT64_MAX)
+            break;
+    }
+    memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
     m->config = config;
-    return !ok ? PROBE_FAILED : ns > PROBE_SLOW_NS ? PROBE_SLOW : PROBE_RAN;
+    return ns == UINT64_MAX ? PROBE_FAILED : ns > PROBE_SLOW_NS ? PROBE_SLOW : PROBE_RAN;
 }

@@ -21,8 +21,8 @@ enum probe_mode {
 
 /* Instructions of a loop that the others run, too, and the processor time, in ns, above which they
  * must have been interpreted: by a stand-in for KVM. */
-#define PROBE_SHORT_INSTRUCTIONS 20000
-#define PROBE_SLOW_NS            4000000
+#define PROBE_SHORT_INSTRUCTIONS 10000
+#define PROBE_SLOW_NS            2000000
 
 /* The status that a probe exits with. */
 #define PROBE_STATUS 42
@@ -38,7 +38,7 @@ void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s
 
 enum probe_outcome {
     PROBE_FAILED, /* it did not do what it should */
-    PROBE_SLOW,   /* it did, in more than PROBE_SLOW_NS */
+    PROBE_SLOW,   /* it did, in more than PROBE_SLOW_NS, however often it was tried */
     PROBE_RAN,
 };
 
