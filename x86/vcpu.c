@@ -54,7 +54,8 @@ static void show_state(struct vcpu *v, bool halted)
     pthread_cond_broadcast(&v->wake);
 }
 
-/* HLT without a local APIC: sleep until INTR, or for good when interrupts are off. */
+/* HLT without a local APIC: sleep until INTR, or for good when interrupts are off. With one, HLT
+ * stays in the engine, but for one that it knows to last for ever. */
 static void wait_for_interrupt(struct vcpu *v)
 {
     struct machine *m = v->machine;
@@ -62,8 +63,13 @@ static void wait_for_interrupt(struct vcpu *v)
 
     m->engine->get(v, &s);
     pthread_mutex_lock(&m->lock);
-    if (!(s.rflags & RFLAGS_IF))
+    if (m->config.apic) {
+        v->state = s;
+        v->waiting = v->inspected = true;
+        machine_stop(m, STOP_HALTED);
+    } else if (!(s.rflags & RFLAGS_IF)) {
         vcpu_exit(v, 0);
+    }
     while (!v->intr && !v->exited && !machine_stopping(m)) {
         show_state(v, true);
         pthread_cond_wait(&v->wake, &m->lock);

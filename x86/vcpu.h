@@ -22,7 +22,7 @@ struct vcpu;
 /* Why a vCPU came back from run(). */
 enum vcpu_stop {
     VCPU_KICKED,   /* somebody wants it to look around */
-    VCPU_HALTED,   /* HLT, and no local APIC to wake it */
+    VCPU_HALTED,   /* HLT, and no local APIC to wake it, or nothing at all */
     VCPU_SHUTDOWN, /* triple fault */
     VCPU_FAILED,   /* the engine cannot go on; v->failure says why */
     VCPU_STEPPED,  /* step() did what it should */

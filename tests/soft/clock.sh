@@ -95,6 +95,15 @@ again "the 1K OS between pipes, its reader asleep" "$TMP/3"
 input=/dev/null
 repeats "the 1K OS without input" --pmode os-1k/kernel.bin
 
+# What nothing can wake ends at once, as it does after a while by the host's clock.
+gcc -nostdlib -static -I. -Wl,--oformat=binary,-Ttext=0,-e0,--build-id=none -o "$TMP/stub" \
+    tests/boot/stub.S || exit 1
+repeats "a kernel that halts with interrupts off" -k "$TMP/stub" -p h
+check_equal "... is said to sleep for ever, and where" "$(sed -n 's/RIP 0x[0-9a-f]*/RIP/; 1,3p' "$TMP/1")" \
+    "status 126
+minivm: the guest sleeps for ever: every CPU is halted with interrupts off
+minivm: CPU 0: 64-bit mode, RIP, halted, interrupts off"
+
 # The log has a timestamp in microseconds in each line; the addresses are where the kernel moved to.
 repeats "Linux: a command, its whole log and its random numbers" -k $kernel -i $initrd -- sh -c \
     'dmesg; cat /proc/uptime /proc/interrupts; date; sleep 2; date; head -c 16 /dev/urandom | od -x

@@ -655,6 +655,17 @@ static void step(struct soft *c, bool once)
     soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
 }
 
+/* Does the machine do the sleeping? Without local APICs it does. But with the instruction clock it
+ * cannot see how long this takes, so that it is only told of a HLT that lasts for ever. */
+static bool comes_back(const struct soft *c)
+{
+    const struct machine *m = c->vcpu->machine;
+
+    if (!counts_time(c))
+        return !has_apic(c);
+    return !(c->eflags & EFLAGS_IF) && !(has_apic(c) && ioapic_wakes(&m->board[0].ioapic));
+}
+
 static enum vcpu_stop run(struct soft *c, bool once)
 {
     volatile bool delivered = false;
@@ -680,7 +691,7 @@ static enum vcpu_stop run(struct soft *c, bool once)
             return VCPU_KICKED;
         if (once && c->interrupts != interrupts)
             return VCPU_STEPPED;
-        if (c->halted && !has_apic(c) && !(counts_time(c) && c->eflags & EFLAGS_IF)) {
+        if (c->halted && comes_back(c)) {
             c->halts++;
             trace_exit(c->vcpu, "hlt");
             return VCPU_HALTED;
