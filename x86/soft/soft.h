@@ -311,7 +311,7 @@ struct soft {
     struct vcpu *vcpu;
     uint64_t random; /* state of soft_random() with the instruction clock */
     int wake_fd;
-    bool sleeping;                                  /* any thread, atomic: it waits at wake_fd */
+    bool sleeping; /* any thread, atomic: it waits at wake_fd */
     uint64_t flushes, misses, io, halts, mmio, interrupts; /* statistics */
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];

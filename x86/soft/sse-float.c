@@ -6,10 +6,10 @@
  * After: Intel SDM vol. 1, "SSE and SSE2 SIMD Floating-Point Exceptions"; vol. 2, each
  * instruction's page.
  *
- * Left out: what MXCSR.PE is beside an overflow or underflow that the guest has not masked. It is set
- * here also where the result would have been exact with an exponent without bounds; a handler that
- * looks at it at all has the other flag to go by. RCPPS and RSQRTPS are as exact as the host's, as any
- * guest must expect.
+ * Left out: what MXCSR.PE is beside an overflow or underflow that the guest has not masked. It is
+ * set here also where the result would have been exact with an exponent without bounds; a handler
+ * that looks at it at all has the other flag to go by. RCPPS and RSQRTPS are as exact as the
+ * host's, as any guest must expect.
  */
 #include "x86/soft/sse.h"
 
