@@ -242,9 +242,10 @@ static int invpcid(uint64_t type, uint64_t pcid, uint64_t linear)
 
 static void invalidation(void)
 {
-    const uint64_t page = CPU_DATA + 0x5000, other = CPU_DATA + 0x6000;
+    const uint64_t page = CPU_DATA + 0x5000, other = 0x800000 + CPU_DATA + 0x6000;
 
     cpu_start(CPU_LONG64);
+    *(uint64_t *)cpu_at(CPU_TABLES + 0x2020) = 0x83; /* 8 MiB: the first 2 MiB, once more */
     read_page(page);
     read_page(other);
     c->r[RBX] = page;

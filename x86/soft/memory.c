@@ -33,6 +33,8 @@ enum {
     ERROR_I = 1 << 4,
 
     PHYSICAL_BITS = 40,
+    LARGE_SHIFT = 22, /* pages of 2 MiB and of 4 MiB */
+    GIANT_SHIFT = 30,
     DR7_ENABLES = 0xff,
 };
 #define PTE_NX       (UINT64_C(1) << 63)
@@ -44,6 +46,7 @@ struct page {
     uint64_t gpa; /* of its page of 4 KiB */
     bool write, user, global;
     bool dirty; /* nothing is to be set when it is written */
+    int shift;  /* 1 << shift bytes have one translation, of which this is a piece */
 };
 
 /* Who asks. */
@@ -176,6 +179,7 @@ again:
         if (!mark_entry(p, size, entry, PTE_A | (writes ? PTE_D : 0)))
             goto again;
         page.dirty = writes || entry & PTE_D;
+        page.shift = s;
         page.global = entry & PTE_G && c->cr4 & CR4_PGE;
         page.write |= supervisor_writes;
         uint64_t offset = linear & ((UINT64_C(1) << s) - 1) & ~SOFT_PAGE;
@@ -195,7 +199,8 @@ static struct page translate(struct soft *c, uint64_t linear, const struct acces
 {
     if (c->cr0 & CR0_PG)
         return walk(c, linear, a);
-    return (struct page){.gpa = linear & ~SOFT_PAGE, .write = true, .user = true, .dirty = true};
+    return (struct page){
+        .gpa = linear & ~SOFT_PAGE, .write = true, .user = true, .dirty = true, .shift = 12};
 }
 
 static struct access present_access(const struct soft *c, int rights)
@@ -212,6 +217,27 @@ static bool has_code(const struct soft *c, const uint8_t *host)
     return __atomic_load_n(&c->vm->coders[(host - c->vm->ram->host) >> 12], __ATOMIC_SEQ_CST);
 }
 
+/* A piece of such a page goes to a TLB. */
+static void note_size(struct soft *c, uint64_t linear, int shift)
+{
+    uint64_t at = linear >> LARGE_SHIFT & (SOFT_LARGE - 1);
+
+    if (shift == GIANT_SHIFT)
+        c->giant |= UINT64_C(1) << (linear >> GIANT_SHIFT & 63);
+    else if (shift > 12)
+        c->large[at / 64] |= UINT64_C(1) << at % 64;
+}
+
+/* What lies about linear that may be of one page with it: 1 << that many bytes. */
+static int greatest_shift(const struct soft *c, uint64_t linear)
+{
+    uint64_t at = linear >> LARGE_SHIFT & (SOFT_LARGE - 1);
+
+    if (c->giant >> (linear >> GIANT_SHIFT & 63) & 1)
+        return GIANT_SHIFT;
+    return c->large[at / 64] >> at % 64 & 1 ? LARGE_SHIFT : 12;
+}
+
 /* Remember a page of RAM for accesses like this one. */
 static void fill(struct soft *c, uint64_t linear, const struct page *page, uint8_t *host)
 {
@@ -221,6 +247,7 @@ static void fill(struct soft *c, uint64_t linear, const struct page *page, uint8
     c->misses++;
     if (c->tlb == &c->tlbs[TLB_CAREFUL])
         return;
+    note_size(c, linear, page->shift);
     *e = (struct soft_tlb_entry){
         .read = at,
         .write = page->write && page->dirty && !has_code(c, host) ? at : SOFT_TLB_NONE,
@@ -570,6 +597,7 @@ uint64_t soft_code_address(struct soft *c, uint64_t linear)
         soft_raise_code(c, EXCEPTION_GP, 0);
     struct page page = translate(c, linear, &a);
 
+    note_size(c, linear, page.shift);
     *e = (struct soft_code_tlb_entry){.linear = tag, .gpa = page.gpa, .global = page.global};
     return page.gpa + (linear & SOFT_PAGE);
 }
@@ -622,12 +650,35 @@ void soft_flush_tlb(struct soft *c, bool global)
     for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
         if (global || !c->code_tlb[i].global)
             c->code_tlb[i].linear = UINT64_MAX;
+    if (global) {
+        memset(c->large, 0, sizeof(c->large));
+        c->giant = 0;
+    }
     c->flushes++;
     soft_forget_addresses(c);
 }
 
+/* All of a page that is larger than 4 KiB, or may be. */
+static void flush_large(struct soft *c, uint64_t linear, int shift)
+{
+    for (int t = 0; t < TLB_CAREFUL; t++)
+        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
+            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
+
+            if (!((e->read ^ linear) >> shift))
+                e->read = e->write = SOFT_TLB_NONE;
+        }
+    for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
+        if (!((c->code_tlb[i].linear ^ linear) >> shift))
+            c->code_tlb[i].linear = UINT64_MAX;
+}
+
 void soft_flush_page(struct soft *c, uint64_t linear)
 {
+    int shift = greatest_shift(c, linear);
+
+    if (shift > 12)
+        flush_large(c, linear, shift);
     for (int t = 0; t < TLB_CAREFUL; t++) {
         struct soft_tlb_entry *e = &c->tlbs[t].entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
 

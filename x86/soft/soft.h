@@ -216,6 +216,7 @@ struct soft_code_tlb_entry {
 };
 enum {
     SOFT_CODE_TLB_SIZE = 256,
+    SOFT_LARGE = 1024, /* bits of soft.large */
 };
 
 /* x87, MMX and SSE registers, as FXSAVE lays them out in 64-bit mode. */
@@ -313,6 +314,10 @@ struct soft {
     int wake_fd;
     bool sleeping; /* any thread, atomic: it waits at wake_fd */
     uint64_t flushes, misses, io, halts, mmio, interrupts; /* statistics */
+
+    /* Where the TLBs may have pieces of larger pages, which are forgotten together: a bit for each
+     * 4 MiB and each GiB of addresses, by its number modulo. */
+    uint64_t large[SOFT_LARGE / 64], giant;
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
     struct soft_tlb tlbs[TLBS];

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the CPU in C remembers of memory, and when it must forget: translations, and code.
+ *
+ * After: Intel SDM vol. 3A, "Invalidation of TLBs and Paging-Structure Caches", "Self-Modifying
+ * Code".
+ */
+#include "tests/unit/soft-cpu.h"
+
+#define RUN(bytes) cpu_run(bytes, sizeof(bytes) - 1)
+
+enum {
+    PTE = 0x63,   /* present, writable, accessed, dirty */
+    LARGE = 0xe3, /* the same of a page of 2 MiB */
+    A = 0x200000, /* two pages of 2 MiB, of which the second is only looked at */
+};
+
+/* What 32 bits at a linear address hold. */
+static uint32_t look(uint64_t linear)
+{
+    c->r[RSI] = linear;
+    CHECK_EQ(RUN("\x8b\x06"), CPU_OK); /* mov eax, [rsi] */
+    return c->r[RAX];
+}
+
+static uint64_t *page_directory(void)
+{
+    return (uint64_t *)cpu_at(CPU_TABLES + 0x2000);
+}
+
+/* INVLPG means all of a large page, whatever pieces of it were used. */
+static void invlpg_large(void)
+{
+    cpu_start(CPU_LONG64);
+    for (int i = 0; i < 0x200000; i += 0x1000) {
+        *(uint32_t *)cpu_at(A + i) = 2;
+    }
+    page_directory()[4] = A | LARGE;
+    for (int i = 0; i < 0x200000; i += 0x1000)
+        CHECK_EQ(look(4 * A + i), 2);
+    page_directory()[4] = 0 | LARGE;
+    c->r[RSI] = 4 * A + 0x5123;
+    CHECK_EQ(RUN("\x0f\x01\x3e"), CPU_OK); /* invlpg [rsi] */
+    for (int i = 0x40000; i < 0x60000; i += 0x1000)
+        CHECK_EQ(look(4 * A + i), 0);
+}
+
+/* ---- code ---- */
+
+/* Instructions that write to [rdi] what is in AL, all of RAX, XMM0, MM0 or at [rsi]. */
+static const struct store {
+    const char *bytes;
+    int n, size;
+    const char *what;
+} stores[] = {
+#define STORE(bytes, size, what)                                                                   \
+    {                                                                                              \
+        bytes, sizeof(bytes) - 1, size, what                                                       \
+    }
+    STORE("\x88\x07", 1, "mov [rdi], al"),
+    STORE("\x66\x89\x07", 2, "mov [rdi], ax"),
+    STORE("\x89\x07", 4, "mov [rdi], eax"),
+    STORE("\x48\x89\x07", 8, "mov [rdi], rax"),
+    STORE("\x67\x88\x07", 1, "mov [edi], al"),
+    STORE("\x86\x07", 1, "xchg [rdi], al"),
+    STORE("\xc6\x07\x00\x00\x07", 1, "mov byte [rdi], 0; add [rdi], al"),
+    STORE("\xc6\x07\x00\xf0\x08\x07", 1, "mov byte [rdi], 0; lock or [rdi], al"),
+    STORE("\x8a\x1f\x28\xd8\x0f\xc0\x07", 1, "mov bl, [rdi]; sub al, bl; xadd [rdi], al"),
+    STORE("\xaa", 1, "stosb"),
+    STORE("\x48\xab", 8, "stosq"),
+    STORE("\xf3\xaa", 1, "rep stosb"),
+    STORE("\xb1\x03\xf3\xa4", 3, "mov cl, 3; rep movsb"),
+    STORE("\xb1\x04\xf3\x48\xa5", 32, "mov cl, 4; rep movsq"),
+    STORE("\x8f\x07", 8, "pop [rdi]"),
+    STORE("\x48\x87\xfc\x48\x83\xc4\x08\x50\x48\x89\xfc", 8, "push rax"),
+    STORE("\x0f\x11\x07", 16, "movups [rdi], xmm0"),
+    STORE("\x66\x0f\xd6\x07", 8, "movq [rdi], xmm0"),
+    STORE("\x0f\x7f\x07", 8, "movq [rdi], mm0"),
+    STORE("\x48\x8b\x07\x48\x8b\x1e\x0f\xc7\x0f", 8, "cmpxchg8b [rdi]"),
+};
+
+enum {
+    HLT = 0xf4,
+    MOV_DL = 0xb2,
+    ALIAS = 0x800000, /* of what lies at 0 */
+};
+
+/* The store before `mov dl, val; hlt` changes val, run after run. */
+static void run_store(const struct store *s, uint64_t code, uint64_t by)
+{
+    uint64_t at = code + s->n + 1;
+
+    memcpy(cpu_at(code), s->bytes, s->n);
+    memset(cpu_at(code + s->n), HLT, 64);
+    *cpu_at(code + s->n) = MOV_DL;
+    *cpu_at(at) = 0xee;
+    for (uint8_t val = 1; val < 6; val++) {
+        uint8_t image[32];
+
+        memset(image, HLT, sizeof(image));
+        image[0] = val;
+        memcpy(&c->r[RAX], image, 8);
+        memcpy(&c->fpu.xmm[0], image, 16);
+        memcpy(&c->fpu.st[0], image, 8);
+        memcpy(cpu_at(CPU_DATA), image, 32);
+        memcpy(cpu_at(CPU_DATA + 0x100), image, 8);
+        c->r[RCX] = 1;
+        c->r[RSI] = CPU_DATA;
+        c->r[RSP] = CPU_DATA + 0x100;
+        c->r[RDI] = by + at;
+        c->r[RDX] = *(const any32 *)cpu_at(at + 4); /* for cmpxchg8b */
+        if (s->size == 8 && strstr(s->what, "8b")) {
+            c->r[RBX] = val;
+            c->r[RCX] = c->r[RDX];
+        }
+        c->fpu.fsw = 0;
+        c->halted = false;
+        c->r[RIP] = code;
+        if (cpu_go() == CPU_OK && (c->r[RDX] & 0xff) == val)
+            continue;
+        printf("# %s at %#llx by %#llx: %llx, not %x\n", s->what, (unsigned long long)code,
+               (unsigned long long)by, (unsigned long long)c->r[RDX] & 0xff, val);
+        test_failures++;
+    }
+}
+
+static void next_instruction(void)
+{
+    for (size_t i = 0; i < sizeof(stores) / sizeof(stores[0]); i++)
+        for (int alias = 0; alias < 2; alias++) {
+            cpu_start(CPU_LONG64);
+            page_directory()[4] = LARGE;
+            run_store(&stores[i], CPU_CODE, alias ? ALIAS : 0);
+            /* What is written lies across two pages, and both have code. */
+            run_store(&stores[i], CPU_CODE + 0x1000 - stores[i].n - 2, alias ? ALIAS : 0);
+            /* The instruction itself does. */
+            run_store(&stores[i], CPU_CODE + 0x2000 - stores[i].n - 1, alias ? ALIAS : 0);
+        }
+}
+
+/* A page is written, has its code run, and is written again, by the same address and another. */
+static void page_gets_code(void)
+{
+    static const uint8_t routine[] = {0x83, 0xc2, 0, 0xc3}; /* add edx, 0; ret */
+    /* mov byte [rdi], 1; call rsi; mov byte [rdi], 16; call rsi; hlt */
+    static const uint8_t code[] = {0xc6, 0x07, 1, 0xff, 0xd6, 0xc6, 0x07, 16, 0xff, 0xd6, 0xf4};
+
+    for (int alias = 0; alias < 2; alias++) {
+        cpu_start(CPU_LONG64);
+        page_directory()[4] = LARGE;
+        memcpy(cpu_at(CPU_CODE), code, sizeof(code));
+        memcpy(cpu_at(CPU_DATA + 0x800), routine, sizeof(routine));
+        c->r[RSI] = CPU_DATA + 0x800;
+        c->r[RDI] = CPU_DATA + 0x802 + (alias ? ALIAS : 0);
+        for (int i = 1; i < 5; i++) {
+            c->halted = false;
+            c->r[RIP] = CPU_CODE;
+            CHECK_EQ(cpu_go(), CPU_OK);
+            CHECK_EQ(c->r[RDX], 17 * i);
+        }
+    }
+}
+
+/* Other code at the same address: INVLPG, also of a large page, and CR3. */
+static void remapped(void)
+{
+    static const uint8_t routine[] = {0xb2, 1, 0xc3, 0xb2, 2, 0xc3};
+    /* call rsi; mov bl, dl; mov [rdi], rax; invlpg [rsi]; call rsi; hlt */
+    static const uint8_t code[] = {0xff, 0xd6, 0x88, 0xd3, 0x48, 0x89, 0x07,
+                                   0x0f, 0x01, 0x3e, 0xff, 0xd6, 0xf4};
+
+    for (int way = 0; way < 3; way++) {
+        cpu_start(CPU_LONG64);
+        memcpy(cpu_at(CPU_CODE), code, sizeof(code));
+        if (way == 2) /* mov cr3, rcx */
+            memcpy(cpu_at(CPU_CODE + 7), "\x0f\x22\xd9", 3);
+        memcpy(cpu_at(CPU_DATA + 0x800), routine, 3);
+        memcpy(cpu_at(A + CPU_DATA + 0x800), routine + 3, 3);
+        page_directory()[4] = LARGE;
+        c->r[RSI] = ALIAS + CPU_DATA + 0x800;
+        c->r[RDI] = CPU_TABLES + 0x2020;
+        c->r[RAX] = A | LARGE;
+        c->r[RCX] = c->cr3;
+        c->r[RIP] = CPU_CODE;
+        if (way == 1)                                        /* by another piece of the same page */
+            memcpy(cpu_at(CPU_CODE + 7), "\x0f\x01\x3b", 3); /* invlpg [rbx] */
+        c->r[RBX] = way == 1 ? ALIAS + 0x1ff000 : 0;
+        if (way == 1)
+            memcpy(cpu_at(CPU_CODE + 2), "\x88\xd5", 2); /* mov ch, dl */
+        CHECK_EQ(cpu_go(), CPU_OK);
+        CHECK_EQ(way == 1 ? c->r[RCX] >> 8 & 0xff : c->r[RBX] & 0xff, 1);
+        CHECK_EQ(c->r[RDX] & 0xff, 2);
+    }
+}
+
+int main(void)
+{
+    int result = test_main((struct test[]){
+        {invlpg_large, "INVLPG forgets all of a large page"},
+        {next_instruction, "whatever writes to the next instruction, it is run as it is then"},
+        {page_gets_code, "code in a page that could be written"},
+        {remapped, "other code at the same address"},
+        {0},
+    });
+
+    cpu_end();
+    return result;
+}
