@@ -693,7 +693,7 @@ static void test_io_permission(void)
     CHECK_EQ(ONE("\xec"), CPU_OK);
 }
 
-/* A single step, and MOV SS that puts it off. */
+/* A single step, and MOV SS that puts it off, as STI does not. */
 static void test_single_step(void)
 {
     tables_start(CPU_FLAT32);
@@ -708,6 +708,10 @@ static void test_single_step(void)
     c->eflags |= EFLAGS_TF;
     CHECK_EQ(UNTIL_HALT("\x8e\xd0\x90\x90"), CPU_OK);
     CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 3);
+    c->r[RSP] = CPU_STACK;
+    c->eflags |= EFLAGS_TF;
+    CHECK_EQ(UNTIL_HALT("\xfb\x90\x90"), CPU_OK);
+    CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 1);
     /* INT n is not followed by a trap. */
     c->r[RSP] = CPU_STACK;
     c->eflags |= EFLAGS_TF;
@@ -728,6 +732,22 @@ static void test_single_step(void)
     CHECK(halted_in(EXCEPTION_DB));
     CHECK_EQ(get64(STACK0 - 40), CPU_CODE + 2);
     CHECK(c->dr[6] & 1 << 14);
+}
+
+/* Breakpoints of ports, which CR4.DE allows. */
+static void test_port_breakpoint(void)
+{
+    tables_start(CPU_FLAT32);
+    c->dr[0] = 0x82;
+    c->dr[7] |= 1 | 0xe0000; /* 4 bytes from 0x80 on */
+    c->r[RDX] = 0x7f;
+    CHECK_EQ(UNTIL_HALT("\xe6\x81\xf4"), CPU_OK);
+    CHECK_EQ(c->r[RIP], CPU_CODE + 3);
+    c->cr4 |= CR4_DE;
+    CHECK_EQ(UNTIL_HALT("\xee\xe6\x84\xe4\x81\xf4"), CPU_OK);
+    CHECK(halted_in(EXCEPTION_DB));
+    CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 5);
+    CHECK_EQ(c->dr[6] & 15, 1);
 }
 
 int main(void)
@@ -759,6 +779,7 @@ int main(void)
         {test_task16, "a 16-bit task"},
         {test_io_permission, "the I/O permission bitmap"},
         {test_single_step, "single steps"},
+        {test_port_breakpoint, "breakpoints of ports"},
         {0},
     });
 }

@@ -553,6 +553,12 @@ static void with_apic(void)
     CHECK_EQ(rdmsr(0x1b, &base), CPU_OK);
     CHECK_EQ(base, 0xfee00800);
     CHECK_EQ(rdmsr(0x802, &base), EXCEPTION_GP);
+    /* What the PIC wants is looked at when LINT0 lets it through. */
+    c->vcpu->intr = true;
+    c->request = 0;
+    soft_mmio_write(c, 0xfee00350, 4, 0x700);
+    CHECK(c->request && !c->stop_at);
+    c->vcpu->intr = false;
     CHECK_EQ(wrmsr(0x1b, 0xfee00c00), CPU_OK);
     CHECK_EQ(rdmsr(0x802, &base), CPU_OK);
     CHECK_EQ(base, 1);

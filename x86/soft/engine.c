@@ -65,6 +65,15 @@ static void soft_kick(struct vcpu *v)
     soft_ask(v->engine, REQUEST_LOOK);
 }
 
+/* After an access to a chip: it may have interrupted us, who made it, or let the PIC through. */
+static void after_access(struct soft *c)
+{
+    if (__atomic_load_n(&c->vcpu->intr, __ATOMIC_ACQUIRE))
+        soft_ask(c, REQUEST_INTERRUPT);
+    else if (machine_stopping(c->vcpu->machine) || c->vcpu->exited)
+        soft_attend(c);
+}
+
 /* ---- the local APIC ---- */
 
 static void lapic_intr(void *to, bool level)
@@ -155,6 +164,7 @@ bool soft_apic_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
     bool ok = lapic_wrmsr(&c->lapic, msr, val);
 
     pthread_mutex_unlock(&m->lock);
+    after_access(c);
     return ok;
 }
 
@@ -188,21 +198,13 @@ void soft_set_tsc_offset(struct soft *c, uint64_t offset)
 
 /* ---- chips ---- */
 
-/* After an access: the chip may have interrupted us, who made it. */
-static void after_access(struct soft *c)
-{
-    if (__atomic_load_n(&c->vcpu->intr, __ATOMIC_ACQUIRE))
-        soft_ask(c, REQUEST_INTERRUPT);
-    else if (machine_stopping(c->vcpu->machine) || c->vcpu->exited)
-        soft_attend(c);
-}
-
 uint64_t soft_in(struct soft *c, uint16_t port, int size)
 {
     uint64_t val = machine_read(c->vcpu, &c->vcpu->board->pio, port, size);
 
     c->io++;
     trace_io(c->vcpu, false, port, size, val);
+    soft_watch_ports(c, port, size);
     after_access(c);
     return val;
 }
@@ -212,6 +214,7 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
     c->io++;
     machine_write(c->vcpu, &c->vcpu->board->pio, port, size, val);
     trace_io(c->vcpu, true, port, size, val);
+    soft_watch_ports(c, port, size);
     after_access(c);
 }
 
@@ -246,6 +249,7 @@ void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val)
         pthread_mutex_lock(&m->lock);
         c->lapic.dev.write(&c->lapic.dev, gpa & SOFT_PAGE, size, val);
         pthread_mutex_unlock(&m->lock);
+        after_access(c);
         return;
     }
     c->mmio++;
@@ -312,7 +316,7 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     c->cr4 = s->cr4;
     c->efer = s->efer;
     c->cpl = !(c->cr0 & CR0_PE) ? 0 : c->eflags & EFLAGS_VM ? 3 : c->segment[SS].dpl;
-    c->shadow = c->halted = c->nmi_masked = c->stepped = false;
+    c->shadow = c->quiet = c->halted = c->nmi_masked = c->stepped = false;
     c->hit = 0;
     c->delivering = -1;
     c->op = NULL;
@@ -627,11 +631,11 @@ static uint32_t code_breakpoints(const struct soft *c)
 /* Run one instruction with all that may happen around it; once: only one repetition of it. */
 static void step(struct soft *c, bool once)
 {
-    bool shadow = c->shadow, resume = c->eflags & EFLAGS_RF;
+    bool quiet = c->quiet, resume = c->eflags & EFLAGS_RF;
 
-    c->shadow = false;
+    c->shadow = c->quiet = false;
     c->eflags &= ~EFLAGS_RF;
-    if (!resume && !shadow && c->dr[7] & DR7_ENABLES) {
+    if (!resume && !quiet && c->dr[7] & DR7_ENABLES) {
         uint32_t hit = code_breakpoints(c);
 
         if (hit) {
@@ -639,7 +643,7 @@ static void step(struct soft *c, bool once)
             soft_raise(c, EXCEPTION_DB);
         }
     }
-    if (!shadow)
+    if (!quiet)
         c->hit = 0;
     bool stepped = c->eflags & EFLAGS_TF;
 
@@ -647,7 +651,7 @@ static void step(struct soft *c, bool once)
     soft_run_one(c);
     stepped &= c->stepped; /* INT n and SYSCALL have cleared TF: no trap */
     c->stepped = false;
-    if (c->shadow || !(stepped || c->hit))
+    if (c->quiet || !(stepped || c->hit))
         return;
     c->dr[6] |= c->hit | (stepped ? DR6_BS : 0);
     c->hit = 0;

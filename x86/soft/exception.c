@@ -351,7 +351,7 @@ static void deliver(struct soft *c, const struct event *e)
     else
         deliver_real(c, e);
     c->delivering = -1;
-    c->shadow = false;
+    c->shadow = c->quiet = false;
     c->halted = false;
     if (exception && e->vector == EXCEPTION_DB)
         c->dr[7] &= ~(uint64_t)DR7_GD;

@@ -255,8 +255,15 @@ static void fill(struct soft *c, uint64_t linear, const struct page *page, uint8
         .global = page->global};
 }
 
-/* Note data breakpoints that an access meets: they are reported after the instruction. */
-static void watch(struct soft *c, uint64_t linear, int size, bool write)
+/* Breakpoints by their types in DR7. */
+enum {
+    WATCH_WRITE = 1 << 1,
+    WATCH_PORTS = 1 << 2,
+    WATCH_ACCESS = 1 << 3,
+};
+
+/* Note breakpoints of these types that an access meets: they are reported after the instruction. */
+static void watch(struct soft *c, uint64_t linear, int size, int types)
 {
     if (!(c->dr[7] & DR7_ENABLES))
         return;
@@ -265,11 +272,17 @@ static void watch(struct soft *c, uint64_t linear, int size, bool write)
         int len = code == 2 ? 8 : code + 1;
         uint64_t at = c->dr[i] & ~(uint64_t)(len - 1);
 
-        if (!(c->dr[7] >> (2 * i) & 3) || !(type & 1) || (type == 1 && !write))
+        if (!(c->dr[7] >> (2 * i) & 3) || !(types >> type & 1))
             continue;
         if (linear < at + len && at < linear + size)
             c->hit |= 1 << i;
     }
+}
+
+void soft_watch_ports(struct soft *c, uint16_t port, int size)
+{
+    if (c->cr4 & CR4_DE)
+        watch(c, port, size, WATCH_PORTS);
 }
 
 static _Noreturn void not_canonical(struct soft *c, int seg)
@@ -293,7 +306,7 @@ static void examine(struct soft *c, int seg, uint64_t linear, int size, bool wri
     if (!canonical(c, linear) || !canonical(c, linear + size - 1))
         not_canonical(c, seg);
     check_alignment(c, linear, size);
-    watch(c, linear, size, write);
+    watch(c, linear, size, write ? WATCH_WRITE | WATCH_ACCESS : WATCH_ACCESS);
 }
 
 /* One page's part of an access: its place in RAM, or NULL, when gpa is a chip's. */
@@ -497,7 +510,7 @@ void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t 
  * hardware answers with whatever the chip says. */
 static uint64_t system_reach(struct soft *c, uint64_t linear, int rights, uint8_t **host)
 {
-    struct access a = {.rights = rights};
+    struct access a = {.rights = rights, .smap = c->cr4 & CR4_SMAP};
     struct page page = translate(c, linear, &a);
 
     *host = ram_at(c->vm->ram, page.gpa, 4096);
@@ -574,7 +587,7 @@ void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t se
 
 void soft_system_probe(struct soft *c, uint64_t linear, int n, int rights)
 {
-    struct access a = {.rights = rights};
+    struct access a = {.rights = rights, .smap = c->cr4 & CR4_SMAP};
 
     if (!system_canonical(c, linear))
         soft_raise_code(c, EXCEPTION_GP, 0);

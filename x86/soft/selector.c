@@ -73,7 +73,7 @@ static void mov_to_segment(struct soft *c, const struct soft_op *op)
     bool leaves = load(c, op, seg, soft_load_e(c, op, 1));
 
     if (seg == SS) {
-        c->shadow = true;
+        c->shadow = c->quiet = true;
         leaves = true;
     }
     if (leaves)
@@ -111,7 +111,7 @@ static void pop_segment(struct soft *c, const struct soft_op *op)
     else
         c->r[RSP] = soft_cut(size, sp);
     if (seg == SS) {
-        c->shadow = true;
+        c->shadow = c->quiet = true;
         leaves = true;
     }
     if (leaves)

@@ -271,7 +271,8 @@ struct soft {
     uint8_t stack_size;   /* log2 of the stack pointer's size: 1, 2, 3 */
     uint8_t cpl;
 
-    bool shadow;              /* no interrupt, and no #DB, before the next instruction has ended */
+    bool shadow;              /* no interrupt before the next instruction has ended */
+    bool quiet;               /* nor #DB: SS was loaded */
     bool halted;              /* HLT, waits for an interrupt */
     bool waiting_for_startup; /* after INIT, not the first CPU */
     bool nmi_masked;          /* until IRET */
@@ -414,6 +415,9 @@ void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf,
 void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size);
 void soft_rmw_commit(struct soft *c);
 
+/* Ports are accessed: note breakpoints there. */
+void soft_watch_ports(struct soft *c, uint16_t port, int size);
+
 /* May n bytes be accessed so? Raises if not. */
 void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
 
@@ -423,7 +427,7 @@ void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t *n);
 
 /* The processor's own accesses, to descriptor tables and task states: as supervisor whatever the
- * CPL, never stopped by SMAP. */
+ * CPL; EFLAGS.AC does not lift SMAP for them. */
 uint64_t soft_system_load(struct soft *c, uint64_t linear, int size);
 void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val);
 void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set); /* of a byte */
