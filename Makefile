@@ -24,6 +24,7 @@ LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
 SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis)
+SNIPPETS := $(patsubst %.S,build/%.bin,$(sort $(wildcard tests/soft/lockstep/*.S)))
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
 GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard guest/*.S)))) \
@@ -115,6 +116,22 @@ build/guest/%.o: guest/%.S | build/ready
 
 guest/%.bin: build/guest/%.o
 	$(quiet)ld $(GUEST_LD) -e 0 --oformat binary -o $@ $<
+
+# The soft CPU against KVM, and what they are given to run.
+lockstep: build/soft/lockstep $(SNIPPETS)
+
+$B/soft/%: $B/tests/soft/%.o $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
+build/tests/soft/lockstep/%.o: tests/soft/lockstep/%.S | build/ready
+	@mkdir -p $(@D)
+	$(say) AS $<
+	$(quiet)$(CC) -I. -MMD -MP -c -o $@ $<
+
+build/tests/soft/lockstep/%.bin: build/tests/soft/lockstep/%.o
+	$(quiet)ld -m elf_x86_64 -Ttext=0x8000 -e 0x8000 -n --oformat binary -o $@ $<
 
 # The Multiboot guest; its header comes first, and within the first 8 KiB of the file.
 MULTIBOOT_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -m32 -masm=intel -ffreestanding -fno-pic \
@@ -214,6 +231,6 @@ tour:
 clean:
 	rm -rf build minivm guest/*.bin guest/*.elf os-1k/kernel.bin
 
--include $(wildcard $B/*/*.d $B/*/*/*.d)
+-include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
 .PHONY: all unit asan run test check bench bench-soft fuzz soak tour clean
