@@ -118,9 +118,7 @@ guest/%.bin: build/guest/%.o
 	$(quiet)ld $(GUEST_LD) -e 0 --oformat binary -o $@ $<
 
 # The soft CPU against KVM, and what they are given to run.
-lockstep: build/soft/lockstep $(SNIPPETS)
-
-$B/soft/%: $B/tests/soft/%.o $B/libminivm.a
+$B/soft/lockstep: $B/tests/soft/lockstep.o $B/libminivm.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
@@ -188,7 +186,7 @@ $K/%/package: | build/ready
 	@tools/fetch-kernels $*
 
 # Under ASan its shadow lies where the samples expect nothing.
-unit: $(UNIT) $(if $(filter build,$B),$(SOFT))
+unit: $(UNIT) $(if $(filter build,$B),$(SOFT) $B/soft/lockstep $(SNIPPETS))
 
 asan:
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS='$(SANITIZE)' unit build/asan/minivm

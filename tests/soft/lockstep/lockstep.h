@@ -10,6 +10,7 @@
 #define TESTS_SOFT_LOCKSTEP_H
 
 #define IMAGE_BASE 0x8000
+#define USER_PLACE 0x400000 /* the image's second place, where there is paging */
 #define FEATURES   0x7f80 /* 32 bits, of the machine that KVM runs on */
 
 #define HAVE_SMEP     1

@@ -25,6 +25,7 @@ CASE "pages of 4 MiB"
         mov ebx, [0xc08000]
         mov [0xd8a000], ebx
         AS_USER mov [0xd8a004], ebx
+CASE "INVLPG of a page of 4 MiB ends all of it"
         mov dword ptr [PDE(0xc00000)], 0x80 + P
         invlpg [0xc08000]
         AS_USER mov ebx, [0xc08000]
@@ -38,9 +39,9 @@ CASE "pages of 4 MiB"
         mov dword ptr [PDE(0xc00000)], 0x200080 + P+W+U
         mov eax, cr3
         mov cr3, eax
-        TRY mov ebx, [0xc08000]         # a reserved bit
-        TRY mov [0xc08000], ebx
-        AS_USER mov ebx, [0xc08000]
+        /* A reserved bit. */
+        TRY_UNLESS ON_TCG, "the error code has RSVD without P", mov ebx, [0xc08000]
+        TRY_UNLESS ON_TCG, "the error code has RSVD without P", mov [0xc08000], ebx
         mov eax, cr4
         and eax, ~0x10
         mov cr4, eax

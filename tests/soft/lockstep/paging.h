@@ -15,7 +15,6 @@
 #define TABLE0     0x101000
 #define TABLE_USER 0x102000
 #define TABLE      0x103000
-#define USER_PLACE 0x400000
 #define PLACE      0x800000
 #define PHYSICAL   0x180000
 
@@ -167,11 +166,11 @@ CASE "accesses across pages"
         mov ebx, 0x11223344
         TRY mov [PLACE + 0xffe], ebx
         TRY mov ecx, [PLACE + 0xffd]
-        TRY add [PLACE + 0xfff], ebx
-        TRY add [PLACE + 0xfff], bx
-        TRY xchg [PLACE + 0xffd], ebx
-        TRY cmpxchg [PLACE + 0xffd], ebx
-        TRY cmpxchg8b [PLACE + 0xffc]
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", add [PLACE + 0xfff], ebx
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", add [PLACE + 0xfff], bx
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", xchg [PLACE + 0xffd], ebx
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", cmpxchg [PLACE + 0xffd], ebx
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", cmpxchg8b [PLACE + 0xffc]
         WITH_ESP PLACE+0x1002, push ebx
         WITH_ESP PLACE+0x1010, pushad
         WITH_ESP PLACE+0xff0, popad
@@ -183,7 +182,7 @@ CASE "accesses across pages"
         WITH_ESP PLACE+0xffc, pop dword ptr [PLACE + 0x1000]
         SET_PTE 1, P+U
         TRY mov [PLACE + 0xffe], ebx
-        TRY add [PLACE + 0xfff], ebx
+        TRY_UNLESS ON_TCG, "reads first, and marks the page as accessed", add [PLACE + 0xfff], ebx
         AS_USER mov [PLACE + 0xffe], ebx
         AS_USER mov ecx, [PLACE + 0xffe]
         SET_PTE 1, P+W
@@ -205,7 +204,7 @@ CASE "accesses across pages"
         btc [PLACE], ebx
         mov ebx, -1
         bts [PLACE + 0x1000 + 4], ebx
-        TRY bts [PLACE + 0x1000], ebx
+        TRY_UNLESS ON_TCG, "reads first, and faults as a read", bts [PLACE + 0x1000], ebx
         SET_PTE 0, P+W+U
 
 CASE "strings with faults in the middle"
@@ -332,7 +331,7 @@ CASE "descriptors on missing pages"
         TRY lgdt [PLACE + 0x10000]
         TRY sidt [PLACE + 0x10000]
         TRY sgdt [PLACE + 0xfffd]
-        TRY fxsave [PLACE + 0xff80]
+        TRY_UNLESS ON_TCG, "writes up to the fault", fxsave [PLACE + 0xff80]
         TRY bound ecx, [PLACE + 0xfffc]
         jmp 1f
 far_gdt:
