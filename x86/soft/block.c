@@ -32,6 +32,7 @@ enum {
 struct page {
     struct soft_block *first;
     uint64_t pieces;
+    uint64_t noted; /* vm->noted as of the time when it was counted in vm->coders; 0: it is not */
 };
 
 struct soft_cache {
@@ -125,7 +126,7 @@ static void drop_page(struct soft *c, size_t number)
 {
     struct page *page = &c->cache->page[number];
 
-    if (!page->pieces)
+    if (!page->noted)
         return;
     for (struct soft_block *b = page->first; b; b = b->next_in_page)
         if (b == c->block)
@@ -148,7 +149,7 @@ void soft_cache_flush(struct soft *c)
     struct soft_cache *cache = c->cache;
 
     for (size_t i = 0; i < cache->pages; i++)
-        if (cache->page[i].pieces) {
+        if (cache->page[i].noted) {
             __atomic_fetch_sub(&c->vm->coders[i], 1, __ATOMIC_SEQ_CST);
             cache->page[i] = (struct page){0};
         }
@@ -169,11 +170,17 @@ static uint64_t pieces_of(uint64_t gpa, int size)
 void soft_code_written(struct soft *c, uint64_t gpa, int size)
 {
     size_t number = page_number(c, gpa);
-    uint64_t pieces = c->cache->page[number].pieces;
 
-    if (pieces & pieces_of(gpa, size))
+    if (c->cache->page[number].pieces & pieces_of(gpa, size))
         drop_page(c, number);
-    if (__atomic_load_n(&c->vm->coders[number], __ATOMIC_SEQ_CST) > (pieces != 0))
+}
+
+void soft_code_changed(struct soft *c, uint64_t gpa)
+{
+    size_t number = page_number(c, gpa);
+    int mine = c->cache->page[number].noted != 0;
+
+    if (__atomic_load_n(&c->vm->coders[number], __ATOMIC_SEQ_CST) > mine)
         soft_ask_others(c, REQUEST_FLUSH_CODE);
 }
 
@@ -335,23 +342,25 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     return true;
 }
 
-/* Note that a page of RAM has code from now on; writes to it must come to our notice. */
-static void note_code(struct soft *c, struct soft_block *b, size_t number)
+/*
+ * Note that a page of RAM has code from now on: writes to it must come to our notice, also those of
+ * other CPUs. Does everybody know it? A CPU that does not may still write there by its TLB.
+ */
+static bool note_code(struct soft *c, uint64_t gpa, size_t number)
 {
     struct page *page = &c->cache->page[number];
 
-    if (!page->pieces) {
+    if (!page->noted) {
         __atomic_fetch_add(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
-        soft_protect_page(c, b->gpa & ~SOFT_PAGE);
+        page->noted = __atomic_add_fetch(&c->vm->noted, 1, __ATOMIC_SEQ_CST);
+        soft_protect_page(c, gpa & ~SOFT_PAGE);
         soft_ask_others(c, REQUEST_FLUSH_TLB);
     }
-    page->pieces |= pieces_of(b->gpa, b->bytes);
-    b->next_in_page = page->first;
-    page->first = b;
+    return soft_others_know(c, page->noted);
 }
 
-/* The line at gpa, whose page is at host, with at most n bytes. NULL when not even one instruction
- * lies within them. */
+/* The line at gpa, with at most n bytes. NULL when not even one instruction lies within them, or
+ * when lines of that page cannot be kept yet. */
 static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
 {
     struct soft_cache *cache = c->cache;
@@ -362,13 +371,16 @@ static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
     struct soft_block *b = (struct soft_block *)(cache->arena + cache->used);
     size_t number = page_number(c, gpa);
 
+    /* Before it is read, or a write by another CPU in between would be lost. */
+    if (!note_code(c, gpa, number))
+        return NULL;
     b->gpa = gpa;
     b->mode = c->mode;
-    /* Noted before it is read, or a write by another CPU in between would be lost. */
-    b->bytes = n;
     if (!decode_line(b, ram_at(c->vm->ram, gpa, n), n, SOFT_LINE_MAX))
         return NULL;
-    note_code(c, b, number);
+    c->cache->page[number].pieces |= pieces_of(gpa, b->bytes);
+    b->next_in_page = c->cache->page[number].first;
+    c->cache->page[number].first = b;
     struct soft_block **at = &cache->hash[(gpa ^ gpa >> 16) % HASH];
 
     b->next_in_hash = *at;

@@ -55,6 +55,19 @@ void soft_ask_others(struct soft *c, uint32_t request)
             soft_ask(c->vm->cpu[i], request);
 }
 
+bool soft_others_know(struct soft *c, uint64_t noted)
+{
+    for (int i = 0; i < c->vm->cpus; i++) {
+        const struct soft *other = c->vm->cpu[i];
+
+        if (other && other != c && !__atomic_load_n(&other->away, __ATOMIC_SEQ_CST) &&
+            !__atomic_load_n(&other->sleeping, __ATOMIC_SEQ_CST) &&
+            __atomic_load_n(&other->knows, __ATOMIC_SEQ_CST) < noted)
+            return false;
+    }
+    return true;
+}
+
 static void withdraw(struct soft *c, uint32_t request)
 {
     __atomic_fetch_and(&c->request, ~request, __ATOMIC_SEQ_CST);
@@ -428,6 +441,7 @@ static void soft_vcpu_init(struct vcpu *v)
     if (c == MAP_FAILED)
         die("no memory for CPU %d: %m", v->index);
     v->engine = c;
+    c->away = true;
     c->vm = vm;
     c->vcpu = v;
     c->cache = soft_cache_new(vm);
@@ -575,7 +589,10 @@ static bool serve(struct soft *c)
         return false;
     if (request & REQUEST_FLUSH_TLB) {
         withdraw(c, REQUEST_FLUSH_TLB);
+        uint64_t noted = __atomic_load_n(&c->vm->noted, __ATOMIC_SEQ_CST);
+
         soft_flush_tlb(c, true);
+        __atomic_store_n(&c->knows, noted, __ATOMIC_SEQ_CST);
     }
     if (request & REQUEST_FLUSH_CODE) {
         withdraw(c, REQUEST_FLUSH_CODE);
@@ -710,14 +727,23 @@ static enum vcpu_stop run(struct soft *c, bool once)
     }
 }
 
+static enum vcpu_stop come_and_go(struct soft *c, bool once)
+{
+    __atomic_store_n(&c->away, false, __ATOMIC_SEQ_CST);
+    enum vcpu_stop stop = run(c, once);
+
+    __atomic_store_n(&c->away, true, __ATOMIC_SEQ_CST);
+    return stop;
+}
+
 static enum vcpu_stop soft_run(struct vcpu *v)
 {
-    return run(v->engine, false);
+    return come_and_go(v->engine, false);
 }
 
 static enum vcpu_stop soft_step(struct vcpu *v)
 {
-    return run(v->engine, true);
+    return come_and_go(v->engine, true);
 }
 
 static void soft_print_stat(struct vcpu *v, FILE *f)

@@ -12,6 +12,7 @@ struct soft_vm {
     struct machine *machine;
     struct ram *ram;
     uint8_t *coders; /* for each page of RAM: CPUs that have lines of it; atomic */
+    uint64_t noted;  /* how often a page came to have code of a CPU; atomic */
     int cpus;
     struct soft *cpu[]; /* by index */
 };
@@ -19,6 +20,9 @@ struct soft_vm {
 /* Set request bits of one CPU, or of all but c. Any thread, any lock. */
 void soft_ask(struct soft *c, uint32_t request);
 void soft_ask_others(struct soft *c, uint32_t request);
+
+/* Have all CPUs but c forgotten their TLBs since vm->noted was so much, or will before they run? */
+bool soft_others_know(struct soft *c, uint64_t noted);
 
 /* ---- memory.c, for block.c ---- */
 

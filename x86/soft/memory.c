@@ -364,11 +364,15 @@ static void store_pieces(struct soft *c, uint64_t linear, const uint8_t *buf, in
         uint64_t gpa;
         uint8_t *host = reach(c, linear, ACCESS_WRITE, &gpa);
 
-        if (host && has_code(c, host))
+        bool code = host && has_code(c, host);
+
+        if (code)
             soft_code_written(c, gpa, part);
         if (host)
             memcpy(host, buf, part);
-        else
+        if (code)
+            soft_code_changed(c, gpa);
+        if (!host)
             for (int i = 0; i < part; i++)
                 soft_mmio_write(c, gpa + i, 1, buf[i]);
         buf += part;
@@ -410,9 +414,13 @@ void soft_store_slow(struct soft *c, int seg, uint64_t linear, int size, uint64_
         soft_mmio_write(c, gpa, size, val);
         return;
     }
-    if (has_code(c, host))
+    bool code = has_code(c, host);
+
+    if (code)
         soft_code_written(c, gpa, size);
     soft_poke(host, __builtin_ctz(size), val);
+    if (code)
+        soft_code_changed(c, gpa);
 }
 
 void soft_load_bytes(struct soft *c, int seg, uint64_t linear, void *buf, int n)
@@ -450,8 +458,12 @@ void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
         uint8_t *host = reach(c, linear, ACCESS_READ | ACCESS_WRITE, &gpa);
 
         if (host) {
-            if (has_code(c, host))
+            if (has_code(c, host)) {
                 soft_code_written(c, gpa, size);
+                c->bounce.active = true;
+                c->bounce.linear = gpa;
+                c->bounce.size = 0;
+            }
             return host;
         }
     } else {
@@ -478,6 +490,10 @@ void soft_rmw_commit(struct soft *c)
     int size = c->bounce.size;
 
     c->bounce.active = false;
+    if (!size) {
+        soft_code_changed(c, linear);
+        return;
+    }
     if (crosses(linear, size)) {
         store_pieces(c, linear, c->bounce.data, size);
         return;
@@ -556,12 +572,16 @@ void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val)
         uint8_t *host;
         uint64_t gpa = system_reach(c, linear + i, ACCESS_WRITE, &host);
 
-        if (host && has_code(c, host))
+        bool code = host && has_code(c, host);
+
+        if (code)
             soft_code_written(c, gpa, part);
         if (host)
             soft_poke(host, __builtin_ctz(part), val >> (8 * i));
         else
             soft_mmio_write(c, gpa, part, val >> (8 * i));
+        if (code)
+            soft_code_changed(c, gpa);
         i += part;
     }
 }
@@ -578,11 +598,15 @@ void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t se
         soft_mmio_write(c, gpa, 1, (soft_mmio_read(c, gpa, 1) & ~clear) | set);
         return;
     }
-    if (has_code(c, host))
+    bool code = has_code(c, host);
+
+    if (code)
         soft_code_written(c, gpa, 1);
     if (clear)
         __atomic_fetch_and(host, ~clear, __ATOMIC_SEQ_CST);
     __atomic_fetch_or(host, set, __ATOMIC_SEQ_CST);
+    if (code)
+        soft_code_changed(c, gpa);
 }
 
 void soft_system_probe(struct soft *c, uint64_t linear, int n, int rights)

@@ -299,7 +299,8 @@ struct soft {
     int delivering; /* vector of the exception being delivered, 256 and more for an interrupt, -1
                      * for none */
 
-    /* An access that crosses pages or goes to a chip, between soft_rmw() and soft_rmw_end(). */
+    /* An access that crosses pages or goes to a chip, between soft_rmw() and soft_rmw_end(). Or,
+     * with size 0, one to RAM at gpa `linear` that other CPUs have code of. */
     struct {
         bool active;
         uint64_t linear;
@@ -313,7 +314,9 @@ struct soft {
     struct vcpu *vcpu;
     uint64_t random; /* state of soft_random() with the instruction clock */
     int wake_fd;
-    bool sleeping; /* any thread, atomic: it waits at wake_fd */
+    bool sleeping;  /* any thread, atomic: it waits at wake_fd */
+    bool away;      /* any thread, atomic: it is not in run(), and looks at requests first there */
+    uint64_t knows; /* any thread, atomic: vm->noted as of when it last forgot its TLB */
     uint64_t flushes, misses, io, halts, mmio, interrupts; /* statistics */
 
     /* Where the TLBs may have pieces of larger pages, which are forgotten together: a bit for each
@@ -350,8 +353,10 @@ static inline void soft_attend(struct soft *c)
     __atomic_store_n(&c->stop_at, 0, __ATOMIC_SEQ_CST);
 }
 
-/* RAM at host-physical page gpa was written and had code: forget it. */
+/* RAM of a page that some CPU has code of is about to be written by this one: forget what it has of
+ * that. And it has been written: let the others forget. gpa..gpa+size-1 lies in one page. */
 void soft_code_written(struct soft *c, uint64_t gpa, int size);
+void soft_code_changed(struct soft *c, uint64_t gpa);
 
 /* ---- exception.c ---- */
 

@@ -433,7 +433,7 @@ static void cpuid(struct soft *c, const struct soft_op *op)
     soft_set_reg(c, 2, RBX, a.ebx);
     soft_set_reg(c, 2, RCX, a.ecx);
     soft_set_reg(c, 2, RDX, a.edx);
-    SOFT_NEXT(c, op);
+    return soft_leave(c, op); /* it serialises: code of other CPUs is seen after it */
 }
 
 /* RDRAND and RDSEED, which differ in nothing here. With f3 they are others. */
