@@ -545,7 +545,7 @@ static void take_interrupt(struct soft *c)
 {
     if (c->shadow)
         return;
-    if (c->request & REQUEST_NMI && !c->nmi_masked) {
+    if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMI && !c->nmi_masked) {
         withdraw(c, REQUEST_NMI);
         c->halted = false;
         c->interrupts++;
