@@ -233,7 +233,7 @@ static void update(struct lapic *l)
     bool level = candidate(l) >= 0;
 
     if (level != l->intr) {
-        l->intr = level;
+        __atomic_store_n(&l->intr, level, __ATOMIC_RELEASE); /* the CPU reads it at any time */
         l->out.intr(l->out.to, level);
     }
 }
