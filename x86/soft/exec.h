@@ -20,8 +20,15 @@
  * The next operation of the line. The compiler makes a jump of it, so that a line of any length
  * needs one frame: nothing may stand between it and the end of the handler, and no local variable
  * may have its address given away before (use soft.bounce, or a function that is not inlined).
+ * The empty asm lets it step op itself, in place of loading by the old op and keeping both.
  */
-#define SOFT_NEXT(c, op) return (op)[1].run((c), (op) + 1)
+#define SOFT_NEXT(c, op)                                                                           \
+    do {                                                                                           \
+        const struct soft_op *next_ = (op) + 1;                                                    \
+                                                                                                   \
+        asm("" : "+r"(next_));                                                                     \
+        return next_->run((c), next_);                                                             \
+    } while (0)
 
 /* Guest memory and registers are accessed by whatever size the guest likes, aligned or not. */
 typedef uint16_t __attribute__((may_alias, aligned(1))) any16;
