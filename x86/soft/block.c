@@ -51,7 +51,7 @@ struct soft_cache {
     struct soft_block *from;        /* and its line */
     union {
         struct soft_block block;
-        uint8_t space[sizeof(struct soft_block) + 3 * sizeof(struct soft_op)];
+        uint8_t space[sizeof(struct soft_block) + 2 * sizeof(struct soft_op)];
     } single;
 };
 
@@ -115,7 +115,7 @@ static void cut_short(struct soft *c)
 
     if (!b)
         return;
-    for (int i = 1; i < b->n + 2; i++)
+    for (int i = 0; i <= b->n; i++)
         if (&b->ops[i] != c->op)
             b->ops[i].run = leave_before;
     if (c->op && c->op->prefix & SOFT_LINK)
@@ -197,7 +197,7 @@ uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op)
 /* Instructions of the line from op on, which have been counted and not been run. */
 static int rest(const struct soft *c, const struct soft_op *op)
 {
-    return c->block->ops + 1 + c->block->n - op;
+    return c->block->ops + c->block->n - op;
 }
 
 uint64_t soft_executed(const struct soft *c)
@@ -220,26 +220,6 @@ void soft_leave(struct soft *c, const struct soft_op *op)
 {
     c->r[RIP] = soft_next_ip(c, op);
     c->count -= rest(c, op) - 1;
-}
-
-/* The first operation of each line. */
-static void head(struct soft *c, const struct soft_op *op)
-{
-    uint64_t count = c->count + op->imm;
-
-    if (unlikely(count >= __atomic_load_n(&c->stop_at, __ATOMIC_RELAXED)))
-        return;
-    c->count = count;
-    c->block = (struct soft_block *)((char *)op - offsetof(struct soft_block, ops));
-    SOFT_NEXT(c, op);
-}
-
-/* Where CS has a limit that the line may pass. soft_run_lines() will see why. */
-static void limited_head(struct soft *c, const struct soft_op *op)
-{
-    if (unlikely(c->r[RIP] + op->disp - 1 > c->window[CS].last))
-        return;
-    return head(c, op);
 }
 
 /* The last operation of a line that does not end with a jump. */
@@ -285,7 +265,7 @@ void soft_go(struct soft *c)
     const struct address *a = address_of(c, linear);
 
     if (likely(a->linear == linear && a->key == key(c)))
-        return a->block->ops[0].run(c, a->block->ops);
+        return soft_enter(c, a->block, 2);
 }
 
 void soft_branch_slow(struct soft *c, const struct soft_op *op)
@@ -315,7 +295,7 @@ static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run
 /* Decode what buf has into b, at most max instructions. False when the first one is not whole. */
 static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max)
 {
-    struct soft_op *op = &b->ops[1];
+    struct soft_op *op = b->ops;
     uint32_t attributes = 0;
     int code = b->mode & MODE_CODE_SIZE;
 
@@ -337,8 +317,6 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     if (!b->n)
         return false;
     make_end(b, op, code == 3 ? end64 : code == 2 ? end32 : end16);
-    b->ops[0] = (struct soft_op){
-        .run = b->mode & MODE_LIMITED ? limited_head : head, .imm = b->n, .disp = b->bytes};
     return true;
 }
 
@@ -364,7 +342,7 @@ static bool note_code(struct soft *c, uint64_t gpa, size_t number)
 static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
 {
     struct soft_cache *cache = c->cache;
-    size_t most = sizeof(struct soft_block) + (SOFT_LINE_MAX + 2) * sizeof(struct soft_op);
+    size_t most = sizeof(struct soft_block) + (SOFT_LINE_MAX + 1) * sizeof(struct soft_op);
 
     if (cache->used + most > ARENA)
         soft_cache_flush(c);
@@ -385,7 +363,7 @@ static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
 
     b->next_in_hash = *at;
     *at = b;
-    cache->used += sizeof(*b) + (b->n + 2) * sizeof(struct soft_op);
+    cache->used += sizeof(*b) + (b->n + 1) * sizeof(struct soft_op);
     cache->used = (cache->used + 15) & ~(size_t)15;
     cache->decoded++;
     return b;
@@ -428,10 +406,10 @@ static void run_single(struct soft *c)
         soft_probe(c, CS, (linear + n) & c->linear_mask, 1, ACCESS_EXECUTE);
         assert(!"an instruction that ends nowhere");
     }
-    b->ops[2].run = end_single;
+    b->ops[1].run = end_single;
     c->count += 1;
     c->block = b;
-    b->ops[1].run(c, &b->ops[1]);
+    b->ops[0].run(c, b->ops);
 }
 
 void soft_run_one(struct soft *c)
@@ -500,7 +478,7 @@ bool soft_run_lines(struct soft *c)
 
         if (c->count + b->n >= stop_at)
             return c->count >= stop_at;
-        b->ops[0].run(c, b->ops);
+        soft_enter(c, b, 2);
     }
     return true;
 }

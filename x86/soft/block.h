@@ -10,8 +10,8 @@
 #define SOFT_LINE_MAX 64 /* instructions in a line */
 
 /*
- * A line: instructions of one page of code, in one mode. Its operations are a head, which counts
- * them, the n instructions, and an end, which leads to whatever follows.
+ * A line: instructions of one page of code, in one mode. Its operations are the n instructions and
+ * an end, which leads to whatever follows.
  */
 struct soft_block {
     uint64_t gpa; /* of its first byte */
@@ -45,10 +45,28 @@ void soft_run_one(struct soft *c);
 /* Mend c->r[RIP] and c->count after a fault of c->op, if that is set. */
 void soft_undo(struct soft *c);
 
+/* Run a line, whose instructions are counted in advance, if all of it may be run: short of
+ * c->stop_at, and within the limit of CS, which 64-bit code does not have. Else return to
+ * soft_run_lines(). osize is a constant, or 2 for any code. */
+INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize);
+
 /* Go on at the target of a direct near branch. osize is a constant, that of the branch. */
 INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize);
 
 /* ---- inline ---- */
+
+INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize)
+{
+    uint64_t count = c->count + b->n;
+
+    if (unlikely(count >= __atomic_load_n(&c->stop_at, __ATOMIC_RELAXED)))
+        return;
+    if (osize < 3 && unlikely(c->r[RIP] + b->bytes - 1 > c->window[CS].last))
+        return;
+    c->count = count;
+    c->block = (struct soft_block *)b;
+    return b->ops[0].run(c, b->ops);
+}
 
 /* A branch without a link yet, or to another page. */
 void soft_branch_slow(struct soft *c, const struct soft_op *op);
@@ -61,7 +79,7 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
     /* A link is right only for a target that the offset did not wrap around to. */
     if (likely(to && ip == soft_cut(osize, ip))) {
         c->r[RIP] = ip;
-        return to->ops[0].run(c, to->ops);
+        return soft_enter(c, to, osize);
     }
     c->r[RIP] = soft_cut(osize, ip);
     return soft_branch_slow(c, op);
