@@ -559,12 +559,12 @@ static void take_interrupt(struct soft *c)
     if (c->eflags & EFLAGS_IF) {
         int vector = acknowledge(c);
 
+        soft_attend(c); /* for the next one, also if this one's delivery raises */
         if (vector >= 0) {
             c->halted = false;
             c->interrupts++;
             soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
         }
-        soft_attend(c);
     }
     /* Whoever sets IF shall know. */
     if (interrupted(c))
