@@ -31,6 +31,10 @@
 
 /* As USER, but where CPL 3 has pages of its own. */
 .macro AS_USER insn:vararg
+        AS_USER_UNLESS 0, "", \insn
+.endm
+
+.macro AS_USER_UNLESS kinds, reason, insn:vararg
         mov dword ptr ds:[resume], offset .Lback\@
         mov eax, USER_DATA
         mov ds, eax
@@ -42,6 +46,7 @@
         push offset .Luser\@ + USER_PLACE
         iretd
 .Luser\@:
+        DIFFERS "\kinds", "\reason"
         \insn
         FROM_USER
 .Lback\@:
@@ -49,6 +54,10 @@
 
 /* The same with a stack elsewhere. */
 .macro WITH_ESP esp, insn:vararg
+        WITH_ESP_UNLESS 0, "", \esp, \insn
+.endm
+
+.macro WITH_ESP_UNLESS kinds, reason, esp, insn:vararg
         mov dword ptr ds:[resume], offset .Lback\@
         mov eax, USER_DATA
         mov ds, eax
@@ -60,6 +69,7 @@
         push offset .Luser\@ + USER_PLACE
         iretd
 .Luser\@:
+        DIFFERS "\kinds", "\reason"
         \insn
         FROM_USER
 .Lback\@:
@@ -118,7 +128,10 @@ CASE "tables"
         mov dword ptr [PDE(PLACE)], TABLE + P + W + U
         mov esi, offset tables
         mov edi, TABLE0
-        mov ecx, 2 * 512 * ENTRY / 4
+        mov ecx, 512 * ENTRY / 4
+        rep movsd
+        mov edi, TABLE_USER
+        mov ecx, 512 * ENTRY / 4
         rep movsd
         or dword ptr [TABLE0 + 5 * ENTRY], U
         mov byte ptr [PHYSICAL + 0x10], 0xc3
@@ -172,13 +185,13 @@ CASE "accesses across pages"
         TRY_UNLESS ON_TCG, "reads first, and faults as a read", cmpxchg [PLACE + 0xffd], ebx
         TRY_UNLESS ON_TCG, "reads first, and faults as a read", cmpxchg8b [PLACE + 0xffc]
         WITH_ESP PLACE+0x1002, push ebx
-        WITH_ESP PLACE+0x1010, pushad
-        WITH_ESP PLACE+0xff0, popad
+        WITH_ESP_UNLESS ON_TCG, "another order", PLACE+0x1010, pushad
+        WITH_ESP_UNLESS ON_TCG, "registers change before the fault", PLACE+0xff0, popad
         WITH_ESP PLACE+0x1004, call 0f
 0:      WITH_ESP PLACE+0x1002, pop dword ptr [esp]
         WITH_ESP PLACE+0xffe, ret
-        WITH_ESP PLACE+0xff8, iretd
-        WITH_ESP PLACE+0xffc, enter 0x1000, 0
+        WITH_ESP_UNLESS ON_TCG, "reads the stack as a supervisor", PLACE+0xff8, iretd
+        WITH_ESP_UNLESS ON_TCG, "does not try the new top of the stack", PLACE+0xffc, enter 0x1000, 0
         WITH_ESP PLACE+0xffc, pop dword ptr [PLACE + 0x1000]
         SET_PTE 1, P+U
         TRY mov [PLACE + 0xffe], ebx
@@ -190,7 +203,7 @@ CASE "accesses across pages"
         mov ecx, [PLACE + 0xffe]
         AS_USER mov [PLACE + 0xffe], ebx
         AS_USER mov ecx, [PLACE + 0xffe]
-        AS_USER bts [PLACE + 0xffe], ebx
+        AS_USER_UNLESS ON_TCG, "reads first, and faults as a read", bts [PLACE + 0xffe], ebx
         SET_PTE 1, P+W+U
         mov [PLACE + 0xffe], ebx
         mov ecx, [PLACE + 0xffd]
@@ -330,7 +343,7 @@ CASE "descriptors on missing pages"
         SET_PTE 8, P+W+U
         TRY lgdt [PLACE + 0x10000]
         TRY sidt [PLACE + 0x10000]
-        TRY sgdt [PLACE + 0xfffd]
+        TRY_UNLESS ON_TCG, "writes up to the fault", sgdt [PLACE + 0xfffd]
         TRY_UNLESS ON_TCG, "writes up to the fault", fxsave [PLACE + 0xff80]
         TRY bound ecx, [PLACE + 0xfffc]
         jmp 1f

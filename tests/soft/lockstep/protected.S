@@ -802,14 +802,7 @@ CASE "control registers"
         TRY mov cr4, ebx                # PCIDE outside long mode
         xor ebx, ebx
         mov cr4, ebx
-        mov ecx, 0xc0000080
-        rdmsr
-        mov eax, 0x500
-        xor edx, edx
-        TRY wrmsr
-        mov ecx, 0xc0000080
-        xor eax, eax
-        wrmsr
+        /* No EFER.LME without CR4.PAE: that hangs the host in tools/kvmhost. */
         mov eax, 0x12345678
         mov dr0, eax
         mov ebx, dr0
@@ -817,7 +810,12 @@ CASE "control registers"
         mov ebx, dr7
         mov ebx, 0x400
         mov dr7, ebx
-        /* DR4, which is DR6 without CR4.DE, hangs the host in tools/kvmhost. */
+        mov ebx, dr4                    # DR6
+        mov ebx, 8
+        mov cr4, ebx
+        TRY mov ebx, dr4
+        xor ebx, ebx
+        mov cr4, ebx
 
 CASE "EM, TS, MP"
         mov ebx, cr0
