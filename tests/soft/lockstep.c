@@ -12,8 +12,8 @@
  *
  * How KVM is stopped after one instruction: the soft CPU goes first. Where it arrives at CPL 0, a
  * HLT is put in the way of the other one, which then runs freely: so it does not matter whether the
- * instruction raised an exception, and nobody sees a trap flag. Where it arrives at CPL 3, KVM steps
- * by the trap flag. String instructions are one step, with all their repetitions.
+ * instruction raised an exception, and nobody sees a trap flag. Where it arrives at CPL 3, KVM
+ * steps by the trap flag. String instructions are one step, with all their repetitions.
  *
  * Timers do not run here: no interrupt ever comes. A guest ends at the first HLT.
  *
@@ -41,15 +41,15 @@
 
 enum {
     SNIPPET_RAM = 2 << 20,
-    STEPS_MAX = 20000,       /* of a guest that does not end by itself */
-    REPETITIONS = 1 << 20,   /* of one instruction */
-    RUNAWAY_US = 3000000,    /* for one instruction; for one that is known to differ: */
+    STEPS_MAX = 20000,     /* of a guest that does not end by itself */
+    REPETITIONS = 1 << 20, /* of one instruction */
+    RUNAWAY_US = 3000000,  /* for one instruction; for one that is known to differ: */
     RUNAWAY_KNOWN_US = 150000,
-    LOW_RAM = 0x24000,       /* compared after each step */
-    HIGH_RAM = 0x100000,     /* and so is this, where there are page tables */
+    LOW_RAM = 0x24000,   /* compared after each step */
+    HIGH_RAM = 0x100000, /* and so is this, where there are page tables */
     HIGH_RAM_SIZE = 0x92000,
-    ALL_RAM_EACH = 32,       /* steps */
-    SHOWN = 24,              /* differences of an image that are shown in full */
+    ALL_RAM_EACH = 32, /* steps */
+    SHOWN = 24,        /* differences of an image that are shown in full */
     HLT = 0xf4,
     PTE_ACCESSED = 1 << 5,
 };
@@ -66,7 +66,8 @@ static bool trapped; /* the step was made by the trap flag */
 
 /* ---- machines ---- */
 
-static struct machine *build(const struct engine *engine, uint64_t ram, struct test_console *console)
+static struct machine *build(const struct engine *engine, uint64_t ram,
+                             struct test_console *console)
 {
     struct machine *m = calloc(1, sizeof(*m));
     struct config config = {.engine = engine, .ram = ram, .cpus = 1};
@@ -221,9 +222,9 @@ static void compare_segment(const char *name, const struct segment *s, const str
 {
     if (s->selector == k->selector && (s->present == k->present || !(s->selector & ~3)) &&
         (!base || s->base == k->base) &&
-        (!s->present || (s->base == k->base && s->limit == k->limit && s->type == k->type &&
-                         s->dpl == k->dpl && s->s == k->s && s->l == k->l && s->db == k->db &&
-                         s->avl == k->avl)))
+        (!s->present ||
+         (s->base == k->base && s->limit == k->limit && s->type == k->type && s->dpl == k->dpl &&
+          s->s == k->s && s->l == k->l && s->db == k->db && s->avl == k->avl)))
         return;
     const struct segment *both[] = {s, k};
 
@@ -292,8 +293,8 @@ static void forgive_flags(void)
 
 /*
  * Accessed bits in page tables, which either side may set more often: KVM walks at any time, where
- * the soft CPU's TLB serves; the soft CPU fetches as many bytes as an instruction can have, from the
- * next page, too; and without nested paging KVM does not mark what a fault stopped at.
+ * the soft CPU's TLB serves; the soft CPU fetches as many bytes as an instruction can have, from
+ * the next page, too; and without nested paging KVM does not mark what a fault stopped at.
  */
 static void forgive_walks(void)
 {
@@ -328,8 +329,8 @@ static void compare_ram(bool all)
     uint64_t end = soft->ram.size;
     int n = 0;
 
-    if (same_ram(0, all ? end : LOW_RAM) && (all || end < HIGH_RAM + HIGH_RAM_SIZE ||
-                                             same_ram(HIGH_RAM, HIGH_RAM_SIZE)))
+    if (same_ram(0, all ? end : LOW_RAM) &&
+        (all || end < HIGH_RAM + HIGH_RAM_SIZE || same_ram(HIGH_RAM, HIGH_RAM_SIZE)))
         return;
     for (uint64_t i = 0; i < end && n < 8; i++)
         if (s[i] != k[i]) {
@@ -610,7 +611,9 @@ static void try_image(int number, const char *file)
 {
     struct image img;
     bool snippets = strstr(file, "lockstep/");
-    uint64_t size = snippets ? SNIPPET_RAM : ends_with(file, "kernel.bin") ? PMODE_1K_RAM : REALMODE_RAM;
+    uint64_t size = snippets                        ? SNIPPET_RAM
+                    : ends_with(file, "kernel.bin") ? PMODE_1K_RAM
+                                                    : REALMODE_RAM;
 
     test_failures = shown = known = 0;
     image_open(&img, file, false);

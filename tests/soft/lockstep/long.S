@@ -3,7 +3,7 @@
  * Long mode: 64-bit and compatibility mode, gates and stacks, system calls, canonical addresses.
  */
 #define ENTRY 8
-#include "tests/soft/lockstep/paging.h"
+#include "tests/soft/lockstep/paging.inc"
 
 #define PML4    0x107000
 #define TSS64_AT 0x5900

@@ -3,7 +3,7 @@
  * Paging with entries of 64 bits: NX, reserved bits, pages of 2 MiB, the four pointers.
  */
 #define ENTRY 8
-#include "tests/soft/lockstep/paging.h"
+#include "tests/soft/lockstep/paging.inc"
 
 BEGIN
 PROTECTED

@@ -3,7 +3,7 @@
  * Paging with entries of 32 bits, and pages of 4 MiB.
  */
 #define ENTRY 4
-#include "tests/soft/lockstep/paging.h"
+#include "tests/soft/lockstep/paging.inc"
 
 BEGIN
 PROTECTED

@@ -2,7 +2,7 @@
 /*
  * Real mode: far transfers, interrupts and exceptions, wrapping segments, unreal mode.
  */
-#include "tests/soft/lockstep/lockstep.h"
+#include "tests/soft/lockstep/lockstep.inc"
 
 BEGIN
 

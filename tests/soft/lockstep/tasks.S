@@ -2,7 +2,7 @@
 /*
  * Hardware tasks, a double fault that a task takes, virtual-8086 mode, the I/O permission bitmap.
  */
-#include "tests/soft/lockstep/protected.h"
+#include "tests/soft/lockstep/protected.inc"
 
 #define TSS2      0x40
 #define GATE_TSS2 0x48
