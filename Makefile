@@ -23,7 +23,8 @@ FLAVOUR = cloud-amd64
 LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c))
 TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
-SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis)
+SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis) \
+    $(if $(wildcard /usr/include/unicorn/unicorn.h),$B/soft/unicorn)
 SNIPPETS := $(patsubst %.S,build/%.bin,$(sort $(wildcard tests/soft/lockstep/*.S)))
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
 GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
@@ -82,6 +83,12 @@ $B/soft/zydis: $B/tests/soft/zydis.o $B/libminivm.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ -lZydis $(LIBS)
+
+# System instructions compared with those of another CPU in software, where there is one.
+$B/soft/unicorn: $(patsubst %,$B/tests/soft/%.o,unicorn system-make system-known) $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ -lunicorn $(LIBS)
 
 # The compressions that boot/unpack.c can be built with here, apart from gzip. To look again: make
 # clean. To build without: make WITHOUT=all, or some of lzma zstd lz4 bz2.
