@@ -590,6 +590,26 @@ static void test_near_long(void)
     CHECK_EQ(c->r[RIP], TARGET);
 }
 
+/* The second half of a system segment, behind which there is no page, is only read by who wants a
+ * system segment. */
+static void test_upper_half(void)
+{
+    const uint64_t end = 2 << 20, gdt = end - LDT - 8;
+
+    tables_start(CPU_LONG64);
+    memcpy(cpu_at(gdt), cpu_at(GDT_AT), GDT_END);
+    c->gdt.base = gdt;
+    put64(CPU_TABLES + 2 * 4096 + 8, 0);
+    soft_flush_tlb(c, true);
+    CHECK_EQ(mov_to(DS, LDT), EXCEPTION_GP);
+    CHECK_EQ(c->error_code, LDT);
+    CHECK_EQ(mov_to(SS, LDT), EXCEPTION_GP);
+    CHECK_EQ(c->error_code, LDT);
+    c->r[RAX] = LDT;
+    CHECK_EQ(ONE("\x0f\x00\xd0"), EXCEPTION_PF); /* lldt */
+    CHECK_EQ(c->cr2, end);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -601,6 +621,7 @@ int main(void)
         {test_ldt, "the LDT"},
         {test_ltr, "the task register, and UMIP"},
         {test_look, "LAR, LSL, VERR, VERW"},
+        {test_upper_half, "a segment that loads reads 8 bytes, LLDT 16"},
         {test_arpl, "ARPL"},
         {test_push_pop, "PUSH and POP of segments, far pointers, 16-bit stacks"},
         {test_real_mode, "real mode keeps limits: unreal mode"},

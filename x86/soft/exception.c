@@ -222,7 +222,7 @@ static struct soft_descriptor gate_target(struct soft *c, uint16_t selector, uin
 
     if (soft_is_null(selector))
         soft_raise_code(c, EXCEPTION_GP, ext);
-    if (!soft_find_descriptor(c, selector, &d) || !soft_is_code(&d.s) || d.s.dpl > c->cpl ||
+    if (!soft_find_segment(c, selector, &d) || !soft_is_code(&d.s) || d.s.dpl > c->cpl ||
         (soft_long_mode(c) && (!d.s.l || d.s.db)))
         soft_raise_selector(c, EXCEPTION_GP, selector, ext);
     if (!d.s.present)

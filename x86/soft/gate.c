@@ -87,7 +87,7 @@ static struct soft_descriptor behind_gate(struct soft *c, uint16_t selector, boo
 
     if (soft_is_null(selector))
         soft_raise_code(c, EXCEPTION_GP, 0);
-    if (!soft_find_descriptor(c, selector, &d) || (soft_long_mode(c) && (!d.s.l || d.s.db)))
+    if (!soft_find_segment(c, selector, &d) || (soft_long_mode(c) && (!d.s.l || d.s.db)))
         soft_raise_selector(c, EXCEPTION_GP, selector, 0);
     if (call && soft_is_code(&d.s) && d.s.dpl < c->cpl) {
         if (!d.s.present)
@@ -264,7 +264,7 @@ static struct soft_descriptor return_target(struct soft *c, uint16_t selector)
 
     if (soft_is_null(selector))
         soft_raise_code(c, EXCEPTION_GP, 0);
-    if (!soft_find_descriptor(c, selector, &d) || !is_runnable(c, &d.s) || rpl < c->cpl ||
+    if (!soft_find_segment(c, selector, &d) || !is_runnable(c, &d.s) || rpl < c->cpl ||
         (soft_is_conforming(&d.s) ? d.s.dpl > rpl : d.s.dpl != rpl))
         soft_raise_selector(c, EXCEPTION_GP, selector, 0);
     if (!d.s.present)

@@ -136,7 +136,7 @@ static struct segment segment_of(const struct soft_descriptor *d)
     return s;
 }
 
-bool soft_find_descriptor(struct soft *c, uint16_t selector, struct soft_descriptor *d)
+bool soft_find_segment(struct soft *c, uint16_t selector, struct soft_descriptor *d)
 {
     bool local = selector & SEGMENT_TABLE;
     uint64_t base = local ? c->ldt.base : c->gdt.base;
@@ -147,8 +147,17 @@ bool soft_find_descriptor(struct soft *c, uint16_t selector, struct soft_descrip
     *d = (struct soft_descriptor){.selector = selector, .at = base + index};
     d->raw = soft_system_load(c, d->at, 8);
     d->s = segment_of(d);
+    return true;
+}
+
+bool soft_find_descriptor(struct soft *c, uint16_t selector, struct soft_descriptor *d)
+{
+    uint32_t limit = selector & SEGMENT_TABLE ? c->ldt.limit : c->gdt.limit;
+
+    if (!soft_find_segment(c, selector, d))
+        return false;
     if (soft_long_mode(c) && !d->s.s) {
-        if (index + 15 > limit)
+        if ((selector & ~7U) + 15 > limit)
             return false;
         d->raw_high = soft_system_load(c, d->at + 8, 8);
         d->s = segment_of(d);
@@ -184,8 +193,8 @@ struct segment soft_stack_segment(struct soft *c, uint16_t selector, int cpl, bo
         s.dpl = cpl;
         return s;
     }
-    if (!soft_find_descriptor(c, selector, &d) || (selector & 3) != cpl ||
-        !soft_is_writable(&d.s) || d.s.dpl != cpl)
+    if (!soft_find_segment(c, selector, &d) || (selector & 3) != cpl || !soft_is_writable(&d.s) ||
+        d.s.dpl != cpl)
         soft_raise_selector(c, vector, selector, ext);
     if (!d.s.present)
         soft_raise_selector(c, EXCEPTION_SS, selector, ext);
@@ -203,7 +212,7 @@ static struct segment data_segment(struct soft *c, int seg, uint16_t selector)
         s.limit = c->segment[seg].limit; /* real mode will meet it again */
         return s;
     }
-    if (!soft_find_descriptor(c, selector, &d) || !d.s.s ||
+    if (!soft_find_segment(c, selector, &d) || !d.s.s ||
         (d.s.type & TYPE_CODE && !(d.s.type & TYPE_READABLE)))
         soft_raise_selector(c, EXCEPTION_GP, selector, 0);
     if (!soft_is_conforming(&d.s) && ((selector & 3) > d.s.dpl || c->cpl > d.s.dpl))

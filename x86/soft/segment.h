@@ -87,7 +87,10 @@ _Noreturn void soft_raise_selector(struct soft *c, int vector, uint16_t selector
 
 /* ---- segment.c ---- */
 
-/* The descriptor that a selector, which is not null, names. False when its table ends before it. */
+/* The descriptor that a selector, which is not null, names. False when its table ends before it.
+ * Where a code or data segment is asked for, what of a system segment lies behind its first 8 bytes
+ * is not looked at. */
+bool soft_find_segment(struct soft *c, uint16_t selector, struct soft_descriptor *d);
 bool soft_find_descriptor(struct soft *c, uint16_t selector, struct soft_descriptor *d);
 
 /* Set the accessed bit of a code or data segment, where it is not set. */
