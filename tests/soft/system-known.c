@@ -251,8 +251,15 @@ static bool reads_first(const struct state *soft, const struct state *uni, const
 static bool next_walk(const struct state *soft, const struct state *uni, const char *what)
 {
     (void)soft;
-    (void)uni;
-    return t.kind == CONTROL && !strncmp(what, "RAM at 10", 9);
+    return (t.kind == CONTROL || uni->segment[CS].base) && !strncmp(what, "RAM at 10", 9);
+}
+
+static bool reads_upper(const struct state *soft, const struct state *uni, const char *what)
+{
+    (void)what;
+    return is_long() && t.gdt_at != GDT_AT && soft->vector == EXCEPTION_PF &&
+           uni->vector != EXCEPTION_PF && !(soft->cr2 & 0xfff) &&
+           soft->cr2 == t.in.gdt.base + (t.selector & ~7) + 8;
 }
 
 static bool marks_byte(const struct state *soft, const struct state *uni, const char *what)
@@ -291,6 +298,7 @@ static const struct {
      control_checks},
     {"#PF: what reads, then writes, is a write (so a real processor says)", reads_first},
     {"(the accessed bit may be set by a write of a byte, or more)", marks_byte},
+    {"(a system segment of long mode may be read as 16 bytes at once)", reads_upper},
     {"far transfers mark descriptors as accessed, and so write to the GDT", marks_code},
     {"(unicorn walks for the next instruction)", next_walk},
     {"JMP, CALL: #GP for a gate whose upper half has a type", upper_type},

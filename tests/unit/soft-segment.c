@@ -606,6 +606,8 @@ static void test_upper_half(void)
     CHECK_EQ(mov_to(SS, LDT), EXCEPTION_GP);
     CHECK_EQ(c->error_code, LDT);
     c->r[RAX] = LDT;
+    CHECK_EQ(ONE("\x0f\x00\xe0"), CPU_OK); /* verr */
+    CHECK(!zf());
     CHECK_EQ(ONE("\x0f\x00\xd0"), EXCEPTION_PF); /* lldt */
     CHECK_EQ(c->cr2, end);
 }

@@ -188,7 +188,9 @@ static void ltr(struct soft *c, const struct soft_op *op)
 static bool find_visible(struct soft *c, uint16_t selector, uint16_t types,
                          struct soft_descriptor *d)
 {
-    if (soft_is_null(selector) || !soft_find_descriptor(c, selector, d))
+    if (soft_is_null(selector) || !soft_find_segment(c, selector, d))
+        return false;
+    if (types && !soft_find_descriptor(c, selector, d))
         return false;
     if (!d->s.s && !(types >> d->s.type & 1))
         return false;
