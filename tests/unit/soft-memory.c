@@ -193,6 +193,34 @@ static void remapped(void)
     }
 }
 
+/* Two CPUs have lines of the same code; one of them writes to it. */
+static void other_cpu(void)
+{
+    static struct test_console console;
+    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .apic = true};
+    struct cpu_state s;
+
+    cpu_end();
+    cpu_machine = calloc(1, sizeof(*cpu_machine));
+    test_console_init(&console);
+    machine_build(cpu_machine, &config, (struct console *[]){&console.console});
+    memset(cpu_at(CPU_CODE), HLT, 16);
+    for (int i = 0; i < 2; i++) {
+        c = cpu_machine->vcpu[i].engine;
+        cpu_flat32(&s);
+        s.rip = CPU_CODE;
+        soft_engine.set(&cpu_machine->vcpu[i], &s);
+        c->stop_at = UINT64_MAX;
+        CHECK(soft_run_lines(c));
+        CHECK(c->halted);
+    }
+    struct soft *other = cpu_machine->vcpu[0].engine;
+
+    other->request = 0;
+    soft_store_slow(c, DS, CPU_CODE, 1, 0x90);
+    CHECK_EQ(other->request, REQUEST_FLUSH_CODE);
+}
+
 int main(void)
 {
     int result = test_main((struct test[]){
@@ -200,6 +228,7 @@ int main(void)
         {next_instruction, "whatever writes to the next instruction, it is run as it is then"},
         {page_gets_code, "code in a page that could be written"},
         {remapped, "other code at the same address"},
+        {other_cpu, "another CPU is told of code that was written"},
         {0},
     });
 
