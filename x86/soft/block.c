@@ -184,14 +184,21 @@ void soft_code_changed(struct soft *c, uint64_t gpa)
         soft_ask_others(c, REQUEST_FLUSH_CODE);
 }
 
+/* From one instruction to the next 16-bit code does not wrap around at 64 KiB: EIP leaves the
+ * segment, and the limit of CS says so. */
+static uint64_t onwards(const struct soft *c, uint64_t ip)
+{
+    return c->code_size == 3 ? ip : (uint32_t)ip;
+}
+
 uint64_t soft_ip(const struct soft *c, const struct soft_op *op)
 {
-    return soft_cut(c->code_size, c->r[RIP] + op->offset);
+    return onwards(c, c->r[RIP] + op->offset);
 }
 
 uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op)
 {
-    return soft_cut(c->code_size, c->r[RIP] + op->offset + op->len);
+    return onwards(c, c->r[RIP] + op->offset + op->len);
 }
 
 /* Instructions of the line from op on, which have been counted and not been run. */
@@ -223,11 +230,6 @@ void soft_leave(struct soft *c, const struct soft_op *op)
 }
 
 /* The last operation of a line that does not end with a jump. */
-static void end16(struct soft *c, const struct soft_op *op)
-{
-    return soft_branch(c, op, 1);
-}
-
 static void end32(struct soft *c, const struct soft_op *op)
 {
     return soft_branch(c, op, 2);
@@ -241,7 +243,7 @@ static void end64(struct soft *c, const struct soft_op *op)
 /* The end of a line that is run alone. */
 static void end_single(struct soft *c, const struct soft_op *op)
 {
-    c->r[RIP] = soft_cut(c->code_size, c->r[RIP] + op->disp);
+    c->r[RIP] = onwards(c, c->r[RIP] + op->disp);
 }
 
 static uint64_t linear_ip(const struct soft *c)
@@ -316,7 +318,7 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     }
     if (!b->n)
         return false;
-    make_end(b, op, code == 3 ? end64 : code == 2 ? end32 : end16);
+    make_end(b, op, code == 3 ? end64 : end32);
     return true;
 }
 
