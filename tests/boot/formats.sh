@@ -6,9 +6,9 @@
 . tests/lib.sh
 
 kernels=build/kernels
-bzimage=$kernels/amd64/vmlinuz
+bzimage=$kernels/cloud-amd64/vmlinuz
 initrd=build/initramfs.cpio
-release=$(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' $kernels/amd64/package)
+release=$(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' $kernels/cloud-amd64/package)
 
 # linux ARGUMENT... -- COMMAND...: what the command prints in a guest
 linux() {
