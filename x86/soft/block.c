@@ -298,6 +298,7 @@ static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run
 static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max)
 {
     struct soft_op *op = b->ops;
+    const struct soft_row *before = NULL;
     uint32_t attributes = 0;
     int code = b->mode & MODE_CODE_SIZE;
 
@@ -311,8 +312,12 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
             break;
         attributes = d.attributes;
         b->bytes += d.len;
-        if (attributes & ROW_BRANCH && max > 1)
+        if (attributes & ROW_BRANCH && max > 1) {
             see_target(b, op);
+            if (b->n)
+                soft_join(b->mode, before, op - 1);
+        }
+        before = d.row;
         b->n++;
         op++;
     }

@@ -53,6 +53,9 @@ INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize);
 /* Go on at the target of a direct near branch. osize is a constant, that of the branch. */
 INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize);
 
+/* The next operation, jump, is a conditional jump: execute it at once. */
+INLINE void soft_jump(struct soft *c, const struct soft_op *jump);
+
 /* ---- inline ---- */
 
 INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize)
@@ -83,6 +86,20 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
     }
     c->r[RIP] = soft_cut(osize, ip);
     return soft_branch_slow(c, op);
+}
+
+INLINE void soft_jump(struct soft *c, const struct soft_op *jump)
+{
+    const struct soft_block *to = (const struct soft_block *)(uintptr_t)jump->imm;
+    uint64_t ip = c->r[RIP] + jump->disp;
+
+    if (!soft_condition(c, jump->opcode & 15))
+        SOFT_NEXT(c, jump);
+    /* An offset that wraps around, whatever its size, changes its upper bits. */
+    if (unlikely(!to || (ip ^ c->r[RIP]) >> 16 || ip > c->window[CS].last))
+        return jump->run(c, jump);
+    c->r[RIP] = ip;
+    return soft_enter(c, to, 2);
 }
 
 #endif

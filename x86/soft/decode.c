@@ -610,26 +610,43 @@ static uint8_t operand_size(const struct source *s, const struct entry *e)
     }
 }
 
-static int kind_of(const struct source *s, const struct entry *e, const struct soft_op *op)
+static int kind_of(uint32_t mode, const struct soft_row *row, const struct soft_op *op)
 {
-    if (e->row->attributes & ROW_STACK)
-        return s->mode >> MODE_STACK_SHIFT & 3;
-    if (is64(s))
+    if (row->attributes & ROW_STACK)
+        return mode >> MODE_STACK_SHIFT & 3;
+    if ((mode & MODE_CODE_SIZE) == 3)
         return op->asize == 3 && op->segment < FS ? FLAT64 : ANYHOW;
-    return op->asize == 2 && s->mode >> (MODE_FLAT_SHIFT + op->segment) & 1 ? FLAT32 : ANYHOW;
+    return op->asize == 2 && mode >> (MODE_FLAT_SHIFT + op->segment) & 1 ? FLAT32 : ANYHOW;
 }
 
-static soft_handler *choose(const struct source *s, const struct entry *e, const struct soft_op *op)
+static soft_handler *member(const struct soft_family *family, uint32_t mode,
+                            const struct soft_row *row, const struct soft_op *op)
 {
-    const struct soft_row *row = e->row;
+    if (op->mem || row->attributes & ROW_STACK)
+        return family->mem[kind_of(mode, row, op)][op->osize];
+    return family->reg[op->osize];
+}
 
+static soft_handler *choose(const struct source *s, const struct soft_row *row,
+                            const struct soft_op *op)
+{
     if (s->lock)
         return op->mem ? row->lock : NULL;
-    if (row->run)
-        return row->run;
-    if (op->mem || row->attributes & ROW_STACK)
-        return row->family->mem[kind_of(s, e, op)][op->osize];
-    return row->family->reg[op->osize];
+    return row->run ? row->run : member(row->family, s->mode, row, op);
+}
+
+void soft_join(uint32_t mode, const struct soft_row *row, struct soft_op *op)
+{
+    bool conditional = (op[1].opcode & 0xf0) == (op[1].opcode < 0x100 ? 0x70 : 0x80);
+
+    /* A jump of another size than the code's cuts its target. */
+    if (!row || !row->family || !row->family->jump || op->prefix & SOFT_LOCK || !conditional ||
+        op[1].osize != (mode & MODE_CODE_SIZE))
+        return;
+    soft_handler *run = member(row->family->jump, mode, row, op);
+
+    if (run)
+        op->run = run;
 }
 
 static void invalid(struct soft *c, const struct soft_op *op)
@@ -713,7 +730,7 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
     op->len = s.at;
     if ((op->mem && op->base == RIP * 8) || e->immediate[0] >= BRANCH8)
         op->disp += offset + op->len;
-    op->run = choose(&s, e, op);
+    op->run = choose(&s, e->row, op);
     if (!op->run)
         return bad(&s, op, invalid);
     return (struct soft_decoded){.len = op->len, .attributes = e->row->attributes, .row = e->row};

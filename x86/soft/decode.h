@@ -32,6 +32,12 @@ struct soft_decoded {
 struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int offset,
                                 struct soft_op *op);
 
+/*
+ * op, made from row, stands before op[1]: if that is a conditional jump and op has a handler that
+ * executes it as well, it shall. op[1] stays, for what takes the slow way.
+ */
+void soft_join(uint32_t mode, const struct soft_row *row, struct soft_op *op);
+
 /* Rows of all tables, for tests: the i-th, or NULL after the last. */
 const struct soft_row *soft_row(int i);
 

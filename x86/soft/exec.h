@@ -112,21 +112,24 @@ INLINE uint32_t soft_eflags(const struct soft *c)
     return c->eflags | soft_arith(c) | RFLAGS_FIXED;
 }
 
-/* A condition, by the low four bits of Jcc's opcode. */
+/* A condition, by the low four bits of Jcc's opcode: any of some flags, or none of them. */
 INLINE bool soft_condition(const struct soft *c, int cc)
 {
-    uint16_t f = c->arith;
-    bool of = f & 1, cf = f >> 8 & 1, pf = f >> 10 & 1, zf = f >> 14 & 1, sf = f >> 15;
-    bool yes = cc >> 1 == 0   ? of
-               : cc >> 1 == 1 ? cf
-               : cc >> 1 == 2 ? zf
-               : cc >> 1 == 3 ? cf || zf
-               : cc >> 1 == 4 ? sf
-               : cc >> 1 == 5 ? pf
-               : cc >> 1 == 6 ? sf != of
-                              : zf || sf != of;
+    enum {
+        OF = 1,
+        CF = 1 << 8,
+        PF = 1 << 10,
+        ZF = 1 << 14,
+        SF = 1 << 15,
+        LESS = 1 << 16, /* SF != OF */
+    };
+    static const uint32_t asked[8] = {OF, CF, ZF, CF | ZF, SF, PF, LESS, LESS | ZF};
+    uint32_t f = c->arith;
 
-    return yes != (cc & 1);
+    f |= ((f ^ f >> 15) & 1) << 16;
+    bool any = f & asked[cc >> 1];
+
+    return any != (cc & 1);
 }
 
 /* An offset cut to 1: 16, 2: 32, 3: 64 bits. */
@@ -262,6 +265,8 @@ INLINE void soft_store_e(struct soft *c, const struct soft_op *op, int osize, ui
 struct soft_family {
     soft_handler *reg[4];        /* by osize */
     soft_handler *mem[KINDS][4]; /* by kind and osize */
+    /* NULL, or the handlers that execute the conditional jump behind the instruction, too. */
+    const struct soft_family *jump;
 };
 
 struct soft_row {

@@ -9,7 +9,7 @@
 #ifndef X86_SOFT_FAMILY_H
 #define X86_SOFT_FAMILY_H
 
-#include "x86/soft/exec.h"
+#include "x86/soft/block.h"
 
 #define SOFT_SLOW static __attribute__((cold, noinline)) void
 #define SOFT_FAST static __attribute__((unused)) void /* there is no FLAT32 of 64 bits */
@@ -92,15 +92,18 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
 }
 
 /* A table of handlers t_reg_n and t_KIND_n, for sizes from 8 or from 16 bits on. */
-#define SOFT_FAMILY(t, reg0, flat64_0, flat32_0, anyhow0)                                          \
+#define SOFT_FAMILY(t, reg0, flat64_0, flat32_0, anyhow0, with)                                    \
     static const struct soft_family t##_family = {                                                 \
+        .jump = with,                                                                              \
         .reg = {reg0, t##_reg_1, t##_reg_2, t##_reg_3},                                            \
         .mem = {[FLAT64] = {flat64_0, t##_FLAT64_1, t##_FLAT64_2, t##_FLAT64_3},                   \
                 [FLAT32] = {flat32_0, t##_FLAT32_1, t##_FLAT32_2},                                 \
                 [ANYHOW] = {anyhow0, t##_ANYHOW_1, t##_ANYHOW_2, t##_ANYHOW_3}},                   \
     }
-#define SOFT_FAMILY_8(t)  SOFT_FAMILY(t, t##_reg_0, t##_FLAT64_0, t##_FLAT32_0, t##_ANYHOW_0)
-#define SOFT_FAMILY_16(t) SOFT_FAMILY(t, NULL, NULL, NULL, NULL)
+#define SOFT_FAMILY_8(t)  SOFT_FAMILY(t, t##_reg_0, t##_FLAT64_0, t##_FLAT32_0, t##_ANYHOW_0, NULL)
+#define SOFT_FAMILY_16(t) SOFT_FAMILY(t, NULL, NULL, NULL, NULL, NULL)
+#define SOFT_FAMILY_JUMP(t)                                                                        \
+    SOFT_FAMILY(t, t##_reg_0, t##_FLAT64_0, t##_FLAT32_0, t##_ANYHOW_0, &t##_jump_family)
 
 /* Handlers of all kinds. */
 #define SOFT_KINDS(make, t, n, m) make(t, FLAT64, n, m) make(t, FLAT32, n, m) make(t, ANYHOW, n, m)
@@ -143,6 +146,36 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
     SOFT_LOADS(t, 1, 1) SOFT_LOADS(t, 2, 2) SOFT_LOADS(t, 3, 3) SOFT_FAMILY_16(t)
 #define LOAD_FAMILY_FROM(t, m1, m2, m3)                                                            \
     SOFT_LOADS(t, 1, m1) SOFT_LOADS(t, 2, m2) SOFT_LOADS(t, 3, m3) SOFT_FAMILY_16(t)
+
+/* The same, and the conditional jump that follows. What is not at hand takes the slow way of the
+ * instruction alone. */
+#define SOFT_LOAD_JUMP_KIND(t, kind, n, m)                                                         \
+    SOFT_FAST t##_jump_##kind##_##n(struct soft *c, const struct soft_op *op)                      \
+    {                                                                                              \
+        const void *p = soft_quick(c, op, kind, m, ACCESS_READ);                                   \
+                                                                                                   \
+        if (unlikely(!p))                                                                          \
+            return t##_slow_##n(c, op);                                                            \
+        t(c, op, n, p);                                                                            \
+        return soft_jump(c, op + 1);                                                               \
+    }
+
+#define SOFT_LOAD_JUMPS(t, n)                                                                      \
+    SOFT_LOADS(t, n, n)                                                                            \
+    static void t##_jump_reg_##n(struct soft *c, const struct soft_op *op)                         \
+    {                                                                                              \
+        t(c, op, n, soft_place(c, op->rm));                                                        \
+        return soft_jump(c, op + 1);                                                               \
+    }                                                                                              \
+    SOFT_KINDS(SOFT_LOAD_JUMP_KIND, t, n, n)
+
+#define LOAD_JUMP_FAMILY(t)                                                                        \
+    SOFT_LOAD_JUMPS(t, 0)                                                                          \
+    SOFT_LOAD_JUMPS(t, 1)                                                                          \
+    SOFT_LOAD_JUMPS(t, 2)                                                                          \
+    SOFT_LOAD_JUMPS(t, 3)                                                                          \
+    SOFT_FAMILY_8(t##_jump);                                                                       \
+    SOFT_FAMILY_JUMP(t)
 
 /* Operand E is only written: t(c, op, n) is what. */
 #define SOFT_STORE_KIND(t, kind, n, m)                                                             \
@@ -238,6 +271,26 @@ INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
     SOFT_LOCKED_CHANGES(t, 3)                                                                      \
     SOFT_LOCKED(t, NULL)                                                                           \
     SOFT_FAMILY_16(t)
+
+/* And the conditional jump that follows, where the operand is a register. */
+#define SOFT_CHANGE_JUMP(t, n)                                                                     \
+    SOFT_LOCKED_CHANGES(t, n)                                                                      \
+    static void t##_jump_reg_##n(struct soft *c, const struct soft_op *op)                         \
+    {                                                                                              \
+        t##_reg(c, op, n);                                                                         \
+        return soft_jump(c, op + 1);                                                               \
+    }
+
+#define CHANGE_JUMP_FAMILY(t)                                                                      \
+    SOFT_CHANGE_JUMP(t, 0)                                                                         \
+    SOFT_CHANGE_JUMP(t, 1)                                                                         \
+    SOFT_CHANGE_JUMP(t, 2)                                                                         \
+    SOFT_CHANGE_JUMP(t, 3)                                                                         \
+    SOFT_LOCKED(t, t##_locked_0)                                                                   \
+    static const struct soft_family t##_jump_family = {                                            \
+        .reg = {t##_jump_reg_0, t##_jump_reg_1, t##_jump_reg_2, t##_jump_reg_3},                   \
+    };                                                                                             \
+    SOFT_FAMILY_JUMP(t)
 
 /* The same of instructions that have no locked form. */
 #define PRIVATE_FAMILY(t)                                                                          \

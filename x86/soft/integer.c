@@ -84,8 +84,8 @@
     {                                                                                              \
         soft_put(c, n, op->reg, host_##name(c, n, soft_get(c, n, op->reg), soft_peek(p, n)));      \
     }                                                                                              \
-    CHANGE_FAMILY(name##_eg);                                                                      \
-    CHANGE_FAMILY(name##_ei);                                                                      \
+    CHANGE_JUMP_FAMILY(name##_eg);                                                                 \
+    CHANGE_JUMP_FAMILY(name##_ei);                                                                 \
     LOAD_FAMILY(name##_ge)
 
 ARITHMETIC(add, "=&a", "");
@@ -107,8 +107,8 @@ ARITHMETIC(xor, "=&a", "");
     {                                                                                              \
         host_##name(c, n, soft_peek(p, n), op->imm);                                               \
     }                                                                                              \
-    LOAD_FAMILY(name##_eg);                                                                        \
-    LOAD_FAMILY(name##_ei)
+    LOAD_JUMP_FAMILY(name##_eg);                                                                   \
+    LOAD_JUMP_FAMILY(name##_ei)
 
 COMPARISON(cmp);
 COMPARISON(test);
@@ -117,7 +117,7 @@ INLINE void cmp_ge(struct soft *c, const struct soft_op *op, int n, const void *
 {
     host_cmp(c, n, soft_get(c, n, op->reg), soft_peek(p, n));
 }
-LOAD_FAMILY(cmp_ge);
+LOAD_JUMP_FAMILY(cmp_ge);
 
 #define HOST_UNARY(name, flags, before)                                                            \
     INLINE uint64_t host_##name(struct soft *c, int n, uint64_t a)                                 \
@@ -148,7 +148,7 @@ LOAD_FAMILY(cmp_ge);
     {                                                                                              \
         soft_put(c, n, op->rm, host_##name(c, n, soft_get(c, n, op->rm)));                         \
     }                                                                                              \
-    CHANGE_FAMILY(name##_e)
+    CHANGE_JUMP_FAMILY(name##_e)
 
 UNARY(inc, "+&a", SOFT_CARRY_IN);
 UNARY(dec, "+&a", SOFT_CARRY_IN);
