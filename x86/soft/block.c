@@ -323,6 +323,9 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
     }
     if (!b->n)
         return false;
+    for (int i = 0; i < b->n; i++)
+        if (b->ops[i].prefix & SOFT_LINK)
+            b->ops[i].rest = b->n - 1 - i;
     make_end(b, op, code == 3 ? end64 : end32);
     return true;
 }

@@ -79,6 +79,7 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
     const struct soft_block *to = (const struct soft_block *)(uintptr_t)op->imm;
     uint64_t ip = c->r[RIP] + op->disp;
 
+    c->count -= op->rest;
     /* A link is right only for a target that the offset did not wrap around to. */
     if (likely(to && ip == soft_cut(osize, ip))) {
         c->r[RIP] = ip;
@@ -98,6 +99,7 @@ INLINE void soft_jump(struct soft *c, const struct soft_op *jump)
     /* An offset that wraps around, whatever its size, changes its upper bits. */
     if (unlikely(!to || (ip ^ c->r[RIP]) >> 16 || ip > c->window[CS].last))
         return jump->run(c, jump);
+    c->count -= jump->rest;
     c->r[RIP] = ip;
     return soft_enter(c, to, 2);
 }

@@ -66,7 +66,11 @@ struct soft_op {
     int64_t disp; /* of the address; of a near branch, from the line's begin to the target */
     uint8_t base, index, scale; /* of the address: offsets of registers, and a shift */
     uint8_t segment;            /* of the address, prefixes applied */
-    uint8_t reg, rm, vreg;      /* ModRM's and VEX's registers; rm where it is not memory */
+    uint8_t reg, rm;            /* ModRM's registers; rm where it is not memory */
+    union {
+        uint8_t vreg; /* VEX's register */
+        uint8_t rest; /* of a near branch: instructions of its line that follow it */
+    };
     uint8_t len;                /* of the instruction in bytes */
     uint8_t osize, asize;       /* log2 of the operand's and the address's size in bytes */
     uint8_t prefix;             /* SOFT_LOCK ... */
