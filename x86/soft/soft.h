@@ -71,13 +71,13 @@ struct soft_op {
         uint8_t vreg; /* VEX's register */
         uint8_t rest; /* of a near branch: instructions of its line that follow it */
     };
-    uint8_t len;                /* of the instruction in bytes */
-    uint8_t osize, asize;       /* log2 of the operand's and the address's size in bytes */
-    uint8_t prefix;             /* SOFT_LOCK ... */
-    bool mem;                   /* ModRM names memory */
-    uint16_t offset;            /* of the instruction from the line's begin, in bytes */
-    uint16_t opcode; /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
-                      * for handlers of several instructions */
+    uint8_t len;          /* of the instruction in bytes */
+    uint8_t osize, asize; /* log2 of the operand's and the address's size in bytes */
+    uint8_t prefix;       /* SOFT_LOCK ... */
+    bool mem;             /* ModRM names memory */
+    uint16_t offset;      /* of the instruction from the line's begin, in bytes */
+    uint16_t opcode;      /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
+                           * for handlers of several instructions */
 };
 
 enum {
