@@ -245,7 +245,8 @@ static void validate(const struct options *o)
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
     if (strcmp(o->engine, "auto") && strcmp(o->engine, "kvm") && strcmp(o->engine, "soft"))
-        die("--engine %s: auto, kvm or soft", o->engine);
+        die("%s%s: auto, kvm or soft",
+            o->engine == getenv("MINIVM_ENGINE") ? "MINIVM_ENGINE=" : "--engine ", o->engine);
     if (strcmp(o->soft_clock, "host") && strcmp(o->soft_clock, "instructions"))
         die("--soft-clock %s: host or instructions", o->soft_clock);
     if (!strcmp(o->soft_clock, "instructions")) {

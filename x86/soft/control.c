@@ -344,9 +344,7 @@ static void hlt(struct soft *c, const struct soft_op *op)
     c->op = op;
     if (c->cpl)
         soft_raise_code(c, EXCEPTION_GP, 0);
-    c->halted = true;
-    c->shadow = false; /* this was the instruction in it */
-    soft_attend(c);
+    soft_halt(c);
     return soft_leave(c, op);
 }
 

@@ -611,6 +611,18 @@ static bool serve(struct soft *c)
     return true;
 }
 
+/* Without a local APIC it is an exit, as it is of other engines. */
+void soft_halt(struct soft *c)
+{
+    c->halted = true;
+    c->shadow = false; /* this was the instruction in it */
+    soft_attend(c);
+    if (has_apic(c))
+        return;
+    c->halts++;
+    trace_exit(c->vcpu, "hlt");
+}
+
 /* Sleep until somebody asks for something. */
 static void sleep_on(struct soft *c)
 {
@@ -712,11 +724,8 @@ static enum vcpu_stop run(struct soft *c, bool once)
             return VCPU_KICKED;
         if (once && c->interrupts != interrupts)
             return VCPU_STEPPED;
-        if (c->halted && comes_back(c)) {
-            c->halts++;
-            trace_exit(c->vcpu, "hlt");
+        if (c->halted && comes_back(c))
             return VCPU_HALTED;
-        }
         if (c->halted || c->waiting_for_startup)
             sleep_on(c);
         else if (once || careful(c))

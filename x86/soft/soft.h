@@ -455,6 +455,9 @@ bool soft_load_pdptes(struct soft *c, uint64_t cr3);
 
 /* ---- engine.c ---- */
 
+/* HLT: wait for an interrupt, when the line has ended. */
+void soft_halt(struct soft *c);
+
 /* Ports. */
 uint64_t soft_in(struct soft *c, uint16_t port, int size);
 void soft_out(struct soft *c, uint16_t port, int size, uint64_t val);
