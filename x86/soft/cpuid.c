@@ -10,7 +10,6 @@
  *
  * Left out: what the soft CPU does not have. No feature is listed here without its instructions.
  */
-#include "x86/cpuid.h"
 #include "x86/machine.h"
 #include "x86/soft/exec.h"
 
@@ -220,7 +219,6 @@ static void make_table(struct soft *c, struct cpuid *table)
 {
     const struct config *config = &c->vcpu->machine->config;
 
-    table->n = 0;
     add_basic(table);
     add_extended(table);
     add_hypervisor(table);
@@ -234,19 +232,19 @@ static void make_table(struct soft *c, struct cpuid *table)
 
 struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
 {
-    struct cpuid table;
     const struct cpuid_entry *e;
     struct cpuid_answer a = {0};
 
-    make_table(c, &table);
+    if (!c->cpuid.n)
+        make_table(c, &c->cpuid);
     /* Leaves that are beyond all answer as the highest basic one. */
     if (leaf >= EXTENDED_LEAF ? leaf > MAX_EXTENDED
                               : leaf > MAX_LEAF && (leaf & ~UINT32_C(0xff)) != HYPERVISOR_LEAF)
         leaf = MAX_LEAF;
-    e = cpuid_find(&table, leaf, index);
+    e = cpuid_find(&c->cpuid, leaf, index);
     if (e)
         a = (struct cpuid_answer){e->eax, e->ebx, e->ecx, e->edx};
-    else if (leaf == 0xb && cpuid_find(&table, leaf, 0)) /* levels beyond the last one */
+    else if (leaf == 0xb && cpuid_find(&c->cpuid, leaf, 0)) /* levels beyond the last one */
         a = (struct cpuid_answer){.ecx = index & 0xff, .edx = c->vcpu->index};
     if (leaf == 1 && c->cr4 & CR4_OSXSAVE)
         a.ecx |= OSXSAVE;

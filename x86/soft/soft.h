@@ -24,6 +24,7 @@
 
 #include "hw/lapic.h"
 #include "x86/cpu.h"
+#include "x86/cpuid.h"
 #include "x86/vcpu.h"
 
 #include <setjmp.h>
@@ -313,6 +314,7 @@ struct soft {
     } bounce;
 
     struct lapic lapic; /* with config.apic; machine lock */
+    struct cpuid cpuid; /* empty until somebody asks */
     struct soft_cache *cache;
     struct soft_vm *vm;
     struct vcpu *vcpu;
