@@ -63,8 +63,8 @@ $B/%.o: %.c | build/ready
 
 # The CPU in C lets the host's arithmetic set the flags, in the syntax of the manual; and its
 # operations jump to each other, each from a place of its own, by which the host foresees where to.
-# (The sanitizers' care for arrays would make calls of that.)
-$B/x86/soft/%.o: ALL_CFLAGS += -masm=intel -foptimize-sibling-calls -fno-ipa-icf \
+# (The sanitizers' care for arrays would make calls of that, and so does no optimisation at all.)
+$B/x86/soft/%.o: ALL_CFLAGS += $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),,-O1) -masm=intel -foptimize-sibling-calls -fno-ipa-icf \
     -fno-partial-inlining --param asan-stack=0 -fno-sanitize=object-size
 $B/tests/unit/soft-integer.o: ALL_CFLAGS += -masm=intel
 
