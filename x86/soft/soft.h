@@ -3,18 +3,22 @@
  * Engine 2: an x86-64 processor made of C. Its state, and what its files share.
  *
  *     decode      bytes to operations, by the tables of opcodes that each file of handlers has
+ *     disasm      bytes to text, by the same
  *     block       straight lines of operations, decoded once; the run loop
  *     memory      linear addresses: page walks, the TLB, reads and writes
  *     segment     segment registers and descriptors; selector: instructions on them
  *     exception   faults and interrupts, and how they are delivered
  *     gate        far jumps, calls and returns, IRET, system calls; task: the task switch
- *     integer     arithmetic, logic, moves         bits      shifts, bit fields, BMI
- *     string      movs, stos, ins and their kin    control   near jumps, calls, returns; flags
- *     system      control registers, MSRs, I/O     cpuid     what it says it is
- *     x87, sse    floating point and vectors       xsave     and their state as memory
+ *     control     near jumps, calls, returns; flags
+ *     integer     arithmetic and logic; move, muldiv, bits, bmi: what their names say
+ *     string      movs, stos, ins and their kin
+ *     system      control registers, I/O; msr; cpuid: what it says it is
+ *     x87, mmx    floating point, and vectors in its registers
+ *     sse         moves; sse-int, sse-float, sse4, sse-string: the rest
+ *     xsave       all of these registers as memory
  *     engine      what stands behind x86/vcpu.h
  *
- * All of it belongs to the vCPU's own thread but `stop_at` and `request`.
+ * All of it belongs to the vCPU's own thread but what says "any thread".
  *
  * An instruction is precise: it changes nothing before its last access that may fault. A fault
  * leaves by soft_raise(), which does not return; the run loop delivers it.
