@@ -36,69 +36,37 @@ enum {
         0xff, 0xc9,                                                       /* dec ecx */            \
         0x75, 0xfc                                                        /* jnz the dec */
 
+/* Ends the guest with the status in BL: mov al, EXIT; mov dx, 0x500 in 16 or 32 bits; out; hlt. */
+#define EXIT16 0xb0, 0, 0xba, 0x00, 0x05, 0xee, 0xf4
+#define EXIT32 0xb0, 0, 0x66, 0xba, 0x00, 0x05, 0xee, 0xf4
+
+/* clang-format off */
 static const uint8_t real_code[] = {
-    0xb9,
-    BYTE(PROBE_SHORT_INSTRUCTIONS, 0),
-    BYTE(PROBE_SHORT_INSTRUCTIONS, 1), /* mov cx, ... */
-    0x49,                              /* dec cx */
-    0x75,
-    0xfd, /* jnz the dec */
-    0xb3,
-    PROBE_STATUS, /* mov bl, 42 */
-    0xb0,
-    0, /* mov al, EXIT */
-    0xba,
-    0x00,
-    0x05, /* mov dx, 0x500 */
-    0xee, /* out dx, al */
-    0xf4, /* hlt */
+    0xb9, BYTE(PROBE_SHORT_INSTRUCTIONS, 0), BYTE(PROBE_SHORT_INSTRUCTIONS, 1), /* mov cx, ... */
+    0x49,                                 /* dec cx */
+    0x75, 0xfd,                           /* jnz the dec */
+    0xb3, PROBE_STATUS,                   /* mov bl, 42 */
+    EXIT16,
 };
 
 static const uint8_t flat_code[] = {
     LOOP32(PROBE_SHORT_INSTRUCTIONS),
-    0xb3,
-    PROBE_STATUS, /* mov bl, 42 */
-    0xb0,
-    0, /* mov al, EXIT */
-    0x66,
-    0xba,
-    0x00,
-    0x05, /* mov dx, 0x500 */
-    0xee, /* out dx, al */
-    0xf4, /* hlt */
+    0xb3, PROBE_STATUS,                   /* mov bl, 42 */
+    EXIT32,
 };
 
 static const uint8_t paged_code[] = {
     LOOP32(PROBE_SHORT_INSTRUCTIONS),
-    0x8a,
-    0x1d,
-    0x00,
-    0x50,
-    0x00,
-    0x80, /* mov bl, [ALIAS] */
-    0xb0,
-    0, /* mov al, EXIT */
-    0x66,
-    0xba,
-    0x00,
-    0x05, /* mov dx, 0x500 */
-    0xee, /* out dx, al */
-    0xf4, /* hlt */
+    0x8a, 0x1d, 0x00, 0x50, 0x00, 0x80,   /* mov bl, [ALIAS] */
+    EXIT32,
 };
 
 static const uint8_t speed_code[] = {
     LOOP32(PROBE_INSTRUCTIONS),
-    0xb3,
-    PROBE_STATUS, /* mov bl, 42 */
-    0xb0,
-    0, /* mov al, EXIT */
-    0x66,
-    0xba,
-    0x00,
-    0x05, /* mov dx, 0x500 */
-    0xee, /* out dx, al */
-    0xf4, /* hlt */
+    0xb3, PROBE_STATUS,                   /* mov bl, 42 */
+    EXIT32,
 };
+/* clang-format on */
 
 static const struct {
     const char *name;

@@ -373,7 +373,7 @@ static void soft_set_state(struct vcpu *v, const struct cpu_state *s)
 
     reset_state(c, s);
     c->waiting_for_startup = false;
-    c->count = c->io = c->halts = c->mmio = c->misses = c->flushes = c->interrupts = 0;
+    c->count = c->io = c->halts = c->mmio = c->misses = c->interrupts = 0;
 }
 
 static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])

@@ -192,7 +192,7 @@ again:
 
 static bool canonical(const struct soft *c, uint64_t linear)
 {
-    return c->code_size != 3 || (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+    return c->code_size != 3 || soft_canonical(linear);
 }
 
 static struct page translate(struct soft *c, uint64_t linear, const struct access *a)
@@ -537,7 +537,7 @@ static uint64_t system_reach(struct soft *c, uint64_t linear, int rights, uint8_
 
 static bool system_canonical(const struct soft *c, uint64_t linear)
 {
-    return !(c->efer & EFER_LMA) || (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+    return !(c->efer & EFER_LMA) || soft_canonical(linear);
 }
 
 uint64_t soft_system_load(struct soft *c, uint64_t linear, int size)
@@ -691,7 +691,6 @@ void soft_flush_tlb(struct soft *c, bool global)
         memset(c->large, 0, sizeof(c->large));
         c->giant = 0;
     }
-    c->flushes++;
     soft_forget_addresses(c);
 }
 

@@ -228,7 +228,7 @@ static bool write_efer(struct soft *c, uint64_t val)
 
 static bool write_plain(struct soft *c, const struct plain *p, uint64_t val)
 {
-    if ((p->takes == CANONICAL && !soft_is_canonical(val)) || (p->takes == HALF && val >> 32))
+    if ((p->takes == CANONICAL && !soft_canonical(val)) || (p->takes == HALF && val >> 32))
         return false;
     *at(c, p) = val;
     return true;

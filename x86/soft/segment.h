@@ -57,11 +57,6 @@ static inline bool soft_is_null(uint16_t selector)
     return !(selector & 0xfffc);
 }
 
-static inline bool soft_canonical(uint64_t linear)
-{
-    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
-}
-
 static inline bool soft_is_code(const struct segment *s)
 {
     return s->s && s->type & TYPE_CODE;

@@ -295,7 +295,7 @@ struct soft {
     uint64_t dr[8];
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
-    uint64_t tsc_offset, tsc_adjust, pat, misc_enable, mtrr_def_type, xss;
+    uint64_t tsc_offset, tsc_adjust, pat, misc_enable, mtrr_def_type;
     uint64_t mtrr_fixed[11], mtrr_variable[16]; /* stored, and never looked at */
 
     struct soft_fpu fpu;
@@ -327,7 +327,7 @@ struct soft {
     bool sleeping;  /* any thread, atomic: it waits at wake_fd */
     bool away;      /* any thread, atomic: it is not in run(), and looks at requests first there */
     uint64_t knows; /* any thread, atomic: vm->noted as of when it last forgot its TLB */
-    uint64_t flushes, misses, io, halts, mmio, interrupts; /* statistics */
+    uint64_t misses, io, halts, mmio, interrupts; /* statistics */
 
     /* Where the TLBs may have pieces of larger pages, which are forgotten together: a bit for each
      * 4 MiB and each GiB of addresses, by its number modulo. */
@@ -409,6 +409,12 @@ void soft_choose_tlb(struct soft *c);
 void soft_check_io_permission(struct soft *c, uint16_t port, int size);
 
 /* ---- memory.c ---- */
+
+/* Is it an address of 48 bits, extended? */
+static inline bool soft_canonical(uint64_t linear)
+{
+    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
 
 /*
  * Accesses of the slow way: whatever the TLB does not know, pages crossed, chips. size is 1, 2, 4
@@ -498,12 +504,6 @@ uint64_t soft_random(struct soft *c);
  * may mean something else after a write: call soft_mode(), and leave. */
 bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
 bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
-
-/* Is it an address of 48 bits, extended? */
-static inline bool soft_is_canonical(uint64_t linear)
-{
-    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
-}
 
 /* ---- cpuid.c ---- */
 

@@ -319,7 +319,7 @@ static void invpcid(struct soft *c, const struct soft_op *op)
     if (descriptor[0] & ~(uint64_t)CR3_PCID)
         refuse(c);
     if (type == 0) {
-        if (!soft_is_canonical(descriptor[1]))
+        if (!soft_canonical(descriptor[1]))
             refuse(c);
         soft_flush_page(c, descriptor[1] & c->linear_mask);
     } else {
@@ -475,7 +475,7 @@ static void write_base(struct soft *c, const struct soft_op *op, int seg)
     uint64_t val = soft_get(c, op->osize, op->rm);
 
     check_fsgsbase(c, op);
-    if (!soft_is_canonical(val))
+    if (!soft_canonical(val))
         refuse(c);
     c->segment[seg].base = val;
     new_mode(c, op);
