@@ -352,6 +352,20 @@ static void test_iret(void)
     CHECK_EQ(c->error_code, CODE0);
 }
 
+/* An NMI comes whatever IF says, and no other while it is served. */
+static void test_nmi(void)
+{
+    tables_start(CPU_FLAT32);
+    memset(cpu_at(handler(EXCEPTION_NMI)), 0xf4, 1);
+    soft_ask(c, REQUEST_NMI);
+    CHECK_EQ(cpu_go(), CPU_OK);
+    CHECK_EQ(c->interrupts, 1);
+    CHECK_EQ(c->r[RIP], handler(EXCEPTION_NMI) + 1);
+    soft_ask(c, REQUEST_NMI);
+    CHECK_EQ(cpu_go(), CPU_OK);
+    CHECK_EQ(c->interrupts, 1);
+}
+
 /* NMIs come again after IRET, even one that faults. */
 static void test_nmi_mask(void)
 {
@@ -766,6 +780,7 @@ int main(void)
         {test_syscall, "SYSCALL, SYSRET"},
         {test_sysenter, "SYSENTER, SYSEXIT, SWAPGS"},
         {test_iret, "IRET to the same and an outer level"},
+        {test_nmi, "an NMI keeps others out"},
         {test_nmi_mask, "IRET lets NMIs in"},
         {test_v86, "virtual-8086 mode"},
         {test_v86_iopl3, "virtual-8086 mode with IOPL 3"},

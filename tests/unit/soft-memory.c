@@ -194,31 +194,78 @@ static void remapped(void)
 }
 
 /* Two CPUs have lines of the same code; one of them writes to it. */
-static void other_cpu(void)
+/* Two CPUs of one guest, with HLT at CPU_CODE. */
+static void two_cpus(void)
 {
     static struct test_console console;
     struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .apic = true};
-    struct cpu_state s;
 
     cpu_end();
     cpu_machine = calloc(1, sizeof(*cpu_machine));
     test_console_init(&console);
     machine_build(cpu_machine, &config, (struct console *[]){&console.console});
     memset(cpu_at(CPU_CODE), HLT, 16);
-    for (int i = 0; i < 2; i++) {
-        c = cpu_machine->vcpu[i].engine;
-        cpu_flat32(&s);
-        s.rip = CPU_CODE;
-        soft_engine.set(&cpu_machine->vcpu[i], &s);
-        c->stop_at = UINT64_MAX;
-        CHECK(soft_run_lines(c));
-        CHECK(c->halted);
-    }
+}
+
+/* Let one of them run that. */
+static void run_to_halt(int i)
+{
+    struct cpu_state s;
+
+    c = cpu_machine->vcpu[i].engine;
+    cpu_flat32(&s);
+    s.rip = CPU_CODE;
+    soft_engine.set(&cpu_machine->vcpu[i], &s);
+    c->stop_at = UINT64_MAX;
+    CHECK(soft_run_lines(c));
+    CHECK(c->halted);
+}
+
+static void other_cpu(void)
+{
+    two_cpus();
+    run_to_halt(0);
+    run_to_halt(1);
     struct soft *other = cpu_machine->vcpu[0].engine;
 
     other->request = 0;
     soft_store_slow(c, DS, CPU_CODE, 1, 0x90);
     CHECK_EQ(other->request, REQUEST_FLUSH_CODE);
+}
+
+/* A CPU that runs may write to a page by its TLB until it has heard that there is code: up to then
+ * the others keep no lines of that. */
+static void unheard(void)
+{
+    two_cpus();
+    struct soft *other = cpu_machine->vcpu[1].engine;
+
+    other->away = false;
+    run_to_halt(0);
+    CHECK_EQ(soft_cache_decoded(c), 0);
+    CHECK(other->request & REQUEST_FLUSH_TLB);
+    other->knows = c->vm->noted;
+    run_to_halt(0);
+    CHECK_EQ(soft_cache_decoded(c), 1);
+}
+
+/* A page that has only been read is not dirty, and becomes so with the first write. */
+static void dirty(void)
+{
+    enum {
+        PTE_A = 1 << 5,
+        PTE_D = 1 << 6
+    };
+
+    cpu_start(CPU_LONG64);
+    uint64_t *entry = (uint64_t *)cpu_at(CPU_TABLES + 0x2000);
+
+    *entry &= ~UINT64_C(0x60);
+    soft_flush_tlb(c, true);
+    CHECK_EQ(cpu_run("\x8b\x04\x25\x00\x00\x02\x00", 7), CPU_OK); /* mov eax, [CPU_DATA] */
+    CHECK_EQ(*entry & (PTE_A | PTE_D), PTE_A);
+    CHECK_EQ(cpu_run("\x89\x04\x25\x00\x00\x02\x00", 7), CPU_OK); /* mov [CPU_DATA], eax */
+    CHECK_EQ(*entry & (PTE_A | PTE_D), PTE_A | PTE_D);
 }
 
 int main(void)
@@ -228,6 +275,8 @@ int main(void)
         {next_instruction, "whatever writes to the next instruction, it is run as it is then"},
         {page_gets_code, "code in a page that could be written"},
         {remapped, "other code at the same address"},
+        {unheard, "lines are kept when all CPUs know of the code"},
+        {dirty, "a page is dirty from the first write on"},
         {other_cpu, "another CPU is told of code that was written"},
         {0},
     });
