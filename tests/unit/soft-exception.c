@@ -366,6 +366,26 @@ static void test_nmi(void)
     CHECK_EQ(c->interrupts, 1);
 }
 
+/* Whatever lets interrupts in looks whether one waits. */
+static void test_interrupts_let_in(void)
+{
+    static const char popf[] = "\x68\x02\x02\x00\x00\x9d\xf4"; /* push 0x202; popf; hlt */
+    static const char sti[] = "\xfb\xf4";                      /* sti; hlt */
+
+    tables_start(CPU_FLAT32);
+    for (int i = 0; i < 2; i++) {
+        size_t n = i ? sizeof(sti) - 1 : sizeof(popf) - 1;
+
+        put_code(i ? sti : popf, n);
+        c->eflags &= ~EFLAGS_IF;
+        c->request = REQUEST_INTERRUPT;
+        c->stop_at = UINT64_MAX;
+        CHECK(soft_run_lines(c));
+        CHECK(!c->halted);
+        CHECK_EQ(c->r[RIP], CPU_CODE + n - 1);
+    }
+}
+
 /* NMIs come again after IRET, even one that faults. */
 static void test_nmi_mask(void)
 {
@@ -781,6 +801,7 @@ int main(void)
         {test_sysenter, "SYSENTER, SYSEXIT, SWAPGS"},
         {test_iret, "IRET to the same and an outer level"},
         {test_nmi, "an NMI keeps others out"},
+        {test_interrupts_let_in, "POPF and STI look for interrupts that wait"},
         {test_nmi_mask, "IRET lets NMIs in"},
         {test_v86, "virtual-8086 mode"},
         {test_v86_iopl3, "virtual-8086 mode with IOPL 3"},
