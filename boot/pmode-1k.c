@@ -20,9 +20,6 @@ enum {
 
     CODE_SELECTOR = 0x08,
     DATA_SELECTOR = 0x10,
-
-    PTE_P = 1 << 0,
-    PTE_W = 1 << 1,
 };
 
 #define HIGHER_HALF UINT32_C(0x80000000)

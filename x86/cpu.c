@@ -34,7 +34,7 @@ static struct segment flat_segment(uint16_t selector, uint8_t type)
 static void reset(struct cpu_state *s, uint64_t cr0)
 {
     *s = (struct cpu_state){
-        .rflags = RFLAGS_FIXED,
+        .rflags = EFLAGS_FIXED,
         .tr = {.limit = 0xffff, .type = SEGMENT_TSS, .present = true},
         .ldt = {.limit = 0xffff, .type = SEGMENT_LDT, .present = true},
         .idt = {.limit = 0xffff},
@@ -81,7 +81,7 @@ const char *cpu_mode(const struct cpu_state *s)
         return "real mode";
     if (s->efer & EFER_LMA)
         return s->cs.l ? "64-bit mode" : "compatibility mode";
-    if (s->rflags & RFLAGS_VM)
+    if (s->rflags & EFLAGS_VM)
         return "virtual-8086 mode";
     if (!s->cs.db)
         return "16-bit protected mode";

@@ -6,6 +6,8 @@
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
+#include "x86/arch.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,20 +31,6 @@ enum {
     R14,
     R15,
 };
-
-enum {
-    RFLAGS_FIXED = 1 << 1, /* always reads as one */
-    RFLAGS_IF = 1 << 9,
-    RFLAGS_VM = 1 << 17,
-
-    CR0_PE = 1 << 0,
-    CR0_ET = 1 << 4,
-    CR0_NE = 1 << 5,
-    CR4_PAE = 1 << 5,
-    EFER_LME = 1 << 8,
-    EFER_LMA = 1 << 10,
-};
-#define CR0_PG (UINT64_C(1) << 31)
 
 /* Segment types of the SDM, "Code- and Data-Segment Descriptor Types" and "System Descriptor
  * Types", with the accessed or busy bit set as a loaded segment has it. */

@@ -36,12 +36,6 @@ enum {
     KICK_SIGNAL = SIGUSR1,
     EXIT_REASONS = 64,
 
-    MSR_IA32_MISC_ENABLE = 0x1a0,
-    MISC_ENABLE_FAST_STRING = 1 << 0,
-    MSR_MTRR_DEF_TYPE = 0x2ff,
-    MTRR_ENABLE = 1 << 11,
-    MTRR_WRITE_BACK = 6,
-
     LAPIC_SVR = 0xf0,
     LAPIC_SVR_ENABLE = 1 << 8,
     LAPIC_LVT0 = 0x350,
@@ -295,8 +289,8 @@ static void set_boot_msrs(struct kvm_vcpu *k)
         uint32_t index;
         uint64_t value;
     } msr[] = {
-        {MSR_MTRR_DEF_TYPE, MTRR_ENABLE | MTRR_WRITE_BACK},
-        {MSR_IA32_MISC_ENABLE, MISC_ENABLE_FAST_STRING},
+        {MSR_MTRR_DEF_TYPE, MTRR_DEF_ENABLE | MEMORY_WRITE_BACK},
+        {MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING},
     };
 
     for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {

@@ -154,7 +154,7 @@ static uint64_t cpu_time(struct machine *m)
 
 static bool sleeps_for_ever(const struct vcpu *v)
 {
-    return v->inspected && v->waiting && !(v->state.rflags & RFLAGS_IF);
+    return v->inspected && v->waiting && !(v->state.rflags & EFLAGS_IF);
 }
 
 static bool all_sleep(struct machine *m)

@@ -15,14 +15,8 @@
 #include <string.h>
 
 enum {
-    PTE_P = 1 << 0,
-    PTE_W = 1 << 1,
-    PTE_PS = 1 << 7,
-    CR4_PSE = 1 << 4,
-    CR4_LA57 = 1 << 12,
     ENTRIES = 512,
 };
-#define PTE_ADDRESS UINT64_C(0x000ffffffffff000)
 
 void paging_identity(const struct ram *ram, uint64_t at, int gib)
 {

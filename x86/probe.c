@@ -22,7 +22,6 @@ enum {
     PAGE_TABLE_ALIAS = 0x4000,
     DATA = 0x5000, /* holds PROBE_STATUS */
     LONG_TABLES = 0x6000,
-    PTE_PW = 3, /* present, writable */
     TRIES = 4,
 };
 
@@ -91,10 +90,10 @@ static void load_page_tables(const struct ram *ram)
     uint32_t *directory = ram_at(ram, PAGE_DIRECTORY, 0x3000);
     uint32_t *table = directory + 1024, *alias = table + 1024;
 
-    directory[0] = PAGE_TABLE | PTE_PW;
-    directory[ALIAS >> 22] = PAGE_TABLE_ALIAS | PTE_PW;
+    directory[0] = PAGE_TABLE | PTE_P | PTE_W;
+    directory[ALIAS >> 22] = PAGE_TABLE_ALIAS | PTE_P | PTE_W;
     for (int i = 0; i < 1024; i++)
-        table[i] = alias[i] = i << 12 | PTE_PW;
+        table[i] = alias[i] = i << 12 | PTE_P | PTE_W;
 }
 
 void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s)

@@ -67,7 +67,7 @@ static void wait_for_interrupt(struct vcpu *v)
         v->state = s;
         v->waiting = v->inspected = true;
         machine_stop(m, STOP_HALTED);
-    } else if (!(s.rflags & RFLAGS_IF)) {
+    } else if (!(s.rflags & EFLAGS_IF)) {
         vcpu_exit(v, 0);
     }
     while (!v->intr && !v->exited && !machine_stopping(m)) {

@@ -198,7 +198,7 @@ static void any_state(struct state *s)
     for (int i = RBP; i <= RDI; i++)
         if (!one_in(4))
             s->r[i] = data_address();
-    s->flags = RFLAGS_FIXED | EFLAGS_IF | (random64() & EFLAGS_ARITHMETIC);
+    s->flags = EFLAGS_FIXED | EFLAGS_IF | (random64() & EFLAGS_ARITHMETIC);
     if (one_in(4))
         s->flags |= EFLAGS_DF;
     if (one_in(64))
@@ -544,7 +544,7 @@ void plain_state(struct state *s)
     memset(s, 0, sizeof(*s));
     s->r[RSP] = DATA + 4096;
     s->rip = CODE + 2048;
-    s->flags = RFLAGS_FIXED | EFLAGS_IF;
+    s->flags = EFLAGS_FIXED | EFLAGS_IF;
     s->fpu.fcw = 0x37f;
     s->fpu.mxcsr = 0x1f80;
     s->fpu.mxcsr_mask = 0xffff;

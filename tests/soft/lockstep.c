@@ -52,8 +52,6 @@ enum {
     ALL_RAM_EACH = 32, /* steps */
     SHOWN = 24,        /* differences of an image that are shown in full */
     HLT = 0xf4,
-    PTE_ACCESSED = 1 << 5,
-    PTE_DIRTY = 1 << 6,
 };
 
 /* What KVM runs on: bits, as in the kinds of records. */
@@ -125,7 +123,7 @@ static uint64_t code_linear(const struct cpu_state *s)
 
 static int cpl(const struct cpu_state *s)
 {
-    return !(s->cr0 & CR0_PE) ? 0 : s->rflags & RFLAGS_VM ? 3 : s->ss.dpl;
+    return !(s->cr0 & CR0_PE) ? 0 : s->rflags & EFLAGS_VM ? 3 : s->ss.dpl;
 }
 
 /* The soft CPU's code at a linear address: false where it cannot be fetched, or is not in RAM. */
@@ -302,7 +300,7 @@ static void forgive_flags(void)
  */
 static void forgive_walks(void)
 {
-    uint8_t bits = aligned ? PTE_ACCESSED | PTE_DIRTY : PTE_ACCESSED;
+    uint8_t bits = aligned ? PTE_A | PTE_D : PTE_A;
 
     if (soft->ram.size < HIGH_RAM + HIGH_RAM_SIZE || same_ram(HIGH_RAM, TABLES_SIZE))
         return;

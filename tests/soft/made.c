@@ -12,13 +12,11 @@
 
 enum {
     RAM = 1 << 20,
-    TABLES = 0x1000,                         /* four of them */
-    PAGES = 0x10000,                         /* those of the address space, one after the other */
-    PTE = 1 << 0 | 1 << 2 | 1 << 5 | 1 << 6, /* present, user, accessed, dirty */
-    PTE_W = 1 << 1,
+    TABLES = 0x1000, /* four of them */
+    PAGES = 0x10000, /* those of the address space, one after the other */
+    PTE = PTE_P | PTE_U | PTE_A | PTE_D,
     STEPS = 1 << 20,
 };
-#define PTE_NX (UINT64_C(1) << 63)
 
 static struct machine machine;
 static struct soft *cpu;
@@ -57,7 +55,7 @@ void made_open(struct memory *m)
     static struct console console;
     struct config config = {.engine = &soft_engine, .ram = RAM, .cpus = 1};
     struct cpu_state s = {
-        .rflags = RFLAGS_FIXED | RFLAGS_IF,
+        .rflags = EFLAGS_FIXED | EFLAGS_IF,
         .ds = flat(0x2b, SEGMENT_DATA, false),
         .es = flat(0x2b, SEGMENT_DATA, false),
         .ss = flat(0x2b, SEGMENT_DATA, false),
@@ -90,7 +88,7 @@ static void enter(const struct sample *s)
     c->r[RIP] = s->in.rip;
     c->fpu = s->in.fpu;
     soft_set_arith(c, s->in.flags);
-    c->eflags = (s->in.flags & ~(EFLAGS_ARITHMETIC | RFLAGS_FIXED)) | EFLAGS_IF;
+    c->eflags = (s->in.flags & ~(EFLAGS_ARITHMETIC | EFLAGS_FIXED)) | EFLAGS_IF;
     c->segment[CS] = s->compat ? flat(0x23, SEGMENT_CODE, false) : flat(0x33, SEGMENT_CODE, true);
     c->segment[SS] = c->segment[DS] = c->segment[ES] = flat(0x2b, SEGMENT_DATA, false);
     c->segment[FS] = (struct segment){.base = s->in.fs};

@@ -59,7 +59,7 @@ static void test_realmode(void)
         CHECK_EQ(s.ss.base, base);
         CHECK_EQ(s.rip, 0);
         CHECK_EQ(s.gpr[RSP], 0xfffe);
-        CHECK_EQ(s.rflags, RFLAGS_FIXED);
+        CHECK_EQ(s.rflags, EFLAGS_FIXED);
         CHECK_EQ(s.idt.limit, 0);
         ram_free(&ram);
     }
@@ -130,7 +130,7 @@ static void test_pmode(void)
     CHECK_EQ(s.rip, 0x80001000);
     CHECK_EQ(s.cr3, 0x100000);
     CHECK(!strcmp(cpu_mode(&s), "32-bit protected mode with paging"));
-    CHECK_EQ(s.rflags, RFLAGS_FIXED);
+    CHECK_EQ(s.rflags, EFLAGS_FIXED);
     CHECK_EQ(s.cs.selector, 0x08);
     CHECK_EQ(s.ds.selector, 0x10);
     CHECK_EQ(s.es.selector, 0x10);

@@ -168,7 +168,7 @@ static inline void check_state(uint32_t magic, uint32_t entry)
     CHECK_EQ(s.gpr[RAX], magic);
     CHECK_EQ(s.gpr[RBX] % 8, 0);
     CHECK_EQ(s.rip, entry);
-    CHECK_EQ(s.rflags, RFLAGS_FIXED);
+    CHECK_EQ(s.rflags, EFLAGS_FIXED);
     CHECK(!strcmp(cpu_mode(&s), "32-bit protected mode"));
     CHECK_EQ(s.cs.base, 0);
     CHECK_EQ(s.cs.limit, 0xffffffff);

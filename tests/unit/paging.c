@@ -7,8 +7,6 @@
 
 enum {
     RAM = 0x300000,
-    CR4_PSE = 1 << 4,
-    CR4_LA57 = 1 << 12,
     /* entry bits */
     P = 1 << 0,
     W = 1 << 1,

@@ -25,7 +25,7 @@ static void test_fault_from_ring3(void)
     CHECK_EQ(c->r[RSP], STACK0 - 24);
     CHECK_EQ(get32(STACK0 - 4), DATA3 | 3);
     CHECK_EQ(get32(STACK0 - 8), STACK3);
-    CHECK_EQ(get32(STACK0 - 12), EFLAGS_IF | EFLAGS_CF | EFLAGS_RF | RFLAGS_FIXED);
+    CHECK_EQ(get32(STACK0 - 12), EFLAGS_IF | EFLAGS_CF | EFLAGS_RF | EFLAGS_FIXED);
     CHECK_EQ(get32(STACK0 - 16), CODE3 | 3);
     CHECK_EQ(get32(STACK0 - 20), CPU_CODE + 1);
     CHECK_EQ(get32(STACK0 - 24), ABSENT);
@@ -43,7 +43,7 @@ static void test_same_level(void)
     CHECK(halted_in(EXCEPTION_UD));
     CHECK_EQ(c->r[RSP], CPU_STACK - 12);
     CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE);
-    CHECK_EQ(get32(CPU_STACK - 4), EFLAGS_IF | EFLAGS_NT | EFLAGS_RF | RFLAGS_FIXED);
+    CHECK_EQ(get32(CPU_STACK - 4), EFLAGS_IF | EFLAGS_NT | EFLAGS_RF | EFLAGS_FIXED);
     CHECK_EQ(c->eflags, EFLAGS_IF); /* NT is cleared */
 }
 
@@ -73,7 +73,7 @@ static void test_software(void)
     CHECK_EQ(ONE("\xcd\x40"), CPU_OK);
     CHECK_EQ(c->r[RIP], TARGET);
     CHECK_EQ(get32(STACK0 - 20), CPU_CODE + 2);
-    CHECK_EQ(get32(STACK0 - 12), RFLAGS_FIXED); /* no RF */
+    CHECK_EQ(get32(STACK0 - 12), EFLAGS_FIXED); /* no RF */
     set_gate(0x40, absent(gate(CODE0, TARGET, TYPE_INTERRUPT32, 3, 0)));
     CHECK_EQ(ONE("\xcd\x40"), EXCEPTION_NP);
     CHECK_EQ(c->error_code, 0x40 * 8 + 2);
@@ -149,7 +149,7 @@ static void test_double_fault(void)
     CHECK(halted_in(EXCEPTION_DF));
     CHECK_EQ(get32(CPU_STACK - 16), 0);
     CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE);
-    CHECK_EQ(get32(CPU_STACK - 4), RFLAGS_FIXED);
+    CHECK_EQ(get32(CPU_STACK - 4), EFLAGS_FIXED);
     /* #UD is benign: the second takes its place. */
     set_gate(EXCEPTION_UD, absent(gate(CODE0, TARGET, TYPE_INTERRUPT32, 0, 0)));
     CHECK_EQ(UNTIL_HALT("\x0f\x0b"), CPU_OK);
@@ -207,7 +207,7 @@ static void test_frame_long(void)
     CHECK_EQ(c->segment[SS].selector, 0);
     CHECK_EQ(c->r[RSP], STACK0 - 40);
     CHECK_EQ(get64(STACK0 - 8), DATA3 | 3);
-    CHECK_EQ(get64(STACK0 - 24), EFLAGS_IF | EFLAGS_RF | RFLAGS_FIXED);
+    CHECK_EQ(get64(STACK0 - 24), EFLAGS_IF | EFLAGS_RF | EFLAGS_FIXED);
     /* A stack that is not canonical. */
     put64(TSS_AT + 4, (UINT64_C(1) << 47) + 0x100);
     to_ring3(0);
@@ -253,8 +253,8 @@ static void test_syscall(void)
     CHECK_EQ(ONE("\x0f\x05"), CPU_OK);
     CHECK_EQ(c->r[RIP], TARGET);
     CHECK_EQ(c->r[RCX], CPU_CODE + 2);
-    CHECK_EQ(c->r[R11], EFLAGS_IF | EFLAGS_CF | EFLAGS_ZF | RFLAGS_FIXED);
-    CHECK_EQ(soft_eflags(c), EFLAGS_ZF | RFLAGS_FIXED);
+    CHECK_EQ(c->r[R11], EFLAGS_IF | EFLAGS_CF | EFLAGS_ZF | EFLAGS_FIXED);
+    CHECK_EQ(soft_eflags(c), EFLAGS_ZF | EFLAGS_FIXED);
     CHECK_EQ(c->cpl, 0);
     CHECK_EQ(c->segment[CS].selector, CODE64);
     CHECK_EQ(c->segment[SS].selector, CODE64 + 8);
@@ -263,7 +263,7 @@ static void test_syscall(void)
     CHECK_EQ(c->segment[CS].selector, 0x63);
     CHECK_EQ(c->segment[SS].selector, 0x5b);
     CHECK_EQ(c->cpl, 3);
-    CHECK_EQ(soft_eflags(c), EFLAGS_IF | EFLAGS_CF | EFLAGS_ZF | RFLAGS_FIXED);
+    CHECK_EQ(soft_eflags(c), EFLAGS_IF | EFLAGS_CF | EFLAGS_ZF | EFLAGS_FIXED);
     CHECK_EQ(ONE("\x48\x0f\x07"), EXCEPTION_GP);
     CHECK_EQ(ONE("\x0f\x05"), CPU_OK);
     c->r[RCX] = UINT64_C(1) << 47;
@@ -345,7 +345,7 @@ static void test_iret(void)
     put32(STACK3 - 8, CODE3 | 3);
     put32(STACK3 - 4, EFLAGS_IF | EFLAGS_IOPL | EFLAGS_CF);
     CHECK_EQ(ONE("\xcf"), CPU_OK);
-    CHECK_EQ(soft_eflags(c), EFLAGS_CF | RFLAGS_FIXED);
+    CHECK_EQ(soft_eflags(c), EFLAGS_CF | EFLAGS_FIXED);
     c->r[RSP] = STACK3 - 12;
     put32(STACK3 - 8, CODE0);
     CHECK_EQ(ONE("\xcf"), EXCEPTION_GP);
@@ -434,7 +434,7 @@ static void test_v86(void)
     CHECK_EQ(get32(STACK0 - 16), 1);      /* ES */
     CHECK_EQ(get32(STACK0 - 20), 0x6000); /* SS */
     CHECK_EQ(get32(STACK0 - 24), 0xfffe);
-    CHECK_EQ(get32(STACK0 - 28), EFLAGS_VM | EFLAGS_IF | EFLAGS_RF | RFLAGS_FIXED);
+    CHECK_EQ(get32(STACK0 - 28), EFLAGS_VM | EFLAGS_IF | EFLAGS_RF | EFLAGS_FIXED);
     CHECK_EQ(get32(STACK0 - 32), CPU_CODE >> 4);
     CHECK_EQ(get32(STACK0 - 36), 0);
     CHECK_EQ(c->segment[DS].selector, 0);
@@ -455,7 +455,7 @@ static void test_v86_iopl3(void)
     CHECK_EQ(ONE("\xfa"), CPU_OK);
     CHECK(!(c->eflags & EFLAGS_IF));
     CHECK_EQ(ONE("\x9c"), CPU_OK);
-    CHECK_EQ(get16(0x6fffc), EFLAGS_IOPL | RFLAGS_FIXED);
+    CHECK_EQ(get16(0x6fffc), EFLAGS_IOPL | EFLAGS_FIXED);
     CHECK_EQ(ONE("\x9d"), CPU_OK);
     CHECK_EQ(ONE("\xcd\x21"), CPU_OK);
     CHECK_EQ(c->r[RIP], TARGET);
@@ -535,7 +535,7 @@ static void test_real(void)
     CHECK_EQ(c->r[RSP], 0xfff8);
     CHECK_EQ(get16(CPU_CODE + 0xfff8), 2);
     CHECK_EQ(get16(CPU_CODE + 0xfffa), CPU_CODE >> 4);
-    CHECK_EQ(get16(CPU_CODE + 0xfffc), EFLAGS_IF | RFLAGS_FIXED);
+    CHECK_EQ(get16(CPU_CODE + 0xfffc), EFLAGS_IF | EFLAGS_FIXED);
     CHECK(!(c->eflags & EFLAGS_IF));
     *cpu_at(0x31234) = 0xcf;
     soft_cache_flush(c);
@@ -548,7 +548,7 @@ static void test_real(void)
     CHECK_EQ(ONE("\xcd\x21"), CPU_OK);
     CHECK_EQ(c->r[RSP], 0xfffc);
     CHECK_EQ(get16(CPU_CODE + 0xfffc), 2);
-    CHECK_EQ(get16(CPU_CODE), EFLAGS_IF | RFLAGS_FIXED);
+    CHECK_EQ(get16(CPU_CODE), EFLAGS_IF | EFLAGS_FIXED);
     /* Past the table: #GP, of which there is none either, nor a #DF. */
     cpu_start(CPU_REAL16);
     c->idt.limit = 8 * 4 - 1;
@@ -595,7 +595,7 @@ static void test_task_jump(void)
     CHECK_EQ(c->r[RIP], TARGET);
     CHECK_EQ(c->r[RAX], 0x1111);
     CHECK_EQ(c->r[RSP], IST1);
-    CHECK_EQ(soft_eflags(c), EFLAGS_CF | RFLAGS_FIXED);
+    CHECK_EQ(soft_eflags(c), EFLAGS_CF | EFLAGS_FIXED);
     CHECK_EQ(c->segment[DS].selector, DATA3);
     CHECK_EQ(c->segment[FS].selector, 0);
     CHECK_EQ(c->ldt.base, LDT_AT);
@@ -635,7 +635,7 @@ static void test_task_call(void)
     CHECK_EQ(type_of(TSS2), 9);
     CHECK_EQ(type_of(TSS), 0xb);
     CHECK_EQ(get32(TSS2_AT + 0x20), TARGET + 1);
-    CHECK_EQ(get32(TSS2_AT + 0x24), EFLAGS_CF | RFLAGS_FIXED); /* NT is gone */
+    CHECK_EQ(get32(TSS2_AT + 0x24), EFLAGS_CF | EFLAGS_FIXED); /* NT is gone */
     CHECK(!(c->eflags & EFLAGS_NT));
 }
 
@@ -673,7 +673,7 @@ static void test_task_gate(void)
     CHECK_EQ(get16(TSS2_AT), TSS);
     CHECK_EQ(get32(TSS_AT + 0x20), CPU_CODE);
     CHECK_EQ(get16(TSS_AT + 0x4c), CODE3 | 3);
-    CHECK_EQ(get32(TSS_AT + 0x24), EFLAGS_RF | RFLAGS_FIXED);
+    CHECK_EQ(get32(TSS_AT + 0x24), EFLAGS_RF | EFLAGS_FIXED);
     CHECK(c->eflags & EFLAGS_NT);
     /* With the debug trap bit. */
     tables_start(CPU_FLAT32);
@@ -735,7 +735,7 @@ static void test_single_step(void)
     CHECK_EQ(UNTIL_HALT("\x90\x90"), CPU_OK);
     CHECK(halted_in(EXCEPTION_DB));
     CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 1);
-    CHECK_EQ(get32(CPU_STACK - 4), EFLAGS_TF | RFLAGS_FIXED);
+    CHECK_EQ(get32(CPU_STACK - 4), EFLAGS_TF | EFLAGS_FIXED);
     CHECK(!(c->eflags & EFLAGS_TF));
     c->r[RSP] = CPU_STACK;
     c->r[RAX] = DATA0;
@@ -761,7 +761,7 @@ static void test_single_step(void)
     to_ring3(EFLAGS_TF);
     CHECK_EQ(UNTIL_HALT("\x0f\x05"), CPU_OK);
     CHECK(halted_in(0x41));
-    CHECK_EQ(c->r[R11], EFLAGS_TF | RFLAGS_FIXED);
+    CHECK_EQ(c->r[R11], EFLAGS_TF | EFLAGS_FIXED);
     CHECK_EQ(UNTIL_HALT("\x48\x0f\x07"), CPU_OK);
     CHECK(halted_in(EXCEPTION_DB));
     CHECK_EQ(get64(STACK0 - 40), CPU_CODE + 2);

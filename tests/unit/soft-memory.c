@@ -252,11 +252,6 @@ static void unheard(void)
 /* A page that has only been read is not dirty, and becomes so with the first write. */
 static void dirty(void)
 {
-    enum {
-        PTE_A = 1 << 5,
-        PTE_D = 1 << 6
-    };
-
     cpu_start(CPU_LONG64);
     uint64_t *entry = (uint64_t *)cpu_at(CPU_TABLES + 0x2000);
 

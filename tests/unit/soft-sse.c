@@ -271,7 +271,7 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
     }
     for (int i = 0; i < BYTES; i += 16)
         fill_vector(host_at + i);
-    n.flags = (random64() & EFLAGS_ARITHMETIC) | RFLAGS_FIXED;
+    n.flags = (random64() & EFLAGS_ARITHMETIC) | EFLAGS_FIXED;
     n.gpr[RSI] = n.gpr[RDI] = (uintptr_t)host_at + offset;
 
     memcpy(c->r, n.gpr, sizeof(n.gpr));

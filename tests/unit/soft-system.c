@@ -12,7 +12,6 @@
 enum {
     PRESENT = 1,
     PDPTES = 0x110000,
-    DR6_RESET = 0xffff0ff0,
 };
 
 static int mov_to_cr(int n, uint64_t val)
@@ -206,7 +205,7 @@ static void debug_registers(void)
     CHECK_EQ(mov_to_dr(6, 0xffffffff), CPU_OK);
     CHECK_EQ(mov_from_dr(6), 0xffffefff);
     CHECK_EQ(mov_to_dr(6, 0), CPU_OK);
-    CHECK_EQ(mov_from_dr(4), DR6_RESET);
+    CHECK_EQ(mov_from_dr(4), DR6_FIXED);
     CHECK_EQ(mov_to_dr(7, 0xffff0300), CPU_OK);
     CHECK_EQ(mov_from_dr(5), 0xffff0700);
     c->cr4 |= CR4_DE;
@@ -214,7 +213,7 @@ static void debug_registers(void)
     CHECK_EQ(RUN("\x44\x0f\x21\xc0"), EXCEPTION_UD);
     CHECK_EQ(mov_to_dr(7, 1 << 13), CPU_OK);
     CHECK_EQ(mov_to_dr(0, 0), EXCEPTION_DB);
-    CHECK_EQ(c->dr[6], DR6_RESET | 1 << 13);
+    CHECK_EQ(c->dr[6], DR6_FIXED | DR6_BD);
     CHECK_EQ(mov_to_dr(0, 0), CPU_OK); /* the guard stood down */
 }
 

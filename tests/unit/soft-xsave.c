@@ -106,7 +106,7 @@ static void round_trip(const uint8_t *restore, const uint8_t *save, int n)
     memcpy(p, save, n), p += n;
     memcpy(p, "\xdb\xe3\xc3", 3); /* fninit; ret */
     for (int i = 0; i < ROUNDS && test_failures < 5; i++) {
-        struct native state = {.code = code, .flags = RFLAGS_FIXED, .mxcsr = MXCSR_DEFAULT};
+        struct native state = {.code = code, .flags = EFLAGS_FIXED, .mxcsr = MXCSR_DEFAULT};
         bool compact = restore[n - 2] == 0xae && restore[n - 1] == 0x2e && below(2);
         uint64_t asked = below(4);
 

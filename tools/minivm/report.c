@@ -53,7 +53,7 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
         } else {
             print_place(v, symbols, f);
             fprintf(f, ", %s, interrupts %s\n", v->waiting ? "halted" : "running",
-                    v->state.rflags & RFLAGS_IF ? "on" : "off");
+                    v->state.rflags & EFLAGS_IF ? "on" : "off");
         }
     }
     if (t)
@@ -64,7 +64,7 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
 static uint32_t code_mode(const struct cpu_state *s)
 {
     uint32_t size = s->efer & EFER_LMA && s->cs.l ? 3 : s->cs.db ? 2 : 1;
-    bool protected = s->cr0 & CR0_PE && !(s->rflags & RFLAGS_VM);
+    bool protected = s->cr0 & CR0_PE && !(s->rflags & EFLAGS_VM);
 
     return size | (protected ? MODE_PROTECTED : 0);
 }

@@ -261,7 +261,7 @@ bool soft_set_eflags(struct soft *c, uint32_t flags, uint32_t mask)
     uint32_t old = c->eflags, arith = EFLAGS_ARITHMETIC & mask;
 
     soft_set_arith(c, (soft_arith(c) & ~arith) | (flags & arith));
-    mask &= ~(EFLAGS_ARITHMETIC | RFLAGS_FIXED);
+    mask &= ~(EFLAGS_ARITHMETIC | EFLAGS_FIXED);
     c->eflags = (old & ~mask) | (flags & mask);
     if ((old ^ c->eflags) & EFLAGS_AC)
         soft_choose_tlb(c);

@@ -24,18 +24,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define LAPIC_PAGE UINT64_C(0xfee00000)
-
-enum {
-    DR6_FIXED = 0xffff0ff0,
-    DR6_BS = 1 << 14,
-    DR7_FIXED = 0x400,
-    DR7_ENABLES = 0xff,
-    MISC_ENABLE_FAST_STRING = 1 << 0,
-    MTRR_ENABLE = 1 << 11,
-    MTRR_WRITE_BACK = 6,
-};
-
 /* ---- requests ---- */
 
 void soft_ask(struct soft *c, uint32_t request)
@@ -233,7 +221,7 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
 
 static bool is_lapic(const struct soft *c, uint64_t gpa)
 {
-    return (gpa & ~SOFT_PAGE) == LAPIC_PAGE && has_apic(c) && lapic_mmio(&c->lapic);
+    return (gpa & ~SOFT_PAGE) == PC_LAPIC_BASE && has_apic(c) && lapic_mmio(&c->lapic);
 }
 
 uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size)
@@ -314,7 +302,7 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     c->r[NO_REG] = 0;
     c->r[RIP] = s->rip;
     soft_set_arith(c, s->rflags);
-    c->eflags = s->rflags & ~(EFLAGS_ARITHMETIC | RFLAGS_FIXED);
+    c->eflags = s->rflags & ~(EFLAGS_ARITHMETIC | EFLAGS_FIXED);
     const struct segment *from[SEGMENTS] = {&s->es, &s->cs, &s->ss, &s->ds, &s->fs, &s->gs};
 
     for (int i = 0; i < SEGMENTS; i++)
@@ -395,7 +383,7 @@ static void power_on(struct soft *c)
     c->xcr0 = 1;
     c->pat = UINT64_C(0x0007040600070406);
     c->misc_enable = MISC_ENABLE_FAST_STRING;
-    c->mtrr_def_type = MTRR_ENABLE | MTRR_WRITE_BACK;
+    c->mtrr_def_type = MTRR_DEF_ENABLE | MEMORY_WRITE_BACK;
     c->dr[6] = DR6_FIXED;
     c->dr[7] = DR7_FIXED;
 }

@@ -18,8 +18,7 @@
 enum {
     IDT_ERROR = 2,         /* of an error code: a gate in the IDT is at fault */
     NOT_EXCEPTION = 0x100, /* in soft.delivering: interrupts, by whatever vector */
-    DR7_GD = 1 << 13,
-    FRAME_MAX = 10, /* pushed at most: from virtual-8086 mode, with an error code */
+    FRAME_MAX = 10,        /* pushed at most: from virtual-8086 mode, with an error code */
 };
 
 /* What is to be delivered. */

@@ -109,7 +109,7 @@ INLINE void soft_set_arith(struct soft *c, uint32_t flags)
 /* All of EFLAGS; to write it, control.c and system.c check who may change what. */
 INLINE uint32_t soft_eflags(const struct soft *c)
 {
-    return c->eflags | soft_arith(c) | RFLAGS_FIXED;
+    return c->eflags | soft_arith(c) | EFLAGS_FIXED;
 }
 
 /* A condition, by the low four bits of Jcc's opcode: any of some flags, or none of them. */

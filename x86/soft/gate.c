@@ -16,7 +16,6 @@
 
 enum {
     SYSRET_FLAGS = 0x3c7fd7,
-    DR6_BS = 1 << 14,
 };
 
 /* ---- targets ---- */

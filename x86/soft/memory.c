@@ -18,14 +18,6 @@
 #include <assert.h>
 
 enum {
-    PTE_P = 1 << 0,
-    PTE_W = 1 << 1,
-    PTE_U = 1 << 2,
-    PTE_A = 1 << 5,
-    PTE_D = 1 << 6,
-    PTE_PS = 1 << 7,
-    PTE_G = 1 << 8,
-
     ERROR_P = 1 << 0,
     ERROR_W = 1 << 1,
     ERROR_U = 1 << 2,
@@ -35,9 +27,7 @@ enum {
     PHYSICAL_BITS = 40,
     LARGE_SHIFT = 22, /* pages of 2 MiB and of 4 MiB */
     GIANT_SHIFT = 30,
-    DR7_ENABLES = 0xff,
 };
-#define PTE_NX       (UINT64_C(1) << 63)
 #define ADDRESS_BITS ((UINT64_C(1) << PHYSICAL_BITS) - 1)
 #define RESERVED_64  (UINT64_C(0x000fffffffffffff) & ~ADDRESS_BITS)
 

@@ -431,7 +431,7 @@ static void salc(struct soft *c, const struct soft_op *op)
 
 static void lahf(struct soft *c, const struct soft_op *op)
 {
-    soft_set(c, 0, RAX * 8 + 1, (soft_arith(c) & 0xff) | RFLAGS_FIXED);
+    soft_set(c, 0, RAX * 8 + 1, (soft_arith(c) & 0xff) | EFLAGS_FIXED);
     SOFT_NEXT(c, op);
 }
 

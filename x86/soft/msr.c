@@ -14,62 +14,9 @@
 
 #include <stddef.h>
 
-enum {
-    MSR_P5_MC_ADDR = 0x0,
-    MSR_P5_MC_TYPE = 0x1,
-    MSR_TSC = 0x10,
-    MSR_PLATFORM_ID = 0x17,
-    MSR_APIC_BASE = 0x1b,
-    MSR_TSC_ADJUST = 0x3b,
-    MSR_MICROCODE = 0x8b, /* IA32_BIOS_SIGN_ID */
-    MSR_MTRR_CAP = 0xfe,
-    MSR_SYSENTER_CS = 0x174,
-    MSR_SYSENTER_ESP = 0x175,
-    MSR_SYSENTER_EIP = 0x176,
-    MSR_MCG_CAP = 0x179,
-    MSR_MCG_STATUS = 0x17a,
-    MSR_MISC_ENABLE = 0x1a0,
-    MSR_DEBUGCTL = 0x1d9,
-    MSR_MTRR_PHYS_BASE0 = 0x200, /* base, mask, base, mask, ... */
-    MSR_MTRR_FIX_64K = 0x250,
-    MSR_MTRR_FIX_16K = 0x258,
-    MSR_MTRR_FIX_4K = 0x268,
-    MSR_PAT = 0x277,
-    MSR_MTRR_DEF_TYPE = 0x2ff,
-    MSR_TSC_DEADLINE = 0x6e0,
-    MSR_X2APIC = 0x800,
-    MSR_X2APIC_END = 0x900,
-};
-#define MSR_EFER           UINT32_C(0xc0000080)
-#define MSR_STAR           UINT32_C(0xc0000081)
-#define MSR_LSTAR          UINT32_C(0xc0000082)
-#define MSR_CSTAR          UINT32_C(0xc0000083)
-#define MSR_FMASK          UINT32_C(0xc0000084)
-#define MSR_FS_BASE        UINT32_C(0xc0000100)
-#define MSR_GS_BASE        UINT32_C(0xc0000101)
-#define MSR_KERNEL_GS_BASE UINT32_C(0xc0000102)
-#define MSR_TSC_AUX        UINT32_C(0xc0000103)
-
-enum {
-    MICROCODE_REVISION = 1,
-
-    MISC_ENABLE_FAST_STRING = 1 << 0,
-    MISC_ENABLE_NO_BTS = 1 << 11, /* read only: no branch trace store, no PEBS */
-    MISC_ENABLE_NO_PEBS = 1 << 12,
-
-    DEBUGCTL_LBR = 1 << 0,
-    DEBUGCTL_BTF = 1 << 1,
-
-    MTRR_VARIABLE = 8,
-    MTRR_CAP_FIXED = 1 << 8,
-    MTRR_CAP_WRITE_COMBINING = 1 << 10,
-    MTRR_DEF_BITS = 3 << 10, /* enabled, fixed ones too; the type stands below */
-    MTRR_MASK_VALID = 1 << 11,
-
-    TYPE_UNCACHED_MINUS = 7,
-    TYPE_WRITE_BACK = 6,
-};
-#define PHYSICAL_PAGES UINT64_C(0xfffffff000) /* addresses of 40 bits */
+#define MTRR_DEF_BITS      (MTRR_DEF_FIXED | MTRR_DEF_ENABLE)
+#define MICROCODE_REVISION (UINT64_C(1) << 32)
+#define PHYSICAL_PAGES     UINT64_C(0xfffffff000) /* addresses of 40 bits */
 
 /* Registers that hold a value, and no more. */
 static const struct plain {
@@ -110,14 +57,14 @@ static uint64_t *at(struct soft *c, const struct plain *p)
 
 static bool is_apic(uint32_t msr)
 {
-    return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE ||
-           (msr >= MSR_X2APIC && msr < MSR_X2APIC_END);
+    return msr == LAPIC_MSR_BASE || msr == LAPIC_MSR_TSC_DEADLINE ||
+           msr - LAPIC_MSR_X2APIC < LAPIC_MSR_X2APIC_COUNT;
 }
 
 /* Types of memory that MTRRs may give to it. */
 static bool is_type(uint8_t type)
 {
-    return type <= TYPE_WRITE_BACK && type != 2 && type != 3;
+    return type <= MEMORY_WRITE_BACK && type != 2 && type != 3;
 }
 
 /* Eight types, in a byte each. */
@@ -126,7 +73,7 @@ static bool are_types(uint64_t val, bool pat)
     for (int i = 0; i < 64; i += 8) {
         uint8_t type = val >> i;
 
-        if (!is_type(type) && !(pat && type == TYPE_UNCACHED_MINUS))
+        if (!is_type(type) && !(pat && type == MEMORY_UNCACHED_MINUS))
             return false;
     }
     return true;
@@ -182,7 +129,7 @@ bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
         *val = c->tsc_adjust;
         break;
     case MSR_MICROCODE:
-        *val = (uint64_t)MICROCODE_REVISION << 32;
+        *val = MICROCODE_REVISION;
         break;
     case MSR_MISC_ENABLE:
         *val = c->misc_enable | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;

@@ -11,7 +11,6 @@
 #include "x86/soft/segment.h"
 
 enum {
-    DR7_ENABLES = 0xff,
     SEGMENT_TABLE = 4, /* of a selector: the LDT */
 };
 

@@ -19,7 +19,6 @@ enum {
     BATCH = 4096, /* elements between two looks at who wants something */
     SINGLES = 8,  /* elements done one by one where there is no piece of RAM */
     FEW = 2,      /* elements that are quicker done one by one */
-    DR7_ENABLES = 0xff,
 };
 
 /* Elements to be done before the next look. */

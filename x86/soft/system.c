@@ -16,19 +16,12 @@ enum {
     CR0_BITS =
         CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD,
     CR0_LMSW = CR0_PE | CR0_MP | CR0_EM | CR0_TS,
-    CR3_PCID = 0xfff,
-
-    DR6_FIXED = 0xffff0ff0,
-    DR6_BITS = 0xe00f,
-    DR6_BD = 1 << 13,
-    DR7_FIXED = 1 << 10,
-    DR7_GD = 1 << 13,
+    DR6_BITS = DR6_HITS | DR6_BD | DR6_BS | DR6_BT,
 
     KVM_ENOSYS = 1000,
 };
-#define CR3_NO_FLUSH (UINT64_C(1) << 63)
-#define PHYSICAL     UINT64_C(0xffffffffff) /* addresses of 40 bits */
-#define DR7_BITS     UINT64_C(0xffff23ff)
+#define PHYSICAL UINT64_C(0xffffffffff) /* addresses of 40 bits */
+#define DR7_BITS UINT64_C(0xffff23ff)
 
 /* Both expect c->op. */
 static _Noreturn void refuse(struct soft *c)

@@ -41,7 +41,6 @@ static const struct layout layout32 = {.item = 2,
 enum {
     TSS_TRAP = 0x64,
     TSS_MAP = 0x66,
-    DR6_BT = 1 << 15,
 };
 
 /* What a TSS says about its task. */
