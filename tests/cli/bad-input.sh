@@ -34,6 +34,7 @@ long=$(head -c 3000 /dev/zero | tr '\0' x)
 size=$(wc -c <$kernel)
 
 for minivm in ./minivm build/asan/minivm; do
+    [ -x $minivm ] || continue
     refused "a missing program" "none: No such file" "$TMP/none"
     refused "an empty program" "empty: empty" "$TMP/empty"
     refused "a directory for a program" "directory" "$TMP"

@@ -26,6 +26,7 @@ says() {
 }
 
 for minivm in ./minivm build/asan/minivm; do
+    [ -x $minivm ] || continue
     says "version" "^minivm [0-9]" version
     says "help" "minivm run" help
     for option in kernel boot module exit-port debugcon initrd cmdline mem cpus entry timeout no-reboot symbols stat verbose \
@@ -45,9 +46,9 @@ for minivm in ./minivm build/asan/minivm; do
     refused "two kernels" "exclude" run --pmode os.bin --kernel README.md
     refused "--cpus for a program" "name several programs" run -c 2 guest/minimal.bin
     refused "--cpus for a 32-bit kernel" "has one CPU" run -c 2 --pmode guest/minimal.bin
-    refused "an initramfs for a program" "are for kernels" run guest/minimal.bin -i README.md
-    refused "a command line for a program" "are for kernels" run guest/minimal.bin -p quiet
-    refused "a command for a program" "are for kernels" run guest/minimal.bin -- true
+    refused "an initramfs for a program" "is for kernels" run guest/minimal.bin -i README.md
+    refused "a command line for a program" "is for kernels" run guest/minimal.bin -p quiet
+    refused "a command for a program" "is for kernels" run guest/minimal.bin -- true
     refused "--split of one" "several programs" run --split guest.bin
     refused "--split without a terminal" "needs a terminal" run --split guest.bin guest.bin
     refused "an unknown option" "--frob" run --frob
@@ -58,8 +59,8 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
     refused "a way that there is not" "no such way" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel
-    refused "a way for a program" "are for kernels" run --boot pvh guest/minimal.bin
-    refused "a module for a program" "are for kernels" run --module README.md guest/minimal.bin
+    refused "a way for a program" "is for kernels" run --boot pvh guest/minimal.bin
+    refused "a module for a program" "is for kernels" run --module README.md guest/minimal.bin
     refused "a missing module" "none: No such file" run --module none,words guest/multiboot.elf
     refused "a module without a name" "name is missing" run --module ,words guest/multiboot.elf
     refused "a module for Linux" "say --initrd" run --module README.md $kernel

@@ -141,14 +141,32 @@ static void open_kernel(struct load *l)
 static void check_options(const struct load *l)
 {
     const struct options *o = l->options;
+    const char *said = options_for_kernels(o);
 
     if (o->cpus > 1)
-        die(o->guests ? "--cpus: each 16-bit program has one CPU; name several programs"
-                      : "--cpus: such a program has one CPU");
-    if (o->modules || *o->cmdline || o->command || o->entry || o->boot)
-        die("--initrd, --module, --cmdline, --entry, --boot and -- COMMAND are for kernels, and %s "
-            "is a flat program",
-            l->program[0].name);
+        die(o->guests ? "%s: each 16-bit program has one CPU; name several programs"
+                      : "%s: such a program has one CPU",
+            options_said(o, "cpus"));
+    if (said)
+        die("%s is for kernels, and %s is a flat program", said, l->program[0].name);
+}
+
+static bool is_cpio(const struct image *img)
+{
+    char magic[6];
+
+    return image_peek(img, 0, magic, sizeof(magic)) == sizeof(magic) &&
+           (!memcmp(magic, "070701", 6) || !memcmp(magic, "070702", 6));
+}
+
+/* Several programs, and one of them is a kernel. Perhaps another is its initramfs. */
+static _Noreturn void die_not_alone(const struct load *l, const struct image *kernel)
+{
+    for (int i = 0; i < l->programs; i++)
+        if (is_cpio(&l->program[i]))
+            die("%s: an initramfs; did you mean: minivm run %s --initrd %s", l->program[i].name,
+                kernel->name, l->program[i].name);
+    die("%s: a kernel, which runs alone", kernel->name);
 }
 
 static void open_programs(struct load *l)
@@ -157,13 +175,11 @@ static void open_programs(struct load *l)
 
     if (o->pmode || o->longmode)
         open_program(&l->program[l->programs++], o->pmode ? o->pmode : o->longmode);
-    for (int i = 0; i < o->guests; i++) {
-        struct image *img = &l->program[l->programs++];
-
-        open_program(img, o->guest[i]);
-        if (way_of(img) && o->guests > 1)
-            die("%s: a kernel, which runs alone", img->name);
-    }
+    for (int i = 0; i < o->guests; i++)
+        open_program(&l->program[l->programs++], o->guest[i]);
+    for (int i = 0; i < o->guests && o->guests > 1; i++)
+        if (way_of(&l->program[i]))
+            die_not_alone(l, &l->program[i]);
 }
 
 void load_open(struct load *l, const struct options *o)

@@ -4,6 +4,7 @@
  */
 #include "hw/die.h"
 #include "tools/minivm/minivm.h"
+#include "tools/minivm/option.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,14 +17,31 @@ static const struct {
     {"help", cmd_help},       {"--help", cmd_help},       {"-h", cmd_help},
     {"version", cmd_version}, {"--version", cmd_version},
 };
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* The first word is no command. */
+static _Noreturn void die_unknown(char **argv)
+{
+    const char *near = NULL;
+    int best = NEAR;
+
+    if (argv[0][0] == '-' || is_program(argv[0]))
+        die("did you mean: minivm run %s", shell_words(argv));
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (is_near(argv[0], strlen(argv[0]), commands[i].name, &best))
+            near = commands[i].name;
+    if (near)
+        die("unknown command %s; did you mean: minivm %s", argv[0], near);
+    die("unknown command %s; there are run, check, inspect, help and version ('minivm help')",
+        argv[0]);
+}
 
 int main(int argc, char **argv)
 {
     if (argc < 2)
         die("say what to do: run, check, inspect, help or version ('minivm help')");
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+    for (size_t i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);
-    die("unknown command %s; there are run, check, inspect, help and version ('minivm help')",
-        argv[1]);
+    die_unknown(argv + 1);
 }

@@ -20,6 +20,9 @@ int cmd_inspect(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
+/* More options than there are. */
+#define OPTIONS_MAX 64
+
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *cmdline, *symbols;
@@ -43,9 +46,18 @@ struct options {
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */
     char **command;            /* what follows --, or NULL */
+
+    /* How each option of the table was given, "-k" or "--kernel"; NULL when it was not. */
+    const char *said[OPTIONS_MAX];
 };
 
 /* Fill o from the arguments of `minivm run`. Dies on a bad one. */
 void options_parse(struct options *o, int argc, char **argv);
+
+/* How an option was given, for a message about it; NULL when it was not. */
+const char *options_said(const struct options *o, const char *name);
+
+/* The same of the first that makes sense for kernels only; NULL when none was given. */
+const char *options_for_kernels(const struct options *o);
 
 #endif

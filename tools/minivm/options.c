@@ -1,98 +1,114 @@
 // SPDX-License-Identifier: MIT
 /*
- * The options of `minivm run`: one table, long and short forms as in lkvm.
+ * The command line of `minivm run`, read by the table of options.
  */
 #define _GNU_SOURCE
 #include "hw/die.h"
 #include "hw/pc.h"
 #include "tools/minivm/minivm.h"
+#include "tools/minivm/option.h"
 
+#include <assert.h>
 #include <ctype.h>
-#include <stddef.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum kind {
-    FLAG,
-    STRING,
-    SIZE,
-    NUMBER,
-    SECONDS,
-    MODULE,
-    OPTIONAL, /* --opt or --opt=VALUE */
-    PORT,
-    ABSENT, /* lkvm has it, we do not */
+/* An option as it stands on the command line, and the table's row for it. */
+struct word {
+    const struct option *opt;
+    char *said; /* "-k", "--kernel" */
 };
 
-struct option {
-    const char *name;
-    char letter;
-    enum kind kind;
-    size_t offset;
-};
-
-/* --entry was not given. */
-#define ANY_ENTRY (-1)
-
-static const struct option table[] = {
-    {"kernel", 'k', STRING, offsetof(struct options, kernel)},
-    {"pmode", 0, STRING, offsetof(struct options, pmode)},
-    {"long", 0, STRING, offsetof(struct options, longmode)},
-    {"engine", 0, STRING, offsetof(struct options, engine)},
-    {"soft-clock", 0, STRING, offsetof(struct options, soft_clock)},
-    {"boot", 0, STRING, offsetof(struct options, boot)},
-    {"initrd", 'i', MODULE, 0},
-    {"module", 0, MODULE, 0},
-    {"cmdline", 'p', STRING, offsetof(struct options, cmdline)},
-    {"params", 0, STRING, offsetof(struct options, cmdline)},
-    {"mem", 'm', SIZE, offsetof(struct options, mem)},
-    {"cpus", 'c', NUMBER, offsetof(struct options, cpus)},
-    {"entry", 0, NUMBER, offsetof(struct options, entry)},
-    {"timeout", 0, SECONDS, offsetof(struct options, timeout)},
-    {"symbols", 0, STRING, offsetof(struct options, symbols)},
-    {"no-reboot", 0, FLAG, offsetof(struct options, no_reboot)},
-    {"stat", 0, FLAG, offsetof(struct options, stat)},
-    {"debugcon", 0, OPTIONAL, 0},
-    {"exit-port", 0, PORT, offsetof(struct options, exit_port)},
-    {"verbose", 0, FLAG, offsetof(struct options, verbose)},
-    {"split", 0, FLAG, offsetof(struct options, split)},
-    {"disk", 'd', ABSENT, 0},
-};
-#define OPTIONS (sizeof(table) / sizeof(table[0]))
-
-static const struct option *look_up(const char *name, size_t len)
+char *shell_words(char *const *words)
 {
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (strlen(table[i].name) == len && !strncmp(table[i].name, name, len))
-            return &table[i];
-    return NULL;
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    assert(f);
+    for (int i = 0; words[i]; i++) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "-_=+:,./@%";
+        const char *quote = words[i][strspn(words[i], plain)] || !*words[i] ? "'" : "";
+
+        fprintf(f, "%s%s%s%s", i ? " " : "", quote, words[i], quote);
+    }
+    fclose(f);
+    return text;
+}
+
+bool is_program(const char *name)
+{
+    char longer[4096];
+
+    if (access(name, F_OK) == 0)
+        return true;
+    snprintf(longer, sizeof(longer), "%s.bin", name);
+    return access(longer, F_OK) == 0;
+}
+
+/* Why there is no such option. said is all of it, without its value. */
+static _Noreturn void die_unknown(const char *said)
+{
+    const char *name = said + strspn(said, "-");
+    const struct foreign *f = foreign_option(said);
+    const struct option *near = option_near(name, strlen(name));
+
+    if (option_named(name, strlen(name)))
+        die("%s: write it with two dashes, --%s", said, name);
+    if (f) {
+        char here[256];
+        size_t n = 0;
+
+        for (const char *s = f->here; *s && n < sizeof(here) - 1; s++)
+            if (*s != '`')
+                here[n++] = *s;
+        here[n] = 0;
+        die("%s: %s%s", said, *f->here == '`' ? "here it is " : "", here);
+    }
+    if (near)
+        die("unknown option %s; did you mean --%s?", said, near->name);
+    die("unknown option %s; 'minivm help run' lists them", said);
+}
+
+/* The option that arg begins with; *val is what follows in the same word, or NULL. */
+static struct word find(const char *arg, const char **val)
+{
+    size_t len = strcspn(arg, "=");
+    struct word w = {.said = strndup(arg, len)};
+    const char *name = w.said + 1;
+
+    *val = arg[len] ? arg + len + 1 : NULL;
+    if (*name == '-') {
+        w.opt = option_named(name + 1, strlen(name + 1));
+        if (!w.opt)
+            die_unknown(w.said);
+        return w;
+    }
+    if (!*name)
+        die_unknown(arg);
+    /* -kernel is not -k with the value "ernel". */
+    if (name[1] && (option_named(name, strlen(name)) || foreign_option(w.said)))
+        die_unknown(w.said);
+    w.opt = option_lettered(*name);
+    *val = name[1] ? arg + 2 : NULL;
+    w.said[2] = 0;
+    if (!w.opt)
+        die_unknown(*val ? arg : w.said);
+    return w;
 }
 
 static bool is_option(const char *arg)
 {
-    return !strncmp(arg, "--", 2) && look_up(arg + 2, strcspn(arg + 2, "="));
+    if (!strncmp(arg, "--", 2))
+        return !arg[2] || option_named(arg + 2, strcspn(arg + 2, "="));
+    return arg[0] == '-' && arg[1] && !arg[2] && option_lettered(arg[1]);
 }
 
-static const struct option *find(const char *name, size_t len)
-{
-    const struct option *opt = look_up(name, len);
-
-    if (opt)
-        return opt;
-    die("unknown option --%.*s; 'minivm help run' lists them", (int)len, name);
-}
-
-static const struct option *find_letter(char letter)
-{
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (table[i].letter == letter)
-            return &table[i];
-    die("unknown option -%c; 'minivm help run' lists them", letter);
-}
-
-static uint64_t parse_size(const char *name, const char *s)
+static uint64_t parse_size(const char *said, const char *s)
 {
     static const char units[] = "KMGT";
     char *end;
@@ -112,11 +128,11 @@ static uint64_t parse_size(const char *name, const char *s)
             shift = 10 + 10 * (int)(unit - units);
     }
     if (end == s || !isdigit((unsigned char)*s) || errno || !n || n > UINT64_MAX >> shift)
-        die("--%s %s: not a size; write 256M or 2G (a plain number is in MiB)", name, s);
+        die("%s %s: not a size; write 256M or 2G (a plain number is in MiB)", said, s);
     return (uint64_t)n << shift;
 }
 
-static int parse_number(const char *name, const char *s)
+static int parse_number(const char *said, const char *s)
 {
     char *end;
 
@@ -124,22 +140,22 @@ static int parse_number(const char *name, const char *s)
     long n = strtol(s, &end, 10);
 
     if (end == s || *end || errno || n < 0 || n > INT32_MAX)
-        die("--%s %s: not a number", name, s);
+        die("%s %s: not a number", said, s);
     return n;
 }
 
-static int64_t parse_seconds(const char *name, const char *s)
+static int64_t parse_seconds(const char *said, const char *s)
 {
     char *end;
     double n = strtod(s, &end);
 
     if (end == s || *end || !(n > 0) || n > 1e9)
-        die("--%s %s: not a time in seconds", name, s);
+        die("%s %s: not a time in seconds", said, s);
     return n * 1e9 < 1 ? 1 : (int64_t)(n * 1e9);
 }
 
 /* "off", or a number as C has them: 0x501. */
-static int parse_port(const char *name, const char *s)
+static int parse_port(const char *said, const char *s)
 {
     char *end;
     unsigned long n = strtoul(s, &end, 0);
@@ -147,7 +163,7 @@ static int parse_port(const char *name, const char *s)
     if (!strcmp(s, "off"))
         return 0;
     if (end == s || *end || !isdigit((unsigned char)*s) || n < 1 || n > 0xfffc)
-        die("--%s %s: not a port; write 0x501 or off", name, s);
+        die("%s %s: not a port; write 0x501 or off", said, s);
     return (int)n;
 }
 
@@ -159,10 +175,26 @@ static void add_module(struct options *o, const char *file, bool initrd)
     o->module[o->modules++].initrd = initrd;
 }
 
-static void store(struct options *o, const struct option *opt, const char *val)
+/* val is none of the words that the table allows. */
+static _Noreturn void die_choice(const struct word *w, const char *val)
 {
+    char words[128] = "";
+
+    for (const char *s = w->opt->value; *s; s++) {
+        const char *text = *s != '|' ? (char[]){*s, 0} : strchr(s + 1, '|') ? ", " : " or ";
+
+        strcat(words, text);
+    }
+    die("%s %s: %s", w->said, val, words);
+}
+
+static void store(struct options *o, const struct word *w, const char *val)
+{
+    const struct option *opt = w->opt;
     void *to = (char *)o + opt->offset;
 
+    if (val && opt->value && !option_allows(opt, val))
+        die_choice(w, val);
     switch (opt->kind) {
     case FLAG:
         *(bool *)to = true;
@@ -171,13 +203,13 @@ static void store(struct options *o, const struct option *opt, const char *val)
         *(const char **)to = val;
         break;
     case SIZE:
-        *(uint64_t *)to = parse_size(opt->name, val);
+        *(uint64_t *)to = parse_size(w->said, val);
         break;
     case NUMBER:
-        *(int *)to = parse_number(opt->name, val);
+        *(int *)to = parse_number(w->said, val);
         break;
     case SECONDS:
-        *(int64_t *)to = parse_seconds(opt->name, val);
+        *(int64_t *)to = parse_seconds(w->said, val);
         break;
     case MODULE:
         add_module(o, val, opt->letter);
@@ -187,39 +219,55 @@ static void store(struct options *o, const struct option *opt, const char *val)
         o->debugcon_file = val;
         break;
     case PORT:
-        *(int *)to = parse_port(opt->name, val);
+        *(int *)to = parse_port(w->said, val);
         break;
-    case ABSENT:
-        die("--%s: there are no disks yet; put files in the initramfs with tools/mkinitramfs",
-            opt->name);
+    case OPERAND:
+    case ALIAS:
+        assert(!"the table gives no such row for an option");
     }
+    o->said[opt - option_table] = w->said;
+}
+
+/* An option without its value; argv are the words behind it. The file that it takes may stand
+ * among them. */
+static _Noreturn void die_no_value(const struct word *w, char **argv)
+{
+    if (strcmp(w->opt->value, "FILE") == 0)
+        for (; *argv && strcmp(*argv, "--"); argv++)
+            if (**argv != '-' && is_program(*argv))
+                die("%s needs a value: it takes the file, %s %s", w->said, w->said, *argv);
+    die("%s needs a value: %s %s", w->said, w->said, w->opt->value);
 }
 
 /* One option at argv[i]; the index of its last word. */
-static int parse_option(struct options *o, int argc, char **argv, int i)
+static int parse_option(struct options *o, char **argv, int i)
 {
-    const char *arg = argv[i], *val = NULL;
-    const struct option *opt;
+    const char *val;
+    struct word w = find(argv[i], &val);
 
-    if (arg[1] == '-') {
-        const char *equals = strchr(arg, '=');
-
-        opt = find(arg + 2, equals ? (size_t)(equals - arg - 2) : strlen(arg + 2));
-        val = equals ? equals + 1 : NULL;
-    } else {
-        opt = find_letter(arg[1]);
-        val = arg[2] ? arg + 2 : NULL;
-    }
-    if (opt->kind == FLAG) {
+    if (w.opt->kind == FLAG) {
         if (val)
-            die("--%s takes no value", opt->name);
-    } else if (!val && opt->kind != OPTIONAL) {
-        if (i + 1 == argc || is_option(argv[i + 1]))
-            die("--%s needs a value", opt->name);
+            die("%s takes no value", w.said);
+    } else if (!val && w.opt->kind != OPTIONAL) {
+        if (!argv[i + 1] || is_option(argv[i + 1]))
+            die_no_value(&w, argv + i + 1);
         val = argv[++i];
     }
-    store(o, opt, val);
+    store(o, &w, val);
     return i;
+}
+
+const char *options_said(const struct options *o, const char *name)
+{
+    return o->said[option_named(name, strlen(name)) - option_table];
+}
+
+const char *options_for_kernels(const struct options *o)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (o->said[i] && option_table[i].kernels)
+            return o->said[i];
+    return o->command ? "-- COMMAND" : NULL;
 }
 
 static void add_guest(struct options *o, const char *name)
@@ -229,26 +277,64 @@ static void add_guest(struct options *o, const char *name)
     o->guest[o->guests++] = name;
 }
 
+/* A shell took --cmdline a b apart: the words from argv[first] on are no files, but more of the
+ * command line at argv[first - 1]. */
+static _Noreturn void die_unquoted(const char *said, char **argv, int first)
+{
+    int end = first;
+    char text[1024] = "";
+
+    while (argv[end] && argv[end][0] != '-' && !is_program(argv[end]))
+        end++;
+    for (int i = first - 1; i < end && strlen(text) < sizeof(text) / 2; i++) {
+        const char *word = argv[i];
+
+        if (i == first - 1 && !strncmp(word, said, strlen(said)))
+            word += strlen(said) + (word[strlen(said)] == '=');
+        snprintf(text + strlen(text), sizeof(text) / 2, "%s%s", *text ? " " : "", word);
+    }
+    die("%s: no such file; if it is part of the command line, quote that: %s '%s'", argv[first],
+        said, text);
+}
+
+/* What each guest is named by: one of these at most. */
+static void validate_kinds(const struct options *o)
+{
+    static const char *const kinds[] = {"kernel", "pmode", "long"};
+    const char *first = NULL;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const char *said = options_said(o, kinds[i]);
+
+        if (first && said)
+            die("%s and %s exclude each other", first, said);
+        if (said)
+            first = said;
+    }
+    if (!first && !o->guests)
+        die("nothing to run; name a program or a kernel ('minivm help run')");
+    if (o->kernel && o->guests)
+        die("%s %s and %s exclude each other; an initramfs goes with --initrd", first, o->kernel,
+            o->guest[0]);
+    if (first && o->guests)
+        die("%s and the 16-bit program %s exclude each other", first, o->guest[0]);
+}
+
 static void validate(const struct options *o)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    const char *mem = options_said(o, "mem");
 
-    if (!o->kernel + !o->pmode + !o->longmode + !o->guests != 3)
-        die(o->kernel || o->pmode || o->longmode || o->guests
-                ? "--kernel, --pmode, --long and 16-bit programs exclude each other"
-                : "nothing to run; name a program or a kernel ('minivm help run')");
+    validate_kinds(o);
     if (o->mem && o->mem < 1 << 20)
-        die("--mem: too little; a guest needs 1M at least, and says so when it needs more");
+        die("%s: too little; a guest needs 1M at least, and says so when it needs more", mem);
     if (o->mem > host)
-        die("--mem %lluM: more than this host's %lluM", (unsigned long long)(o->mem >> 20),
+        die("%s %lluM: more than this host's %lluM", mem, (unsigned long long)(o->mem >> 20),
             (unsigned long long)(host >> 20));
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
-        die("--cpus %d: from 1 to %d", o->cpus, PC_MAX_CPUS);
-    if (strcmp(o->engine, "auto") && strcmp(o->engine, "kvm") && strcmp(o->engine, "soft"))
-        die("%s%s: auto, kvm or soft",
-            o->engine == getenv("MINIVM_ENGINE") ? "MINIVM_ENGINE=" : "--engine ", o->engine);
-    if (strcmp(o->soft_clock, "host") && strcmp(o->soft_clock, "instructions"))
-        die("--soft-clock %s: host or instructions", o->soft_clock);
+        die("%s %d: from 1 to %d", options_said(o, "cpus"), o->cpus, PC_MAX_CPUS);
+    if (!option_allows(option_named("engine", 6), o->engine))
+        die("MINIVM_ENGINE=%s: auto, kvm or soft", o->engine);
     if (!strcmp(o->soft_clock, "instructions")) {
         if (!strcmp(o->engine, "kvm"))
             die("--soft-clock instructions: KVM does not count them; --engine soft does");
@@ -258,8 +344,6 @@ static void validate(const struct options *o)
     if (o->boot && !way_named(o->boot))
         die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",
             o->boot);
-    if (o->entry != ANY_ENTRY && o->entry != 32 && o->entry != 64)
-        die("--entry %d: 32 or 64", o->entry);
     if (o->split && o->guests < 2)
         die("--split is for several programs");
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
@@ -271,9 +355,10 @@ static void validate(const struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
+    const char *cmdline = NULL; /* how it was said, as long as what follows may belong to it */
+
     *o = (struct options){.cmdline = "",
                           .cpus = 1,
-                          .entry = ANY_ENTRY,
                           .exit_port = PC_EXIT_PORT,
                           .engine = getenv("MINIVM_ENGINE"),
                           .soft_clock = "host"};
@@ -290,13 +375,18 @@ void options_parse(struct options *o, int argc, char **argv)
             exit(cmd_help(2, (char *[]){"help", "run"}));
         if (!*argv[i])
             die("an empty argument; 'minivm help run' lists the options");
-        if (argv[i][0] == '-' && argv[i][1])
-            i = parse_option(o, argc, argv, i);
-        else
+        if (argv[i][0] == '-' && argv[i][1]) {
+            const char *before = o->cmdline;
+
+            i = parse_option(o, argv, i);
+            cmdline = o->cmdline != before ? options_said(o, "cmdline") : NULL;
+        } else {
+            if (cmdline && !is_program(argv[i]))
+                die_unquoted(cmdline, argv, i);
+            cmdline = NULL;
             add_guest(o, argv[i]);
+        }
     }
     validate(o);
-    if (o->entry == ANY_ENTRY)
-        o->entry = 0;
     o->mem &= ~UINT64_C(0xfff);
 }

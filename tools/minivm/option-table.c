@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The options of `minivm run`, with long and short forms as in lkvm.
+ */
+#include "hw/pc.h"
+#include "tools/minivm/minivm.h"
+#include "tools/minivm/option.h"
+
+#include <string.h>
+
+#define AT(member) offsetof(struct options, member)
+
+const struct option option_table[] = {
+    {"KERNEL", 0, OPERAND, 0, NULL,
+     .text = "a kernel: a bzImage, a `vmlinux`, a PVH or Multiboot (1, 2) kernel; compressed by "
+             "gzip, xz, lzma, zstd, lz4 or bzip2, or not",
+     .group = "What to run"},
+    {"FILE...", 0, OPERAND, 0, NULL,
+     .text = "1 to 16 flat 16-bit programs (`.bin` may be left out), which run at once; with 1 to "
+             "4 each has 256 KiB of memory, with more 64 KiB"},
+    {"-- COMMAND [ARG]...", 0, OPERAND, 0, NULL,
+     .text =
+         "run COMMAND in the guest in place of a shell; its output and its status are minivm's"},
+    {"kernel", 'k', STRING, AT(kernel), "FILE", .text = "the same as KERNEL"},
+    {"pmode", 0, STRING, AT(pmode), "FILE",
+     .text = "a flat 32-bit kernel, such as `os-1k/kernel.bin`"},
+    {"long", 0, STRING, AT(longmode), "FILE", .text = "a flat 64-bit program"},
+
+    {"initrd", 'i', MODULE, 0, "FILE",
+     .text = "the initramfs: cpio, compressed or not, as `tools/mkinitramfs` makes it; several are "
+             "joined",
+     .kernels = true, .group = "Of kernels"},
+    {"cmdline", 'p', STRING, AT(cmdline), "STRING",
+     .text = "more for the kernel's command line, after minivm's own: `console=ttyS0 quiet "
+             "panic=-1 reboot=panic_warm`",
+     .kernels = true},
+    {"params", 0, ALIAS, 0, "cmdline", .text = NULL},
+    {"module", 0, MODULE, 0, "FILE[,ARGS]",
+     .text = "a file for a Multiboot or PVH kernel, and words for it; may be repeated",
+     .kernels = true},
+    {"boot", 0, STRING, AT(boot), "WAY",
+     .text = "how to boot the kernel, when it offers several ways: `bzimage`, `pvh`, `multiboot2`, "
+             "`multiboot`, `linux64` (`minivm inspect FILE` lists them)",
+     .kernels = true},
+    {"entry", 0, NUMBER, AT(entry), "32|64",
+     .text = "which entry point of a bzImage to use (default: 64 if it has one)", .kernels = true},
+    {"cpus", 'c', NUMBER, AT(cpus), "N",
+     .text = "CPUs, 1 to 64 (default 1): one socket of N cores"},
+
+    {"mem", 'm', SIZE, AT(mem), "SIZE",
+     .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "
+             "`--pmode` 4M, 16-bit programs 1M)",
+     .group = "Of every guest"},
+    {"engine", 0, STRING, AT(engine), "auto|kvm|soft",
+     .text = "`kvm`; `soft`: a processor made of C, which needs no KVM; or `auto`, the default: "
+             "KVM if it truly runs such a guest, else `soft` (also: set `MINIVM_ENGINE`)"},
+    {"soft-clock", 0, STRING, AT(soft_clock), "host|instructions",
+     .text =
+         "`instructions`: engine soft counts the guest's time in instructions, a nanosecond each, "
+         "not in the host's: with the same input it does the same again, to the last instruction"},
+    {"exit-port", 0, PORT, AT(exit_port), "PORT",
+     .text = "where a write ends the machine with status value * 2 + 1, as QEMU's isa-debug-exit "
+             "does (default `0xf4`); `off`: nowhere"},
+    {"no-reboot", 0, FLAG, AT(no_reboot), NULL, .text = "a guest that reboots ends"},
+    {"timeout", 0, SECONDS, AT(timeout), "SECONDS",
+     .text = "stop after that time, and say where the guest was"},
+
+    {"split", 0, FLAG, AT(split), NULL, .text = "several programs on a divided screen",
+     .group = "What is shown"},
+    {"debugcon", 0, OPTIONAL, 0, "FILE",
+     .text = "print what the guest writes to port 0xe9 or 0x402 on stderr, or to a file"},
+    {"symbols", 0, STRING, AT(symbols), "FILE",
+     .text = "the kernel's `System.map`, or a copy of the guest's `/proc/kallsyms`, to name "
+             "addresses in reports"},
+    {"verbose", 0, FLAG, AT(verbose), NULL,
+     .text = "print every exit from the guest to minivm on stderr: port, direction, size, value, "
+             "device; hypercalls by name; first, which engine and why"},
+    {"stat", 0, FLAG, AT(stat), NULL,
+     .text = "at the end, print a line for each CPU on stderr: exits by reason since its last "
+             "boot, status; with KVM the processor's time in the guest, with engine soft "
+             "instructions, blocks decoded, TLB misses, interrupts"},
+};
+const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);
+
+_Static_assert(sizeof(option_table) / sizeof(option_table[0]) <= OPTIONS_MAX,
+               "struct options remembers how each option was said");
+
+static bool same(const char *name, const char *other, size_t len)
+{
+    return strlen(name) == len && !strncmp(name, other, len);
+}
+
+const struct option *option_named(const char *name, size_t len)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *opt = &option_table[i];
+
+        if (opt->kind != OPERAND && same(opt->name, name, len))
+            return opt->kind == ALIAS ? option_named(opt->value, strlen(opt->value)) : opt;
+    }
+    return NULL;
+}
+
+const struct option *option_lettered(char letter)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if (letter && option_table[i].letter == letter)
+            return &option_table[i];
+    return NULL;
+}
+
+bool option_allows(const struct option *opt, const char *word)
+{
+    const char *s = opt->value;
+
+    while (strchr(opt->value, '|')) {
+        size_t len = strcspn(s, "|");
+
+        if (same(word, s, len))
+            return true;
+        if (!s[len])
+            return false;
+        s += len + 1;
+    }
+    return true;
+}

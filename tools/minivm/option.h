@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of options: the one place that knows them. The parser reads it (options.c), and the
+ * help, the manual and the shells' completions are printed from it (help.c, reference.c).
+ */
+#ifndef TOOLS_MINIVM_OPTION_H
+#define TOOLS_MINIVM_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct options;
+
+enum option_kind {
+    OPERAND, /* no option, but part of the command: FILE... */
+    ALIAS,   /* another name, which is not listed, of the option called value */
+    FLAG,
+    STRING,
+    SIZE,
+    NUMBER,
+    SECONDS,
+    MODULE,
+    OPTIONAL, /* --opt or --opt=VALUE */
+    PORT,
+};
+
+struct option {
+    const char *name;
+    char letter; /* 0 for none */
+    enum option_kind kind;
+    size_t offset;     /* in struct options, of what it sets */
+    const char *value; /* what it takes: FILE, or the words there are: kvm|soft|auto; or NULL */
+    const char *text;  /* what it does; `words to be typed` stand in backticks */
+    bool kernels;      /* it makes sense for kernels only, not for flat programs */
+    const char *group; /* with the first of a group, its heading; else NULL */
+};
+
+extern const struct option option_table[];
+extern const size_t option_count;
+
+/* The option that is called name (len bytes of it, without dashes) or letter; NULL for none. An
+ * alias is the option it stands for. */
+const struct option *option_named(const char *name, size_t len);
+const struct option *option_lettered(char letter);
+
+/* May word be the option's value, as far as the table tells? */
+bool option_allows(const struct option *opt, const char *word);
+
+/* The option whose name a misspelt one is like; NULL when there is none. */
+const struct option *option_near(const char *name, size_t len);
+
+/* Is word (len bytes of it) like name, and more so than *best mistakes? Then *best is how many it
+ * has. Begin with NEAR. */
+#define NEAR 4
+bool is_near(const char *word, size_t len, const char *name, int *best);
+
+/* What other monitors call an option: their names for it, and what to say or to do here. */
+struct foreign {
+    const char *qemu, *lkvm, *vng, *others; /* options, each with its dashes; NULL for none */
+    const char *here; /* begins with a backtick when there is such an option */
+};
+
+extern const struct foreign foreign_table[];
+extern const size_t foreign_count;
+
+/* The row of an option, "-append", or NULL. Dashes are looked at only where they make a difference,
+ * as for -cpu and --cpu. */
+const struct foreign *foreign_option(const char *said);
+
+/* For the shells' completions, the manual and the README, on stdout. */
+void print_bash_completion(void);
+void print_zsh_completion(void);
+void print_option_list(void);
+void print_foreign_table(void);
+
+/* Is there such a file? The name of a program may lack its .bin. */
+bool is_program(const char *name);
+
+/* Words of a command, quoted for a shell; the caller frees it. */
+char *shell_words(char *const *words);
+
+#endif
