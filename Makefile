@@ -74,7 +74,7 @@ $B/unit/%: $B/tests/unit/%.o $B/libminivm.a
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
 # Instructions compared with the real processor, and with another decoder where there is one.
-$B/soft/native: $(patsubst %,$B/tests/soft/%.o,native generate exceptions cases real made) $B/libminivm.a
+$B/soft/native: $(patsubst %,$B/tests/soft/%.o,native generate exceptions freedoms cases real made) $B/libminivm.a
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)

@@ -121,6 +121,9 @@ void made_run(const struct sample *s, struct state *out)
         out->vector = c->vector;
         out->error = c->has_error_code ? c->error_code : 0;
         out->cr2 = c->vector == EXCEPTION_PF ? c->cr2 : 0;
+        /* Linux says of all addresses that are never a program's that they are present. */
+        if (out->cr2 >= USER_END)
+            out->error |= 1;
     } else {
         for (int i = 0; i < STEPS && out->vector == STUCK; i++) {
             if (at_end(c))

@@ -5,6 +5,7 @@
  *
  *     generate   makes random ones from the tables of opcodes
  *     exceptions what is not compared, and why
+ *     freedoms   what the manuals leave to the processor
  *     cases      reads and writes them as text
  *     real       runs them natively
  *     made       runs them on x86/soft
@@ -29,6 +30,7 @@ enum {
     CONST_SIZE = 0x1000,
     INT3 = 0xcc,
 };
+#define USER_END UINT64_C(0x7ffffffff000)
 
 enum {
     ENDED = -1, /* went on to an INT3 */
@@ -80,26 +82,20 @@ const char *row_excluded(const struct soft_row *row);
 /* The same of a sample of a row that is. */
 const char *sample_excluded(const struct sample *s);
 
-/* Take out of both what s may store as the processor likes. */
-void blur_memory(const struct sample *s, bool faulted, struct memory *a, struct memory *b);
+/* Is the first word of text one of those in list, separated by spaces? */
+bool is_one_of(const char *list, const char *text);
 
-/* Flags that are not compared after s; ended: it did so, even if the next one faulted. */
-uint32_t undefined_flags(const struct sample *s, bool ended);
+bool host_is_intel(void);
 
-/* Bits of the x87 status word that are not. */
-uint16_t undefined_fsw(const struct sample *s);
+/* ---- freedoms.c ---- */
 
-/* May the real processor have ended so, and one of another vendor as the other did? */
-bool ends_excused(const struct sample *s, const struct state *want, const struct state *got);
-
-/* Are x87's registers open? */
-bool mmx_free(const struct sample *s, bool faulted);
-
-/* Are the general registers but RSP open? */
-bool registers_free(const struct sample *s, bool faulted);
-
-/* Is it open which byte's access a page fault tells of? */
-bool cr2_is_free(const struct sample *s);
+/*
+ * Both have run s: the real processor came to want, the CPU made of C to got. Where the manuals
+ * leave it open which of several things is done, and what the real processor did is one of them,
+ * got and made become that. before: what DATA had.
+ */
+void follow(const struct sample *s, const struct state *want, struct state *got,
+            const struct memory *real, const struct memory *made, const uint8_t *before);
 
 /* ---- generate.c ---- */
 

@@ -281,10 +281,10 @@ static _Noreturn void not_canonical(struct soft *c, int seg)
 }
 
 /* Operands of odd sizes are x87's: numbers of 10 bytes, and states whose parts have 4 or, with
- * 16-bit operands, 2 bytes. */
+ * 16-bit operands, 2 bytes. FXSAVE's area has 512. */
 static void check_alignment(struct soft *c, uint64_t linear, int size)
 {
-    int n = !(size & (size - 1)) ? size : size == 10 ? 8 : size & 2 ? 2 : 4;
+    int n = size == 512 ? 16 : !(size & (size - 1)) ? size : size == 10 ? 8 : size & 2 ? 2 : 4;
 
     if (unlikely(linear & (n - 1)) && c->cr0 & CR0_AM && c->eflags & EFLAGS_AC && c->cpl == 3)
         soft_raise_code(c, EXCEPTION_AC, 0);
