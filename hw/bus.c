@@ -25,9 +25,10 @@ void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d)
 
 static const struct bus_slot *find(const struct bus *b, uint64_t addr)
 {
-    for (int i = 0; i < b->n; i++)
-        if (addr - b->slot[i].base < b->slot[i].len)
-            return &b->slot[i];
+    for (; b; b = b->behind)
+        for (int i = 0; i < b->n; i++)
+            if (addr - b->slot[i].base < b->slot[i].len)
+                return &b->slot[i];
     return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus: who answers at an address. The machine has two, ports and memory-mapped I/O.
+ * A bus: who answers at an address. A board has two, ports and memory-mapped I/O. Behind a bus may
+ * be another one: so each CPU has ports of its own before those of its board.
  */
 #ifndef HW_BUS_H
 #define HW_BUS_H
@@ -10,6 +11,7 @@
 #define BUS_SLOTS 32
 
 struct bus {
+    struct bus *behind; /* where the addresses go that nobody here answers; NULL for nowhere */
     int n;
     struct bus_slot {
         uint64_t base, len;
@@ -31,10 +33,10 @@ void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 uint64_t bus_read(struct bus *b, uint64_t addr, int size);
 void bus_write(struct bus *b, uint64_t addr, int size, uint64_t val);
 
-/* Who answers at addr, or NULL. */
+/* Who answers at addr, here or behind, or NULL. */
 const struct device *bus_device(const struct bus *b, uint64_t addr);
 
-/* Pull the reset line: every device on the bus once. */
+/* Pull the reset line: every device on the bus once, and none behind it. */
 void bus_reset(struct bus *b);
 
 #endif

@@ -11,13 +11,12 @@
 #include "hw/port-hypercall.h"
 #include "hw/port-hypercall-abi.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 
 static void put(struct port_hypercall *h, const void *buf, size_t n)
 {
-    console_put(h->caller.console(h->caller.of), buf, n);
+    console_put(h->console, buf, n);
 }
 
 static struct hypercall_regs regs(struct port_hypercall *h)
@@ -28,22 +27,12 @@ static struct hypercall_regs regs(struct port_hypercall *h)
     return r;
 }
 
-/* The caller's bit in h->getchar. */
-static uint64_t self(struct port_hypercall *h)
-{
-    unsigned index = h->caller.index(h->caller.of);
-
-    assert(index < HYPERCALL_CALLERS);
-    return UINT64_C(1) << index;
-}
-
 static uint8_t get(struct port_hypercall *h)
 {
-    struct console *c = h->caller.console(h->caller.of);
     int in;
 
     do
-        in = console_get(c);
+        in = console_get(h->console);
     while (in == CONSOLE_BREAK);
     return in == CONSOLE_EMPTY ? HYPERCALL_NO_INPUT : in;
 }
@@ -67,12 +56,11 @@ static void put_memory(struct port_hypercall *h, uint32_t gpa, uint32_t len)
 static uint64_t port_hypercall_read(struct device *d, uint64_t off, int size)
 {
     struct port_hypercall *h = container_of(d, struct port_hypercall, dev);
-    uint64_t me = self(h);
 
     (void)size;
-    if (off != 0 || !(h->getchar & me))
+    if (off != 0 || !h->getchar)
         return UINT64_MAX;
-    h->getchar &= ~me;
+    h->getchar = false;
     return ~UINT64_C(0xff) | get(h);
 }
 
@@ -91,7 +79,7 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
         put(h, &(uint8_t){regs(h).ebx}, 1);
         break;
     case HYPERCALL_GETCHAR:
-        h->getchar |= self(h);
+        h->getchar = true;
         break;
     case HYPERCALL_PUTNUM:
         put_number(h, regs(h).ebx);
@@ -108,10 +96,10 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
 
 static void port_hypercall_reset(struct device *d)
 {
-    container_of(d, struct port_hypercall, dev)->getchar = 0;
+    container_of(d, struct port_hypercall, dev)->getchar = false;
 }
 
-void port_hypercall_init(struct port_hypercall *h, const struct ram *ram,
+void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct console *console,
                          struct hypercall_caller caller)
 {
     *h = (struct port_hypercall){
@@ -124,6 +112,7 @@ void port_hypercall_init(struct port_hypercall *h, const struct ram *ram,
                 .reset = port_hypercall_reset,
             },
         .ram = ram,
+        .console = console,
         .caller = caller,
     };
 }

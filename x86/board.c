@@ -26,15 +26,15 @@ static struct irq isa_line(struct board *b, int n)
     return (struct irq){isa_irq, b, n};
 }
 
-/* A wire that stops the machine for the reason that stands at its pin; where each CPU has a board,
- * only the guest that pulled it. */
+/* A wire that stops the machine for the reason that stands at its pin; of several guests, only the
+ * board's own. */
 static void stop_line(void *to, int pin, bool level)
 {
     struct board *b = to;
     struct machine *m = b->machine;
 
-    if (level && m->boards > 1)
-        vcpu_exit(m->current, 0);
+    if (level && m->config.guests > 1)
+        vcpu_exit(b->vcpu, 0);
     else if (level)
         machine_stop(m, pin);
 }
@@ -53,43 +53,47 @@ static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool l
     m->engine->route(m, pin, addr, data, level);
 }
 
-static unsigned caller_index(void *of)
-{
-    return ((struct machine *)of)->current->index;
-}
-
 static void caller_regs(void *of, struct hypercall_regs *r)
 {
-    struct machine *m = of;
+    struct vcpu *v = of;
     uint64_t gpr[16];
 
-    m->engine->gpr(m->current, gpr);
+    v->machine->engine->gpr(v, gpr);
     *r = (struct hypercall_regs){.ebx = gpr[RBX], .ecx = gpr[RCX], .esi = gpr[RSI]};
-}
-
-static struct console *caller_console(void *of)
-{
-    return ((struct machine *)of)->current->console;
 }
 
 static void caller_exit(void *of, int status)
 {
-    vcpu_exit(((struct machine *)of)->current, status);
+    vcpu_exit(of, status);
 }
 
 /* The user may have put it where something else is. At 0x501, which QEMU has without being told, is
  * the hypercall port's second byte, and nobody writes to that alone. */
-static void attach_exit_port(struct board *b, uint16_t port)
+static void attach_exit_port(struct vcpu *v, uint16_t port)
 {
+    exit_port_init(&v->exit_port, caller_exit, v);
     if (!port)
         return;
     for (int i = 0; i < EXIT_PORT_LEN; i++) {
-        const struct device *d = bus_device(&b->pio, port + i);
+        const struct device *d = bus_device(&v->pio, port + i);
 
-        if (d && !(d == &b->hypercall.dev && port > HYPERCALL_PORT))
+        if (d && !(d == &v->hypercall.dev && port > HYPERCALL_PORT))
             die("the exit port at %#x would be in the way of %s; put it elsewhere", port, d->name);
     }
-    bus_cover(&b->pio, port, EXIT_PORT_LEN, &b->exit_port.dev);
+    bus_cover(&v->pio, port, EXIT_PORT_LEN, &v->exit_port.dev);
+}
+
+void board_plug(struct board *b, struct vcpu *v, struct console *console)
+{
+    struct machine *m = b->machine;
+    struct hypercall_caller caller = {caller_regs, caller_exit, v};
+
+    v->board = b;
+    v->console = console;
+    v->pio.behind = &b->pio;
+    port_hypercall_init(&v->hypercall, &m->ram, console, caller);
+    bus_attach(&v->pio, HYPERCALL_PORT, 2, &v->hypercall.dev);
+    attach_exit_port(v, m->config.exit_port);
 }
 
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
@@ -101,9 +105,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     struct irq off = {stop_line, b, STOP_POWEROFF};
     struct irq intr = {vcpu_intr, v, 0};
     struct ioapic_out messages = {ioapic_send, ioapic_route, m};
-    struct hypercall_caller caller = {caller_index, caller_regs, caller_console, caller_exit, m};
 
     b->machine = m;
+    b->vcpu = v;
 
     /* Chips, and the wires that leave them. */
     pic_init(&b->pic, intr);
@@ -115,10 +119,8 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     acpi_pm_init(&b->acpi_pm, &m->clock, isa_line(b, PC_SCI_IRQ), off);
     reset_port_init(&b->reset_port, a20, reset);
     pci_init(&b->pci, &b->reset_port.control);
-    port_hypercall_init(&b->hypercall, &m->ram, caller);
     debug_port_init(&b->debug_port, c->debug, c->debug_to);
     debug_port_init(&b->debug_port_402, c->debug, c->debug_to);
-    exit_port_init(&b->exit_port, caller_exit, m);
     power_port_init(&b->power_port, off);
 
     /* Where the board decodes them. */
@@ -134,12 +136,10 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
     bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);
     bus_attach(&b->pio, 0x4d0, 2, &b->pic.elcr);
-    bus_attach(&b->pio, HYPERCALL_PORT, 2, &b->hypercall.dev);
     bus_attach(&b->pio, PC_ACPI_PM, ACPI_PM_LEN, &b->acpi_pm.dev);
     bus_attach(&b->pio, 0xcf8, PCI_LEN, &b->pci.dev);
     bus_attach(&b->pio, 0x8900, 1, &b->power_port.shutdown);
     bus_attach(&b->pio, 0xb004, 2, &b->power_port.control);
-    attach_exit_port(b, c->exit_port);
     if (c->apic)
         bus_attach(&b->mmio, PC_IOAPIC_BASE, 0x1000, &b->ioapic.dev);
 

@@ -19,9 +19,9 @@
  *    0070            rtc                     8  rtc
  *    0092            reset-port              9  acpi-pm (SCI)
  *    00e9 0402       debug-port             12  i8042, aux
- *    00f4            exit-port, or where config.exit_port says
+ *    00f4            exit-port, or where config.exit_port says: each CPU's own
  *    03f8            serial8250, COM1
- *    0500            port-hypercall
+ *    0500            port-hypercall: each CPU's own
  *    0600            acpi-pm
  *    0cf8            pci, in it 0cf9: reset-port
  *    8900 b004       power-port
@@ -32,14 +32,12 @@
 #include "hw/acpi-pm.h"
 #include "hw/bus.h"
 #include "hw/debug-port.h"
-#include "hw/exit-port.h"
 #include "hw/i8042.h"
 #include "hw/ioapic.h"
 #include "hw/pc.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
 #include "hw/pit.h"
-#include "hw/port-hypercall.h"
 #include "hw/power-port.h"
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
@@ -50,6 +48,7 @@ struct vcpu;
 
 struct board {
     struct machine *machine;
+    struct vcpu *vcpu; /* the CPU that boots */
     struct bus pio, mmio;
 
     struct isa_line {
@@ -64,15 +63,16 @@ struct board {
     struct acpi_pm acpi_pm;
     struct reset_port reset_port;
     struct pci pci;
-    struct port_hypercall hypercall;
     struct debug_port debug_port, debug_port_402;
-    struct exit_port exit_port;
     struct power_port power_port;
 };
 
-/* Put a board together in machine m, with a console at COM1 and behind the hypercall port, whose
- * PIC interrupts v. The struct must stay where it is. */
+/* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC
+ * interrupts. The struct must stay where it is. */
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console);
+
+/* Put a CPU into it: v->board, v->pio, and the ports that only this CPU sees. */
+void board_plug(struct board *b, struct vcpu *v, struct console *console);
 
 /* Pull the reset line of all chips. Machine locked, or nothing runs. */
 void board_reset(struct board *b);

@@ -572,7 +572,7 @@ static void handle_io(struct vcpu *v)
 {
     struct kvm_run *run = ((struct kvm_vcpu *)v->engine)->run;
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
-    struct bus *b = &v->board->pio;
+    struct bus *b = &v->pio;
     int size = run->io.size;
 
     for (uint32_t i = 0; i < run->io.count; i++, data += size) {
@@ -674,13 +674,6 @@ static enum vcpu_stop run_error(struct vcpu *v, int error)
     return fail(v, "KVM_RUN: %s", strerror(error));
 }
 
-/* Is there somebody to come back for? */
-static bool wanted(struct vcpu *v)
-{
-    return machine_stopping(v->machine) || v->exited ||
-           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
-}
-
 static enum vcpu_stop kvm_run(struct vcpu *v)
 {
     struct kvm_vcpu *k = v->engine;
@@ -689,7 +682,7 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
     for (;;) {
         /* A kick after this line makes KVM_RUN return at once; one before it shows below. */
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-        if (wanted(v))
+        if (vcpu_wanted(v))
             return VCPU_KICKED;
         offer_interrupt(v);
 

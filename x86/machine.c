@@ -200,13 +200,19 @@ static void make_vcpus(struct machine *m)
     }
 }
 
-static void make_boards(struct machine *m)
+static void make_boards(struct machine *m, struct console *const *consoles)
 {
-    m->boards = m->config.apic ? 1 : m->config.cpus;
-    m->board = calloc(m->boards, sizeof(*m->board));
+    int guests = m->config.guests;
+
+    m->board = calloc(guests, sizeof(*m->board));
     assert(m->board);
-    for (int i = 0; i < m->boards; i++)
-        board_build(&m->board[i], m, &m->vcpu[i], m->vcpu[i].console);
+    for (int i = 0; i < guests; i++)
+        board_build(&m->board[i], m, &m->vcpu[i], consoles[i]);
+    for (int i = 0; i < m->config.cpus; i++) {
+        int guest = guests > 1 ? i : 0;
+
+        board_plug(&m->board[guest], &m->vcpu[i], consoles[guest]);
+    }
 }
 
 void machine_build(struct machine *m, const struct config *c, struct console *const *consoles)
@@ -214,6 +220,8 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     pthread_condattr_t attr;
 
     assert(c->cpus >= 1 && c->cpus <= PC_MAX_CPUS);
+    assert(c->guests == c->cpus || (c->guests == 1 && c->apic));
+    assert(c->guests == 1 || !c->apic);
     memset(m, 0, sizeof(*m));
     m->config = *c;
     m->engine = c->engine;
@@ -231,12 +239,9 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
         v->machine = m;
         v->index = i;
         snprintf(v->name, sizeof(v->name), "CPU %d", i);
-        v->console = consoles[c->apic ? 0 : i];
         pthread_cond_init(&v->wake, &attr);
     }
-    make_boards(m);
-    for (int i = 0; i < c->cpus; i++)
-        m->vcpu[i].board = &m->board[c->apic ? 0 : i];
+    make_boards(m, consoles);
     m->engine->open(m);
     make_vcpus(m);
 }
@@ -262,8 +267,10 @@ void machine_reset(struct machine *m)
     m->engine->close(m);
     madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
     m->engine->open(m);
-    for (int i = 0; i < m->boards; i++)
+    for (int i = 0; i < m->config.guests; i++)
         board_reset(&m->board[i]);
+    for (int i = 0; i < m->config.cpus; i++)
+        bus_reset(&m->vcpu[i].pio);
     make_vcpus(m);
 }
 
@@ -356,10 +363,8 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)
     struct machine *m = v->machine;
 
     pthread_mutex_lock(&m->lock);
-    m->current = v;
     uint64_t val = bus_read(b, addr, size);
 
-    m->current = NULL;
     pthread_mutex_unlock(&m->lock);
     return val;
 }
@@ -369,9 +374,7 @@ void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint6
     struct machine *m = v->machine;
 
     pthread_mutex_lock(&m->lock);
-    m->current = v;
     bus_write(b, addr, size, val);
-    m->current = NULL;
     pthread_mutex_unlock(&m->lock);
     console_wait(v->console);
 }
@@ -382,10 +385,8 @@ int machine_ack(struct vcpu *v)
     int vector = -1;
 
     pthread_mutex_lock(&m->lock);
-    m->current = v;
     if (v->intr)
         vector = pic_ack(&v->board->pic);
-    m->current = NULL;
     pthread_mutex_unlock(&m->lock);
     return vector;
 }

@@ -2,9 +2,8 @@
 /*
  * The machine: RAM, CPUs, and the boards with their chips.
  *
- * With local APICs there is one board, whose CPUs run one guest. Without, each CPU runs a guest of
- * its own, and has a board of its own: the guests share nothing but RAM, in which each has its
- * place.
+ * It has one board, whose CPUs run one guest. Or it has a board for each of its CPUs, each of which
+ * runs a guest of its own: the guests share nothing but RAM, in which each has its place.
  */
 #ifndef X86_MACHINE_H
 #define X86_MACHINE_H
@@ -21,8 +20,13 @@
 struct config {
     const struct engine *engine;
     uint64_t ram; /* bytes, a multiple of 4 KiB */
-    int cpus;     /* 1 to PC_MAX_CPUS */
-    bool apic;    /* with local APICs and an IOAPIC; without, HLT comes back from the engine */
+    int cpus;     /* 1 to PC_MAX_CPUS, in all */
+    int guests;   /* 1; or as many as cpus, each on a board of its own */
+
+    /* With local APICs and an IOAPIC, for one guest; several CPUs of one guest need them. Without,
+     * HLT comes back from the engine, and with interrupts off it ends the CPU. */
+    bool apic;
+
     void (*debug)(void *to, uint8_t byte); /* ports 0xe9, 0x402; NULL for nobody */
     void *debug_to;
     uint16_t exit_port; /* where hw/exit-port is; 0 for nowhere */
@@ -58,19 +62,17 @@ struct machine {
     const struct engine *engine;
     void *vm; /* the engine's part */
     struct ram ram;
-    struct board *board;
-    int boards;
+    struct board *board; /* config.guests of them */
 
     pthread_mutex_t lock; /* the board: all chips, wires and buses */
     struct event_loop loop;
     struct clock clock;
-    struct watch alarm;   /* the timerfd behind the clock */
-    uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
-    uint64_t leapt;       /* ns that the instruction clock is ahead of the CPU's count */
-    struct timer doze;    /* until the next look whether the guest sleeps for ever, */
-    uint64_t doze_ns;     /* how long that is, */
-    uint64_t cpu_ns;      /* and what its CPUs had spent at the last one */
-    struct vcpu *current; /* who makes the bus access being handled */
+    struct watch alarm; /* the timerfd behind the clock */
+    uint64_t epoch;     /* host's monotonic ns when the clock read 0 */
+    uint64_t leapt;     /* ns that the instruction clock is ahead of the CPU's count */
+    struct timer doze;  /* until the next look whether the guest sleeps for ever, */
+    uint64_t doze_ns;   /* how long that is, */
+    uint64_t cpu_ns;    /* and what its CPUs had spent at the last one */
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
@@ -81,9 +83,8 @@ struct machine {
 };
 
 /*
- * Build a machine as it is after power-on. consoles has one console for each board: for the only
- * one with local APICs, else for each CPU. Dies with the cause when the host cannot hold it. The
- * struct must stay where it is.
+ * Build a machine as it is after power-on. consoles has one console for each guest. Dies with the
+ * cause when the host cannot hold it. The struct must stay where it is.
  */
 void machine_build(struct machine *m, const struct config *c, struct console *const *consoles);
 
@@ -105,6 +106,13 @@ void machine_stop(struct machine *m, enum machine_stop why);
 static inline bool machine_stopping(struct machine *m)
 {
     return __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) != STOP_NONE;
+}
+
+/* Has the vCPU's thread a reason to come back from its engine? Any thread. */
+static inline bool vcpu_wanted(struct vcpu *v)
+{
+    return machine_stopping(v->machine) || __atomic_load_n(&v->exited, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
 }
 
 /* Bring v->state up to date for every vCPU, waiting up to ms milliseconds. v->inspected tells

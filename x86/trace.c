@@ -47,7 +47,7 @@ void trace_io(struct vcpu *v, bool out, uint16_t port, int size, uint64_t val)
     if (port == HYPERCALL_PORT && out && size == 1)
         print_hypercall(f, v, val);
     else
-        print_device(f, &v->board->pio, port);
+        print_device(f, &v->pio, port);
     putc('\n', f);
     funlockfile(f);
 }

@@ -8,6 +8,20 @@
 
 #include <string.h>
 
+static bool is_own_thread(const struct vcpu *v)
+{
+    return v->started && pthread_equal(v->thread, pthread_self());
+}
+
+/* Make it look around, wherever it is. In its own thread it does so anyway, after each access. */
+static void rouse(struct vcpu *v)
+{
+    if (is_own_thread(v))
+        return;
+    v->machine->engine->kick(v);
+    pthread_cond_broadcast(&v->wake);
+}
+
 void vcpu_intr(void *to, int pin, bool level)
 {
     struct vcpu *v = to;
@@ -16,11 +30,8 @@ void vcpu_intr(void *to, int pin, bool level)
     if (level == v->intr || v->exited)
         return;
     __atomic_store_n(&v->intr, level, __ATOMIC_RELEASE);
-    if (!level)
-        return;
-    pthread_cond_broadcast(&v->wake);
-    if (v->machine->current != v)
-        v->machine->engine->kick(v);
+    if (level)
+        rouse(v);
 }
 
 void vcpu_exit(struct vcpu *v, int status)
@@ -29,14 +40,14 @@ void vcpu_exit(struct vcpu *v, int status)
 
     if (v->exited)
         return;
-    v->exited = true;
+    __atomic_store_n(&v->exited, true, __ATOMIC_RELEASE);
     v->status = status;
+    rouse(v);
     v->started = false; /* nothing to kick any more */
     m->running--;
     if (m->config.ended)
         m->config.ended(m->config.ended_to, v);
-    /* CPUs with local APICs belong to one guest; without, each has its own. */
-    if (m->config.apic || m->running == 0) {
+    if (m->config.guests == 1 || m->running == 0) {
         m->status = status;
         machine_stop(m, STOP_EXIT);
     }
@@ -95,7 +106,7 @@ static void crash(struct vcpu *v, enum vcpu_stop how)
     pthread_mutex_lock(&m->lock);
     m->engine->get(v, &v->state);
     v->crash = how;
-    if (!m->config.apic) {
+    if (m->config.guests > 1) {
         vcpu_exit(v, EXIT_CRASH);
     } else {
         if (!machine_stopping(m))
@@ -110,7 +121,7 @@ static void *vcpu_main(void *arg)
     struct vcpu *v = arg;
     struct machine *m = v->machine;
 
-    while (!machine_stopping(m) && !v->exited) {
+    while (!machine_stopping(m) && !__atomic_load_n(&v->exited, __ATOMIC_ACQUIRE)) {
         enum vcpu_stop stop = m->engine->run(v);
 
         switch (stop) {

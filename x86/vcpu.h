@@ -8,7 +8,10 @@
 #ifndef X86_VCPU_H
 #define X86_VCPU_H
 
+#include "hw/bus.h"
 #include "hw/console.h"
+#include "hw/exit-port.h"
+#include "hw/port-hypercall.h"
 #include "x86/cpu.h"
 
 #include <pthread.h>
@@ -37,10 +40,15 @@ struct vcpu {
     struct board *board;
     struct console *console;
 
+    /* Its ports: two that only it sees, and behind them the board's. */
+    struct bus pio;
+    struct port_hypercall hypercall;
+    struct exit_port exit_port;
+
     /* Machine lock. */
     bool intr;               /* the INTR pin, driven by the board's PIC */
     pthread_cond_t wake;     /* INTR rose, or the vCPU was kicked, while it waited for that */
-    bool exited;             /* it called EXIT, or halted for ever */
+    bool exited;             /* it called EXIT, or halted for ever; atomic to read without lock */
     int status;              /* its exit status then */
     enum vcpu_stop crash;    /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
     bool inspect, inspected; /* somebody asked for state; it is there */
@@ -110,8 +118,7 @@ void vcpu_join(struct vcpu *v);
 /* The far end of the INTR wire. Machine lock held. */
 void vcpu_intr(void *to, int pin, bool level);
 
-/* End this vCPU, and the machine when no other guest runs in it. Machine lock held, in its own
- * thread. */
+/* End this vCPU, and the machine when no other guest runs in it. Machine lock held, any thread. */
 void vcpu_exit(struct vcpu *v, int status);
 
 #endif

@@ -71,7 +71,7 @@ static struct machine *build(const struct engine *engine, uint64_t ram,
                              struct test_console *console)
 {
     struct machine *m = calloc(1, sizeof(*m));
-    struct config config = {.engine = engine, .ram = ram, .cpus = 1};
+    struct config config = {.engine = engine, .ram = ram, .cpus = 1, .guests = 1};
 
     test_console_init(console);
     machine_build(m, &config, (struct console *[]){&console->console});

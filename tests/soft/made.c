@@ -53,7 +53,7 @@ static struct segment flat(uint16_t selector, uint8_t type, bool l)
 void made_open(struct memory *m)
 {
     static struct console console;
-    struct config config = {.engine = &soft_engine, .ram = RAM, .cpus = 1};
+    struct config config = {.engine = &soft_engine, .ram = RAM, .cpus = 1, .guests = 1};
     struct cpu_state s = {
         .rflags = EFLAGS_FIXED | EFLAGS_IF,
         .ds = flat(0x2b, SEGMENT_DATA, false),

@@ -81,7 +81,7 @@ static void load(int cpu, const uint8_t *code, const uint8_t *end)
 
 static void build(int cpus)
 {
-    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = cpus};
+    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = cpus, .guests = cpus};
 
     m = calloc(1, sizeof(*m));
     test_console_init(&console);
@@ -167,6 +167,14 @@ static void test_boards(void)
     teardown();
 }
 
+/* The end of one guest is what another waits for. */
+static void type_after(void *to, struct vcpu *v)
+{
+    (void)to;
+    if (v->index == 0)
+        test_console_type(&console, 'B');
+}
+
 static int ended[2];
 
 static void note_end(void *to, struct vcpu *v)
@@ -199,6 +207,42 @@ static void test_containment(void)
     CHECK_EQ(machine_run(m), STOP_EXIT);
     CHECK_EQ(m->vcpu[0].status, 0);
     CHECK_EQ(m->vcpu[1].status, 32);
+    teardown();
+}
+
+static void switch_off(struct timer *t)
+{
+    (void)t;
+    irq_set(&m->board[0].power_port.off, true);
+}
+
+/* A board's wires lead to its own guest, whoever pulls them: here a timer. */
+static void test_wires(void)
+{
+    struct timer off = {0};
+
+    build(2);
+    load(0, spin, spin_end);
+    load(1, typist, typist_end);
+    clock_add(&m->clock, &off, switch_off);
+    clock_arm(&m->clock, &off, 0);
+    m->config.ended = type_after;
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->vcpu[0].status, 0);
+    CHECK_EQ(m->vcpu[0].crash, VCPU_KICKED);
+    CHECK_EQ(m->vcpu[1].status, 'B');
+    clock_remove(&m->clock, &off);
+    teardown();
+}
+
+/* One guest, one board, no local APICs: its crash is the machine's end. */
+static void test_one_guest(void)
+{
+    enum machine_stop why = RUN(nowhere);
+
+    CHECK(why == STOP_SHUTDOWN || why == STOP_FAILED);
+    CHECK(m->culprit == &m->vcpu[0]);
+    CHECK_EQ(m->vcpu[0].state.cs.selector, 0xffff);
     teardown();
 }
 
@@ -267,8 +311,10 @@ int main(void)
         {test_output, "string output arrives"},
         {test_interrupts, "the PIC wakes and interrupts"},
         {test_several, "the machine ends with the last of several guests"},
-        {test_boards, "without local APICs each CPU has a board of its own"},
+        {test_boards, "each of several guests has a board of its own"},
         {test_containment, "one guest's crash is not the others' end"},
+        {test_wires, "a board's wires end its own guest, whoever pulls them"},
+        {test_one_guest, "one guest without local APICs: its crash is the machine's"},
         {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},

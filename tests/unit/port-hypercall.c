@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The hypercall port, with three vCPUs of which each has its console.
+ * The hypercall ports of three vCPUs, of which each has its console.
  */
 #include "hw/port-hypercall.h"
 #include "hw/port-hypercall-abi.h"
@@ -11,65 +11,47 @@
 
 static struct vcpu {
     struct test_console con;
+    struct port_hypercall port;
+    struct bus bus;
     struct hypercall_regs regs;
     int status; /* of EXIT, or -1 */
     int asked;  /* how often the registers were fetched */
 } vcpu[3], *me;
 
-static const unsigned number[] = {0, 31, 63};
 static uint8_t memory[0x2000];
 static const struct ram ram = {memory, sizeof(memory)};
-static struct port_hypercall port;
-static struct bus bus;
-
-static unsigned caller_index(void *of)
-{
-    CHECK(of == &me);
-    return number[me - vcpu];
-}
 
 static void caller_regs(void *of, struct hypercall_regs *r)
 {
-    CHECK(of == &me);
+    CHECK(of == me);
     me->asked++;
     *r = me->regs;
 }
 
-static struct console *caller_console(void *of)
-{
-    CHECK(of == &me);
-    return &me->con.console;
-}
-
 static void caller_exit(void *of, int status)
 {
-    CHECK(of == &me);
+    CHECK(of == me);
     me->status = status;
 }
 
 static void setup(void)
 {
-    bus = (struct bus){0};
     for (int i = 0; i < 3; i++) {
-        vcpu[i] = (struct vcpu){.status = -1};
-        test_console_init(&vcpu[i].con);
+        struct vcpu *v = &vcpu[i];
+
+        *v = (struct vcpu){.status = -1};
+        test_console_init(&v->con);
+        port_hypercall_init(&v->port, &ram, &v->con.console,
+                            (struct hypercall_caller){caller_regs, caller_exit, v});
+        bus_attach(&v->bus, HYPERCALL_PORT, 2, &v->port.dev);
     }
     me = &vcpu[0];
     memset(memory, 0, sizeof(memory));
-    port_hypercall_init(&port, &ram,
-                        (struct hypercall_caller){
-                            .index = caller_index,
-                            .regs = caller_regs,
-                            .console = caller_console,
-                            .exit = caller_exit,
-                            .of = &me,
-                        });
-    bus_attach(&bus, HYPERCALL_PORT, 2, &port.dev);
 }
 
 static void call(int function)
 {
-    bus_write(&bus, HYPERCALL_PORT, 1, function);
+    bus_write(&me->bus, HYPERCALL_PORT, 1, function);
 }
 
 static void call_with(int function, uint32_t ebx)
@@ -80,7 +62,7 @@ static void call_with(int function, uint32_t ebx)
 
 static int in(void)
 {
-    return bus_read(&bus, HYPERCALL_PORT, 1);
+    return bus_read(&me->bus, HYPERCALL_PORT, 1);
 }
 
 static void abi(void)
@@ -108,11 +90,11 @@ static void exits(void)
 
     me = &vcpu[2];
     me->regs.ebx = 9;
-    bus_write(&bus, HYPERCALL_PORT, 2, 0x2a00);
+    bus_write(&me->bus, HYPERCALL_PORT, 2, 0x2a00);
     CHECK_EQ(me->status, 0x2a);
-    bus_write(&bus, HYPERCALL_PORT, 2, 0xff00);
+    bus_write(&me->bus, HYPERCALL_PORT, 2, 0xff00);
     CHECK_EQ(me->status, 0xff);
-    bus_write(&bus, HYPERCALL_PORT, 4, 0x12340300);
+    bus_write(&me->bus, HYPERCALL_PORT, 4, 0x12340300);
     CHECK_EQ(me->status, 3);
     CHECK_EQ(me->asked, 0);
 }
@@ -133,7 +115,7 @@ static void puts_to_the_callers_console(void)
     CHECK(!strcmp(vcpu[1].con.out, "b\n"));
     CHECK_EQ(vcpu[2].con.nout, 0);
     /* A word carries a function all the same. */
-    bus_write(&bus, HYPERCALL_PORT, 2, 0x7700 | HYPERCALL_NEWLINE);
+    bus_write(&me->bus, HYPERCALL_PORT, 2, 0x7700 | HYPERCALL_NEWLINE);
     CHECK(!strcmp(vcpu[0].con.out + 3, "\n"));
 }
 
@@ -157,7 +139,7 @@ static void getchar_answers_once(void)
     CHECK_EQ(me->con.next, 0);
     call(HYPERCALL_GETCHAR);
     CHECK_EQ(me->con.next, 0);
-    CHECK_EQ(bus_read(&bus, HYPERCALL_PORT + 1, 1), 0xff);
+    CHECK_EQ(bus_read(&me->bus, HYPERCALL_PORT + 1, 1), 0xff);
     CHECK_EQ(in(), 'x');
     CHECK_EQ(in(), 0xff);
     call(HYPERCALL_GETCHAR);
@@ -166,7 +148,7 @@ static void getchar_answers_once(void)
     CHECK_EQ(in(), 0xff);
     call(HYPERCALL_GETCHAR);
     call(HYPERCALL_GETCHAR);
-    CHECK_EQ(bus_read(&bus, HYPERCALL_PORT, 2), 0xff00 | 'y');
+    CHECK_EQ(bus_read(&me->bus, HYPERCALL_PORT, 2), 0xff00 | 'y');
     test_console_type(&me->con, CONSOLE_BREAK);
     test_console_type(&me->con, 0);
     test_console_type(&me->con, 0xfe);
@@ -181,7 +163,7 @@ static void getchar_answers_once(void)
 
     test_console_type(&me->con, 'z');
     call(HYPERCALL_GETCHAR);
-    bus_reset(&bus);
+    bus_reset(&me->bus);
     CHECK_EQ(in(), 0xff);
 }
 
@@ -237,10 +219,10 @@ static void ignores_the_rest(void)
     setup();
     for (int f = HYPERCALL_WRITE + 1; f < 256; f++) {
         call_with(f, 'x');
-        bus_write(&bus, HYPERCALL_PORT, 2, 0x4100 | f);
+        bus_write(&me->bus, HYPERCALL_PORT, 2, 0x4100 | f);
     }
     for (int f = 0; f < 256; f++)
-        bus_write(&bus, HYPERCALL_PORT + 1, 1, f);
+        bus_write(&me->bus, HYPERCALL_PORT + 1, 1, f);
     CHECK_EQ(in(), 0xff);
     CHECK_EQ(me->con.nout, 0);
     CHECK_EQ(me->asked, 0);
@@ -257,9 +239,9 @@ static void random_accesses(void)
         me->regs =
             (struct hypercall_regs){rand() * 2u, rand() >> rand() % 32, rand() >> rand() % 32};
         if (rand() % 2)
-            bus_write(&bus, HYPERCALL_PORT + rand() % 2, 1 << rand() % 4, rand());
+            bus_write(&me->bus, HYPERCALL_PORT + rand() % 2, 1 << rand() % 4, rand());
         else
-            bus_read(&bus, HYPERCALL_PORT + rand() % 2, 1 << rand() % 4);
+            bus_read(&me->bus, HYPERCALL_PORT + rand() % 2, 1 << rand() % 4);
     }
 }
 

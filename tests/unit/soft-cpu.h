@@ -56,7 +56,7 @@ __attribute__((unused)) static void cpu_end(void)
 __attribute__((unused)) static void cpu_start(enum cpu_mode mode)
 {
     static struct test_console console;
-    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 1};
+    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 1, .guests = 1};
     struct cpu_state s;
 
     cpu_end();

@@ -198,7 +198,8 @@ static void remapped(void)
 static void two_cpus(void)
 {
     static struct test_console console;
-    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .apic = true};
+    struct config config = {
+        .engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .guests = 1, .apic = true};
 
     cpu_end();
     cpu_machine = calloc(1, sizeof(*cpu_machine));

@@ -526,7 +526,8 @@ static void identity(void)
 static void with_apic(void)
 {
     static struct test_console console;
-    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .apic = true};
+    struct config config = {
+        .engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .guests = 1, .apic = true};
     struct cpu_state s;
     struct cpuid_answer a;
     uint64_t base;

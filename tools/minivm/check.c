@@ -65,7 +65,8 @@ static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic
 {
     struct machine *m = &c->machine;
     struct console console = {.put = no_put, .get = no_get};
-    struct config config = {.engine = c->engine, .ram = 2 << 20, .cpus = 1, .apic = apic};
+    struct config config = {
+        .engine = c->engine, .ram = 2 << 20, .cpus = 1, .guests = 1, .apic = apic};
     struct outcome o = {0};
     struct cpu_state s;
 

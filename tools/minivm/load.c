@@ -214,7 +214,8 @@ void load_config(const struct load *l, struct config *c)
     const struct options *o = l->options;
 
     c->apic = l->way;
-    c->cpus = l->way ? o->cpus : l->programs;
+    c->guests = l->way ? 1 : l->programs;
+    c->cpus = l->way ? o->cpus : c->guests;
     if (o->mem)
         c->ram = o->mem;
     else if (l->way)

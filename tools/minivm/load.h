@@ -35,7 +35,7 @@ void load_open(struct load *l, const struct options *o);
 /* What the guest of CPU n is called: its file's name. */
 const char *load_name(const struct load *l, int n);
 
-/* The machine that the guests need: ram, cpus and apic of c. */
+/* The machine that the guests need: ram, cpus, guests and apic of c. */
 void load_config(const struct load *l, struct config *c);
 
 /* Can the machine's engine run such a guest, and truly: not only interpret it? NULL, or why not.

@@ -270,7 +270,7 @@ static bool crashed(const struct run *r, const struct vcpu *v)
 {
     const struct machine *m = &r->machine;
 
-    if (!m->config.apic)
+    if (m->config.guests > 1)
         return v->crash != VCPU_KICKED;
     return v == m->culprit &&
            (m->stop == STOP_FAILED || (m->stop == STOP_SHUTDOWN && verdict(r) == LINUX_CRASHED));
@@ -360,7 +360,7 @@ static int guests_status(const struct machine *m)
 {
     int status = 0;
 
-    if (m->config.apic)
+    if (m->config.guests == 1)
         return m->status;
     for (int i = 0; i < m->config.cpus; i++) {
         if (m->vcpu[i].crash != VCPU_KICKED)
@@ -516,7 +516,7 @@ static void build(struct run *r)
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, command, closed, r);
     r->outlet.terminal.whole = config.instruction_clock;
-    for (int i = 0; i < config.cpus; i++)
+    for (int i = 0; i < config.guests; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
     outlet_name(&r->outlet, &r->machine);

@@ -106,7 +106,7 @@ static void lapic_eoi(void *to, int vector)
 {
     struct soft *c = to;
 
-    ioapic_eoi(&c->vcpu->machine->board[0].ioapic, vector);
+    ioapic_eoi(&c->vcpu->board->ioapic, vector);
 }
 
 static void send(struct soft_vm *vm, const struct lapic_message *m)
@@ -201,7 +201,7 @@ void soft_set_tsc_offset(struct soft *c, uint64_t offset)
 
 uint64_t soft_in(struct soft *c, uint16_t port, int size)
 {
-    uint64_t val = machine_read(c->vcpu, &c->vcpu->board->pio, port, size);
+    uint64_t val = machine_read(c->vcpu, &c->vcpu->pio, port, size);
 
     c->io++;
     trace_io(c->vcpu, false, port, size, val);
@@ -213,7 +213,7 @@ uint64_t soft_in(struct soft *c, uint16_t port, int size)
 void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
 {
     c->io++;
-    machine_write(c->vcpu, &c->vcpu->board->pio, port, size, val);
+    machine_write(c->vcpu, &c->vcpu->pio, port, size, val);
     trace_io(c->vcpu, true, port, size, val);
     soft_watch_ports(c, port, size);
     after_access(c);
@@ -495,13 +495,6 @@ static void soft_close(struct machine *m)
 
 /* ---- the thread ---- */
 
-/* Is there somebody to come back for? */
-static bool wanted(struct vcpu *v)
-{
-    return machine_stopping(v->machine) || v->exited ||
-           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
-}
-
 static bool interrupted(struct soft *c)
 {
     const struct vcpu *v = c->vcpu;
@@ -573,7 +566,7 @@ static bool serve(struct soft *c)
 
     if (request & REQUEST_LOOK)
         withdraw(c, REQUEST_LOOK);
-    if (wanted(c->vcpu))
+    if (vcpu_wanted(c->vcpu))
         return false;
     if (request & REQUEST_FLUSH_TLB) {
         withdraw(c, REQUEST_FLUSH_TLB);
@@ -680,11 +673,9 @@ static void step(struct soft *c, bool once)
  * cannot see how long this takes, so that it is only told of a HLT that lasts for ever. */
 static bool comes_back(const struct soft *c)
 {
-    const struct machine *m = c->vcpu->machine;
-
     if (!counts_time(c))
         return !has_apic(c);
-    return !(c->eflags & EFLAGS_IF) && !(has_apic(c) && ioapic_wakes(&m->board[0].ioapic));
+    return !(c->eflags & EFLAGS_IF) && !(has_apic(c) && ioapic_wakes(&c->vcpu->board->ioapic));
 }
 
 static enum vcpu_stop run(struct soft *c, bool once)
