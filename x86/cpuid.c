@@ -17,6 +17,7 @@
 enum {
     /* 1.ECX */
     MONITOR = 1 << 3,
+    VMX = 1 << 5,
     PDCM = 1 << 15,
     X2APIC = 1 << 21,
     TSC_DEADLINE = 1 << 24,
@@ -27,6 +28,8 @@ enum {
     ARAT = 1 << 2,
     /* 80000001.ECX */
     CMP_LEGACY = 1 << 1,
+    SVM = 1 << 2,
+    SKINIT = 1 << 12,
     TOPOLOGY_EXT = 1 << 22,
     /* topology leaf: level types */
     LEVEL_SMT = 1,
@@ -166,12 +169,27 @@ static struct cpuid_entry tsc_leaf(uint32_t tsc_khz)
     return best;
 }
 
+/* A guest that finds virtualisation uses it: Linux loads KVM, which costs time and memory. */
+static void hide_virtualisation(struct cpuid *c)
+{
+    struct cpuid_entry *e = cpuid_find(c, 1, 0);
+
+    if (e)
+        e->ecx &= ~VMX;
+    e = cpuid_find(c, 0x80000001, 0);
+    if (e)
+        e->ecx &= ~(SVM | SKINIT);
+    remove_leaf(c, 0x8000000a);
+}
+
 void cpuid_filter(struct cpuid *c, const struct cpuid_config *config)
 {
     struct cpuid_entry *e = cpuid_find(c, 0, 0);
     bool amd = e && e->ebx == 0x68747541; /* "Auth"enticAMD */
 
     features(c, config);
+    if (!config->nested)
+        hide_virtualisation(c);
     /* No thermal sensor, turbo or energy bias; a timer that never stops. */
     e = cpuid_find(c, 6, 0);
     if (e)

@@ -25,6 +25,7 @@ struct cpuid {
 struct cpuid_config {
     int id, cpus;      /* this vCPU's APIC id, and how many there are */
     bool apic;         /* it has a local APIC */
+    bool nested;       /* it offers its own virtualisation, as far as the host does */
     bool tsc_deadline; /* whose timer takes deadlines of the TSC */
     uint32_t tsc_khz;  /* the guest's TSC rate, 0 when not known */
 };

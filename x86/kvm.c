@@ -34,6 +34,7 @@
 
 enum {
     KICK_SIGNAL = SIGUSR1,
+    ROUTES = 2 * IOAPIC_PINS,
     EXIT_REASONS = 64,
 
     LAPIC_SVR = 0xf0,
@@ -49,17 +50,21 @@ enum {
 #define KVM_TSS          UINT64_C(0xfffbd000)
 #define KVM_IDENTITY_MAP UINT64_C(0xfffbc000)
 
+/* What a level-triggered pin of the IOAPIC sends. */
+struct route {
+    bool level; /* there is such a message */
+    uint64_t addr;
+    uint32_t data;
+};
+
 struct kvm_vm {
     int kvm, fd;
     int run_size;
     struct cpuid cpuid; /* what KVM supports */
     bool tsc_deadline;
     uint32_t tsc_khz;
-    struct {
-        bool level;
-        uint64_t addr;
-        uint32_t data;
-    } route[IOAPIC_PINS];
+    struct route
+        route[ROUTES]; /* of each pin its last one; and above IOAPIC_PINS, the one before */
 };
 
 struct kvm_vcpu {
@@ -98,6 +103,42 @@ static const char *exit_name(uint32_t reason)
 {
     return reason < EXIT_REASONS && exit_names[reason] ? exit_names[reason] : "other";
 }
+
+/* An ioctl but KVM_RUN, again when a signal came in between; -1 with errno set. */
+static int retry(int fd, unsigned long request, const void *arg)
+{
+    int result;
+
+    do {
+        result = ioctl(fd, request, arg);
+    } while (result < 0 && errno == EINTR);
+    return result;
+}
+
+static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The first failure is the cause of others. */
+static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (!*v->failure)
+        vsnprintf(v->failure, sizeof(v->failure), fmt, ap);
+    va_end(ap);
+    return VCPU_FAILED;
+}
+
+/* An ioctl of a vCPU that always succeeds, unless something is wrong with the host. */
+static bool vcpu_ioctl(struct vcpu *v, unsigned long request, const char *name, void *arg)
+{
+    if (retry(((struct kvm_vcpu *)v->engine)->fd, request, arg) >= 0)
+        return true;
+    fail(v, "%s: %s", name, strerror(errno));
+    return false;
+}
+#define VCPU_IOCTL(v, request, arg) vcpu_ioctl(v, request, #request, arg)
 
 int kvm_device(char *problem, size_t size)
 {
@@ -162,7 +203,7 @@ static void read_cpuid(struct kvm_vm *vm)
 
     assert(k);
     k->nent = CPUID_MAX;
-    if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, k) < 0)
+    if (retry(vm->kvm, KVM_GET_SUPPORTED_CPUID, k) < 0)
         die("KVM_GET_SUPPORTED_CPUID: %m");
     for (uint32_t i = 0; i < k->nent; i++) {
         const struct kvm_cpuid_entry2 *e = &k->entries[i];
@@ -183,7 +224,7 @@ static void add_ram(struct kvm_vm *vm, int slot, uint64_t gpa, uint64_t size, vo
         .userspace_addr = (uintptr_t)host,
     };
 
-    if (size && ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+    if (size && retry(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
         die("cannot give the guest %llu MiB of RAM at %#llx: %m", (unsigned long long)(size >> 20),
             (unsigned long long)gpa);
 }
@@ -209,22 +250,22 @@ static void kvm_open(struct machine *m)
     sigaddset(&sa.sa_mask, KICK_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &sa.sa_mask, NULL); /* our parent may have blocked it */
 
-    do {
-        vm->fd = ioctl(vm->kvm, KVM_CREATE_VM, 0);
-    } while (vm->fd < 0 && errno == EINTR);
+    vm->fd = retry(vm->kvm, KVM_CREATE_VM, NULL);
     if (vm->fd < 0)
         die("KVM cannot create a machine: %m");
-    vm->run_size = ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+    vm->run_size = retry(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL);
+    if (vm->run_size < 0)
+        die("KVM_GET_VCPU_MMAP_SIZE: %m");
     vm->tsc_deadline = ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 
     /* Intel's processors need both before the first vCPU, AMD's KVM takes them and forgets. */
-    if (ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
-        ioctl(vm->fd, KVM_SET_TSS_ADDR, KVM_TSS) < 0)
+    if (retry(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) < 0 ||
+        retry(vm->fd, KVM_SET_TSS_ADDR, (void *)KVM_TSS) < 0)
         die("KVM cannot place its real-mode pages: %m");
     if (m->config.apic) {
-        struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IOAPIC_PINS}};
+        struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {ROUTES}};
 
-        if (ioctl(vm->fd, KVM_ENABLE_CAP, &split) < 0)
+        if (retry(vm->fd, KVM_ENABLE_CAP, &split) < 0)
             die("KVM cannot make local APICs (split irqchip): %m");
     }
     add_ram(vm, 0, 0, ram_low(&m->ram), m->ram.host);
@@ -260,6 +301,7 @@ static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
     cpuid_filter(&c, &(struct cpuid_config){.id = v->index,
                                             .cpus = v->machine->config.cpus,
                                             .apic = v->machine->config.apic,
+                                            .nested = v->machine->config.nested,
                                             .tsc_deadline = vm->tsc_deadline,
                                             .tsc_khz = vm->tsc_khz});
     out->nent = c.n;
@@ -276,7 +318,7 @@ static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
             .edx = e->edx,
         };
     }
-    if (ioctl(k->fd, KVM_SET_CPUID2, out) < 0)
+    if (retry(k->fd, KVM_SET_CPUID2, out) < 0)
         die("KVM does not take the CPUID of CPU %d: %m", v->index);
     free(out);
 }
@@ -299,7 +341,8 @@ static void set_boot_msrs(struct kvm_vcpu *k)
             struct kvm_msr_entry entry[1];
         } set = {.head.nmsrs = 1, .entry = {{.index = msr[i].index, .data = msr[i].value}}};
 
-        ioctl(k->fd, KVM_SET_MSRS, &set);
+        if (retry(k->fd, KVM_SET_MSRS, &set) < 0)
+            die("KVM_SET_MSRS: %m");
     }
 }
 
@@ -320,11 +363,11 @@ static void wire_lapic(struct kvm_vcpu *k)
     };
     struct kvm_lapic_state lapic;
 
-    if (ioctl(k->fd, KVM_GET_LAPIC, &lapic) < 0)
+    if (retry(k->fd, KVM_GET_LAPIC, &lapic) < 0)
         die("KVM does not tell the state of the local APIC: %m");
     for (size_t i = 0; i < sizeof(wires) / sizeof(wires[0]); i++)
         memcpy(lapic.regs + wires[i].offset, &wires[i].value, sizeof(wires[i].value));
-    if (ioctl(k->fd, KVM_SET_LAPIC, &lapic) < 0)
+    if (retry(k->fd, KVM_SET_LAPIC, &lapic) < 0)
         die("KVM does not take the state of the local APIC: %m");
 }
 
@@ -335,7 +378,7 @@ static void kvm_vcpu_init(struct vcpu *v)
 
     assert(k);
     v->engine = k;
-    k->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)v->index);
+    k->fd = retry(vm->fd, KVM_CREATE_VCPU, (void *)(uintptr_t)v->index);
     if (k->fd < 0)
         die("KVM cannot make CPU %d: %m%s", v->index,
             errno == EINVAL || errno == EEXIST ? "; try fewer --cpus" : "");
@@ -343,13 +386,14 @@ static void kvm_vcpu_init(struct vcpu *v)
     if (k->run == MAP_FAILED)
         die("cannot map the state of CPU %d: %m", v->index);
     if (!vm->tsc_khz) {
-        int khz = ioctl(k->fd, KVM_GET_TSC_KHZ, 0);
+        int khz = retry(k->fd, KVM_GET_TSC_KHZ, NULL);
 
         vm->tsc_khz = khz > 0 ? khz : 0;
     }
     /* Linux has no use for the hypercalls that need registers, and all other exits are slower. */
-    if (!v->machine->config.apic &&
-        ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_REGS)
+    int sync = retry(vm->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_SYNC_REGS);
+
+    if (!v->machine->config.apic && sync > 0 && sync & KVM_SYNC_X86_REGS)
         k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     set_cpuid(vm, v);
     set_boot_msrs(k);
@@ -407,18 +451,17 @@ static void kvm_gpr(struct vcpu *v, uint64_t gpr[16])
         copy_gpr(gpr, &k->run->s.regs.regs);
         return;
     }
-    ioctl(k->fd, KVM_GET_REGS, &r);
+    VCPU_IOCTL(v, KVM_GET_REGS, &r);
     copy_gpr(gpr, &r);
 }
 
-static void kvm_get(struct vcpu *v, struct cpu_state *s)
+static bool kvm_get(struct vcpu *v, struct cpu_state *s)
 {
-    struct kvm_vcpu *k = v->engine;
-    struct kvm_regs r = {0};
-    struct kvm_sregs sr = {0};
+    struct kvm_regs r;
+    struct kvm_sregs sr;
 
-    ioctl(k->fd, KVM_GET_REGS, &r);
-    ioctl(k->fd, KVM_GET_SREGS, &sr);
+    if (!VCPU_IOCTL(v, KVM_GET_REGS, &r) || !VCPU_IOCTL(v, KVM_GET_SREGS, &sr))
+        return false;
     *s = (struct cpu_state){
         .rip = r.rip,
         .rflags = r.rflags,
@@ -439,20 +482,28 @@ static void kvm_get(struct vcpu *v, struct cpu_state *s)
         .efer = sr.efer,
     };
     copy_gpr(s->gpr, &r);
+    return true;
 }
 
 /* Let KVM end the instruction of the last exit, or it would do so on top of a new state. */
-static void complete(struct kvm_vcpu *k)
+static bool complete(struct vcpu *v)
 {
+    struct kvm_vcpu *k = v->engine;
+
     if (!k->incomplete)
-        return;
+        return true;
     k->run->immediate_exit = 1;
-    ioctl(k->fd, KVM_RUN, 0);
+    int result = ioctl(k->fd, KVM_RUN, 0);
+
     k->run->immediate_exit = 0;
     k->incomplete = false;
+    if (result >= 0 || errno == EINTR)
+        return true;
+    fail(v, "KVM_RUN: %s", strerror(errno));
+    return false;
 }
 
-static void kvm_set(struct vcpu *v, const struct cpu_state *s)
+static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
 {
     struct kvm_vcpu *k = v->engine;
     const uint64_t *g = s->gpr;
@@ -478,9 +529,8 @@ static void kvm_set(struct vcpu *v, const struct cpu_state *s)
     };
     struct kvm_sregs sr;
 
-    complete(k);
-    if (ioctl(k->fd, KVM_GET_SREGS, &sr) < 0)
-        die("KVM does not tell the state of CPU %d: %m", v->index);
+    if (!complete(v) || !VCPU_IOCTL(v, KVM_GET_SREGS, &sr))
+        return false;
     sr.cs = to_kvm_segment(&s->cs);
     sr.ds = to_kvm_segment(&s->ds);
     sr.es = to_kvm_segment(&s->es);
@@ -498,20 +548,18 @@ static void kvm_set(struct vcpu *v, const struct cpu_state *s)
     sr.cr3 = s->cr3;
     sr.cr4 = s->cr4;
     sr.efer = s->efer;
-    if (ioctl(k->fd, KVM_SET_SREGS, &sr) < 0 || ioctl(k->fd, KVM_SET_REGS, &r) < 0)
-        die("KVM does not take the start state of CPU %d (%s): %m; 'minivm check' says more",
-            v->index, cpu_mode(s));
+    if (!VCPU_IOCTL(v, KVM_SET_SREGS, &sr) || !VCPU_IOCTL(v, KVM_SET_REGS, &r))
+        return false;
     memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
     k->ns = 0;
+    return true;
 }
 
 static bool kvm_halted(struct vcpu *v)
 {
-    struct kvm_vcpu *k = v->engine;
     struct kvm_mp_state mp = {0};
 
-    ioctl(k->fd, KVM_GET_MP_STATE, &mp);
-    return mp.mp_state != KVM_MP_STATE_RUNNABLE;
+    return VCPU_IOCTL(v, KVM_GET_MP_STATE, &mp) && mp.mp_state != KVM_MP_STATE_RUNNABLE;
 }
 
 static void kvm_kick(struct vcpu *v)
@@ -523,24 +571,27 @@ static void kvm_kick(struct vcpu *v)
         pthread_kill(v->thread, KICK_SIGNAL);
 }
 
-/* Offer the PIC's interrupt, if the vCPU can take one now; else ask to be told when it can. */
-static void offer_interrupt(struct vcpu *v)
+/* Offer the PIC's interrupt, if the vCPU can take one now; else ask to be told when it can. False
+ * when KVM failed. */
+static bool offer_interrupt(struct vcpu *v)
 {
     struct kvm_vcpu *k = v->engine;
     struct kvm_run *run = k->run;
 
     run->request_interrupt_window = 0;
     if (!__atomic_load_n(&v->intr, __ATOMIC_ACQUIRE))
-        return;
+        return true;
     if (run->ready_for_interrupt_injection) {
         int vector = machine_ack(v);
 
         if (vector >= 0) {
-            ioctl(k->fd, KVM_INTERRUPT, &(struct kvm_interrupt){.irq = vector});
+            if (!VCPU_IOCTL(v, KVM_INTERRUPT, &(struct kvm_interrupt){.irq = vector}))
+                return false;
             run->ready_for_interrupt_injection = 0;
         }
     }
     run->request_interrupt_window = __atomic_load_n(&v->intr, __ATOMIC_ACQUIRE);
+    return true;
 }
 
 static uint64_t thread_time(void)
@@ -610,19 +661,6 @@ static void handle_mmio(struct vcpu *v)
     }
 }
 
-static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static enum vcpu_stop fail(struct vcpu *v, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(v->failure, sizeof(v->failure), fmt, ap);
-    va_end(ap);
-    return VCPU_FAILED;
-}
-
 static enum vcpu_stop internal_error(struct vcpu *v)
 {
     static const char *const names[] = {
@@ -684,7 +722,8 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (vcpu_wanted(v))
             return VCPU_KICKED;
-        offer_interrupt(v);
+        if (!offer_interrupt(v) || *v->failure)
+            return VCPU_FAILED;
 
         int result = enter_guest(v);
 
@@ -738,16 +777,14 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
 /* By the trap flag, which the guest sees where it stores EFLAGS. */
 static enum vcpu_stop kvm_step(struct vcpu *v)
 {
-    const struct kvm_vcpu *k = v->engine;
     struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP};
 
-    if (ioctl(k->fd, KVM_SET_GUEST_DEBUG, &debug) < 0)
-        return fail(v, "this KVM does not step: %s", strerror(errno));
+    if (!VCPU_IOCTL(v, KVM_SET_GUEST_DEBUG, &debug))
+        return VCPU_FAILED;
     enum vcpu_stop stop = kvm_run(v);
 
     debug.control = 0;
-    ioctl(k->fd, KVM_SET_GUEST_DEBUG, &debug);
-    return stop;
+    return VCPU_IOCTL(v, KVM_SET_GUEST_DEBUG, &debug) ? stop : VCPU_FAILED;
 }
 
 static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
@@ -755,26 +792,46 @@ static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
     struct kvm_vm *vm = m->vm;
     struct kvm_msi msi = {.address_lo = addr, .address_hi = addr >> 32, .data = data};
 
-    if (m->config.apic)
-        ioctl(vm->fd, KVM_SIGNAL_MSI, &msi);
+    if (!m->config.apic || retry(vm->fd, KVM_SIGNAL_MSI, &msi) >= 0)
+        return;
+    /* The guest may have named a CPU that there is not, or an address that is none. */
+    if (errno != EPERM && errno != EINVAL)
+        machine_fail(m, "KVM_SIGNAL_MSI: %s", strerror(errno));
 }
 
-/* KVM reports the end of an interrupt for the vectors of level-triggered routes, and needs to know
- * of no others: messages are sent one by one. */
+static bool is_route(const struct route *r, uint64_t addr, uint32_t data)
+{
+    return r->level && r->addr == addr && r->data == data;
+}
+
+/*
+ * KVM reports the end of an interrupt for the vectors of level-triggered routes, and needs to know
+ * of no others: messages are sent one by one. A new table costs it much, so that a route which is
+ * no longer used stays until another takes its place: a pin that is masked and unmasked again, as
+ * kernels do all the time, costs nothing. And a pin's last route but one stays, too, as the CPU
+ * that it led to may have the interrupt in service.
+ */
 static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
 {
     struct kvm_vm *vm = m->vm;
     struct {
         struct kvm_irq_routing head;
-        struct kvm_irq_routing_entry entry[IOAPIC_PINS];
+        struct kvm_irq_routing_entry entry[ROUTES];
     } table = {0};
+    struct route *now = &vm->route[pin], *before = now + IOAPIC_PINS;
 
-    if (!m->config.apic || (!level && !vm->route[pin].level))
+    if (!m->config.apic || !level || is_route(now, addr, data))
         return;
-    vm->route[pin].level = level;
-    vm->route[pin].addr = addr;
-    vm->route[pin].data = data;
-    for (int i = 0; i < IOAPIC_PINS; i++)
+    if (is_route(before, addr, data)) {
+        struct route other = *now;
+
+        *now = *before;
+        *before = other;
+        return;
+    }
+    *before = *now;
+    *now = (struct route){true, addr, data};
+    for (int i = 0; i < ROUTES; i++)
         if (vm->route[i].level)
             table.entry[table.head.nr++] = (struct kvm_irq_routing_entry){
                 .gsi = i,
@@ -783,7 +840,8 @@ static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, 
                           .address_hi = vm->route[i].addr >> 32,
                           .data = vm->route[i].data},
             };
-    ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
+    if (retry(vm->fd, KVM_SET_GSI_ROUTING, &table) < 0)
+        machine_fail(m, "KVM_SET_GSI_ROUTING: %s", strerror(errno));
 }
 
 static void kvm_print_stat(struct vcpu *v, FILE *f)

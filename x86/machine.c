@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -286,6 +287,7 @@ void machine_free(struct machine *m)
 enum machine_stop machine_run(struct machine *m)
 {
     pthread_mutex_lock(&m->lock);
+    m->began = true;
     for (int i = 0; i < m->config.cpus; i++) {
         console_release(m->vcpu[i].console, false);
         vcpu_start(&m->vcpu[i]);
@@ -330,6 +332,31 @@ void machine_stop(struct machine *m, enum machine_stop why)
                                                                __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
         ;
     event_stop(&m->loop);
+}
+
+void machine_fail(struct machine *m, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (!*m->failure && !machine_stopping(m))
+        vsnprintf(m->failure, sizeof(m->failure), fmt, ap);
+    va_end(ap);
+    machine_stop(m, STOP_FAILED);
+}
+
+void machine_set(struct vcpu *v, const struct cpu_state *s)
+{
+    struct machine *m = v->machine;
+
+    if (m->engine->set(v, s))
+        return;
+    if (!m->began)
+        die("CPU %d cannot start (%s): %s; 'minivm check' says more", v->index, cpu_mode(s),
+            v->failure);
+    m->culprit = v;
+    v->crash = VCPU_FAILED;
+    machine_stop(m, STOP_FAILED);
 }
 
 void machine_inspect(struct machine *m, int ms)

@@ -35,6 +35,7 @@ struct config {
     void *ended_to;
     FILE *trace; /* where each exit to minivm is told in a line of text; NULL for nowhere */
     bool stat;   /* measure the time in the guest, too */
+    bool nested; /* CPUID offers the processor's own virtualisation, where the engine has it */
 
     /* The clock counts instructions, a nanosecond for each, and not the host's time; while the CPU
      * is halted it leaps to the next deadline. So the same guest with the same input does the same
@@ -77,9 +78,11 @@ struct machine {
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
 
+    bool began;             /* machine_run() was called: nobody may die() any more */
     enum machine_stop stop; /* atomic */
     struct vcpu *culprit;
     int status, signal;
+    char failure[256]; /* of the engine, but of none of its CPUs: culprit is NULL */
 };
 
 /*
@@ -102,6 +105,14 @@ enum machine_stop machine_run(struct machine *m);
 
 /* Stop the machine. Any thread, any lock state. */
 void machine_stop(struct machine *m, enum machine_stop why);
+
+/* The engine failed for a reason that has to do with no CPU: stop the machine with STOP_FAILED.
+ * Machine lock held. */
+void machine_fail(struct machine *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Give a vCPU that does not run the state to begin with. Dies when the engine does not take it, or
+ * once the machine has run, stops it with STOP_FAILED. */
+void machine_set(struct vcpu *v, const struct cpu_state *s);
 
 static inline bool machine_stopping(struct machine *m)
 {

@@ -58,11 +58,28 @@ static void show_state(struct vcpu *v, bool halted)
 {
     if (!v->inspect)
         return;
-    v->machine->engine->get(v, &v->state);
+    v->inspected = v->machine->engine->get(v, &v->state);
     v->waiting = halted;
     v->inspect = false;
-    v->inspected = true;
     pthread_cond_broadcast(&v->wake);
+}
+
+/* The end of the guest, but not of the others that may run beside it. */
+static void crash(struct vcpu *v, enum vcpu_stop how)
+{
+    struct machine *m = v->machine;
+
+    pthread_mutex_lock(&m->lock);
+    v->inspected = m->engine->get(v, &v->state);
+    v->crash = how;
+    if (m->config.guests > 1) {
+        vcpu_exit(v, EXIT_CRASH);
+    } else {
+        if (!machine_stopping(m))
+            m->culprit = v;
+        machine_stop(m, how == VCPU_SHUTDOWN ? STOP_SHUTDOWN : STOP_FAILED);
+    }
+    pthread_mutex_unlock(&m->lock);
 }
 
 /* HLT without a local APIC: sleep until INTR, or for good when interrupts are off. With one, HLT
@@ -72,7 +89,10 @@ static void wait_for_interrupt(struct vcpu *v)
     struct machine *m = v->machine;
     struct cpu_state s;
 
-    m->engine->get(v, &s);
+    if (!m->engine->get(v, &s)) {
+        crash(v, VCPU_FAILED);
+        return;
+    }
     pthread_mutex_lock(&m->lock);
     if (m->config.apic) {
         v->state = s;
@@ -95,24 +115,6 @@ static void look_around(struct vcpu *v)
     pthread_mutex_lock(&m->lock);
     if (v->inspect)
         show_state(v, m->engine->halted(v));
-    pthread_mutex_unlock(&m->lock);
-}
-
-/* The end of the guest, but not of the others that may run beside it. */
-static void crash(struct vcpu *v, enum vcpu_stop how)
-{
-    struct machine *m = v->machine;
-
-    pthread_mutex_lock(&m->lock);
-    m->engine->get(v, &v->state);
-    v->crash = how;
-    if (m->config.guests > 1) {
-        vcpu_exit(v, EXIT_CRASH);
-    } else {
-        if (!machine_stopping(m))
-            m->culprit = v;
-        machine_stop(m, how == VCPU_SHUTDOWN ? STOP_SHUTDOWN : STOP_FAILED);
-    }
     pthread_mutex_unlock(&m->lock);
 }
 

@@ -56,7 +56,7 @@ struct vcpu {
     bool waiting;            /* and whether it was halted then */
 
     /* Its own thread. */
-    char failure[256];
+    char failure[256]; /* of the engine, in words; empty when there was none */
 
     void *engine; /* the engine's part */
 };
@@ -84,11 +84,13 @@ struct engine {
     void (*kick)(struct vcpu *v);
 
     /* Read and write the architectural state. In the vCPU's thread, or while it does not run.
-     * get() may be called from within a bus access. */
-    void (*get)(struct vcpu *v, struct cpu_state *s);
-    void (*set)(struct vcpu *v, const struct cpu_state *s);
+     * get() may be called from within a bus access. False when the engine cannot; v->failure says
+     * why. */
+    bool (*get)(struct vcpu *v, struct cpu_state *s);
+    bool (*set)(struct vcpu *v, const struct cpu_state *s);
 
-    /* Read the general registers alone, from within a bus access: less costly than get(). */
+    /* Read the general registers alone, from within a bus access: less costly than get(). When it
+     * cannot, they are 0, and run() will fail. */
     void (*gpr)(struct vcpu *v, uint64_t gpr[16]);
 
     /* Instructions that it has executed since it was made. Any thread. NULL where nobody counts. */

@@ -9,6 +9,7 @@ enum {
     /* 1.ECX, 1.EDX */
     SSE3 = 1 << 0,
     MONITOR = 1 << 3,
+    VMX = 1 << 5,
     PDCM = 1 << 15,
     X2APIC = 1 << 21,
     TSC_DEADLINE = 1 << 24,
@@ -17,6 +18,8 @@ enum {
     HTT = 1 << 28,
     /* 80000001.ECX */
     CMP_LEGACY = 1 << 1,
+    SVM = 1 << 2,
+    SKINIT = 1 << 12,
     TOPOLOGY_EXT = 1 << 22,
 };
 #define HYPERVISOR (UINT32_C(1) << 31)
@@ -30,7 +33,7 @@ static const struct {
 /* 8 cores of 2 threads, of which CPU 11 answers. */
 static const struct cpuid_entry intel[] = {
     {0, 0, false, 0x16, 0x756e6547, 0x6c65746e, 0x49656e69},
-    {1, 0, false, 0x906ea, 0x0b100800, SSE3 | MONITOR | PDCM | X2APIC, TSC | APIC | HTT},
+    {1, 0, false, 0x906ea, 0x0b100800, SSE3 | MONITOR | VMX | PDCM | X2APIC, TSC | APIC | HTT},
     {4, 0, true, 0x1c004121, 0x01c0003f, 0x3f, 0},
     {4, 1, true, 0x1c004122, 0x01c0003f, 0x3f, 0},
     {4, 2, true, 0x1c004143, 0x00c0003f, 0x3ff, 0},
@@ -59,8 +62,10 @@ static const struct cpuid_entry amd[] = {
     {0x40000000, 0, false, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d},
     {0x40000001, 0, false, 0x01007afb, 0, 0, 0},
     {0x80000000, 0, false, 0x8000001e, 0x68747541, 0x444d4163, 0x69746e65},
-    {0x80000001, 0, false, 0x830f10, 0, TOPOLOGY_EXT | CMP_LEGACY, APIC | 0x2c100800},
+    {0x80000001, 0, false, 0x830f10, 0, TOPOLOGY_EXT | CMP_LEGACY | SVM | SKINIT,
+     APIC | 0x2c100800},
     {0x80000008, 0, false, 0x3030, 0x1000, 0x400f, 0},
+    {0x8000000a, 0, false, 1, 0x8000, 0, 0x119b9cff},
     {0x8000001d, 0, true, 0x4121, 0x01c0003f, 0x3f, 0},
     {0x8000001d, 1, true, 0x4122, 0x01c0003f, 0x3f, 0},
     {0x8000001d, 2, true, 0x4143, 0x01c0003f, 0x3ff, 2},
@@ -235,6 +240,21 @@ static void test_left_out(void)
     check(0xa, 0, 0, 0, 0, 0);
 }
 
+/* What a host offers for hypervisors inside it is for those who ask. */
+static void test_nested(void)
+{
+    FILTER(intel, .cpus = 1, .apic = true);
+    CHECK(!(ask(1, 0).ecx & VMX));
+    FILTER(intel, .cpus = 1, .apic = true, .nested = true);
+    CHECK(ask(1, 0).ecx & VMX);
+    FILTER(amd, .cpus = 1, .apic = true);
+    CHECK(!(ask(0x80000001, 0).ecx & (SVM | SKINIT)));
+    CHECK(!cpuid_find(&c, 0x8000000a, 0));
+    FILTER(amd, .cpus = 1, .apic = true, .nested = true);
+    CHECK(ask(0x80000001, 0).ecx & SVM);
+    check(0x8000000a, 0, 1, 0x8000, 0, 0x119b9cff);
+}
+
 static void test_untouched(void)
 {
     static const uint32_t leaves[] = {0, 7, 0x40000000, 0x40000001, 0x80000000};
@@ -301,6 +321,7 @@ int main(void)
         {test_amd_old, "an AMD host without topology extensions"},
         {test_intel_extended, "extended leaves of Intel stay as they are"},
         {test_left_out, "no performance counters, a timer that never stops"},
+        {test_nested, "no virtualisation within, unless it is asked for"},
         {test_untouched, "vendor, features and KVM's leaves stay as they are"},
         {test_tsc, "leaf 0x15: the TSC's rate, in what 32 bits hold"},
         {test_tsc_unknown, "leaf 0x15 where there is nothing to say"},

@@ -276,6 +276,6 @@ void load_guests(struct load *l, struct machine *m)
             longmode_load(&l->program[0], &m->ram, &s);
         else
             realmode_load(&l->program[i], i, n, &m->ram, &s);
-        m->engine->set(&m->vcpu[i], &s);
+        machine_set(&m->vcpu[i], &s);
     }
 }

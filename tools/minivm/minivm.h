@@ -41,7 +41,7 @@ struct options {
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */
-    bool no_reboot, stat, verbose, split;
+    bool no_reboot, stat, verbose, split, nested;
     bool debugcon;
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */

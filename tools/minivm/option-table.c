@@ -58,6 +58,8 @@ const struct option option_table[] = {
      .text =
          "`instructions`: engine soft counts the guest's time in instructions, a nanosecond each, "
          "not in the host's: with the same input it does the same again, to the last instruction"},
+    {"nested", 0, FLAG, AT(nested), NULL,
+     .text = "CPUID offers the guest the processor's own virtualisation, where KVM has it"},
     {"exit-port", 0, PORT, AT(exit_port), "PORT",
      .text = "where a write ends the machine with status value * 2 + 1, as QEMU's isa-debug-exit "
              "does (default `0xf4`); `off`: nowhere"},

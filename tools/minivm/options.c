@@ -339,7 +339,8 @@ static void validate(const struct options *o)
         if (!strcmp(o->engine, "kvm"))
             die("--soft-clock instructions: KVM does not count them; --engine soft does");
         if (o->cpus > 1 || o->guests > 1)
-            die("--soft-clock instructions is for one guest with one CPU");
+            die("--soft-clock instructions is for one guest with one CPU: several run side "
+                "by side, in an order that no count tells");
     }
     if (o->boot && !way_named(o->boot))
         die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",

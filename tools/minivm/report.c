@@ -99,7 +99,7 @@ void report_crash(const struct vcpu *v, const char *name, const struct symbols *
     if (shutdown && is_reset_state(&v->state)) {
         fprintf(f, "minivm: where it was is lost: this processor forgets its state at a triple "
                    "fault\n");
-    } else {
+    } else if (v->inspected) {
         fprintf(f, "minivm: in ");
         print_place(v, symbols, f);
         fprintf(f, "\n");

@@ -332,6 +332,8 @@ static void finish(struct run *r)
         fprintf(stderr, "minivm: time is up after %g s (--timeout)\n%s", r->options.timeout / 1e9,
                 r->where);
     report_crashes(r);
+    if (*r->machine.failure)
+        fprintf(stderr, "minivm: %s\n", r->machine.failure);
     if (r->options.stat)
         print_stat(&r->machine);
 }
@@ -506,6 +508,7 @@ static void build(struct run *r)
         .exit_port = o->exit_port,
         .trace = o->verbose ? open_trace() : NULL,
         .stat = o->stat,
+        .nested = o->nested,
         .instruction_clock = counts_instructions(o),
         .ended = outlet_ended,
         .ended_to = &r->outlet,

@@ -329,7 +329,7 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     soft_attend(c);
 }
 
-static void soft_get_state(struct vcpu *v, struct cpu_state *s)
+static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
 {
     const struct soft *c = v->engine;
 
@@ -353,15 +353,17 @@ static void soft_get_state(struct vcpu *v, struct cpu_state *s)
         .efer = c->efer,
     };
     memcpy(s->gpr, c->r, sizeof(s->gpr));
+    return true;
 }
 
-static void soft_set_state(struct vcpu *v, const struct cpu_state *s)
+static bool soft_set_state(struct vcpu *v, const struct cpu_state *s)
 {
     struct soft *c = v->engine;
 
     reset_state(c, s);
     c->waiting_for_startup = false;
     c->count = c->io = c->halts = c->mmio = c->misses = c->interrupts = 0;
+    return true;
 }
 
 static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])
