@@ -32,7 +32,7 @@ enum {
 
 static uint64_t ticks(struct acpi_pm *p)
 {
-    return (uint64_t)((unsigned __int128)clock_now(p->clock) * ACPI_PM_HZ / NS_PER_SECOND);
+    return clock_cycles(clock_now(p->clock), ACPI_PM_HZ);
 }
 
 /* TMR_STS is set whenever the timer's most significant bit changes. */
@@ -41,10 +41,10 @@ static uint64_t half_turn(struct acpi_pm *p)
     return ticks(p) >> 31;
 }
 
-/* When half turn n begins, in ns, rounded up. */
+/* When half turn n begins. */
 static uint64_t half_turn_start(uint64_t n)
 {
-    return (uint64_t)((((unsigned __int128)n << 31) * NS_PER_SECOND + ACPI_PM_HZ - 1) / ACPI_PM_HZ);
+    return clock_at_cycle(n << 31, ACPI_PM_HZ);
 }
 
 static uint16_t status(struct acpi_pm *p)

@@ -4,6 +4,18 @@
  */
 #include "hw/clock.h"
 
+uint64_t clock_cycles(uint64_t time, uint32_t hz)
+{
+    return (unsigned __int128)time * hz / NS_PER_SECOND;
+}
+
+uint64_t clock_at_cycle(uint64_t n, uint32_t hz)
+{
+    unsigned __int128 time = ((unsigned __int128)n * NS_PER_SECOND + hz - 1) / hz;
+
+    return time < CLOCK_NEVER ? (uint64_t)time : CLOCK_NEVER;
+}
+
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t))
 {
     *t = (struct timer){.deadline = CLOCK_NEVER, .fire = fire, .next = c->timers};

@@ -12,7 +12,7 @@
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-/* No deadline. */
+/* No deadline: a clock stops just before it, 584 years after it began. */
 #define CLOCK_NEVER UINT64_MAX
 
 /* A deadline of a chip, embedded in it. fire is called, once, when the clock has reached it. */
@@ -23,7 +23,8 @@ struct timer {
 };
 
 struct clock {
-    /* Nanoseconds since the machine was made: monotonic, not stopped by anything. */
+    /* Nanoseconds since the machine was made, below CLOCK_NEVER: monotonic, not stopped by
+     * anything. */
     uint64_t (*now)(struct clock *c);
 
     /* Seconds since 1970-01-01 UTC on the host's calendar, with the fraction in *ns (0..1e9-1). */
@@ -44,6 +45,19 @@ static inline int64_t clock_calendar(struct clock *c, uint32_t *ns)
 {
     return c->calendar(c, ns);
 }
+
+/* The time ns after another; CLOCK_NEVER when the clock does not go that far. Every sum of times is
+ * made by this or by clock_at_cycle(): a deadline that wrapped would be due for ever. */
+static inline uint64_t clock_after(uint64_t time, uint64_t ns)
+{
+    return ns < CLOCK_NEVER - time ? time + ns : CLOCK_NEVER;
+}
+
+/* How many cycles has a crystal of hz, at most 1 GHz, made at a time? */
+uint64_t clock_cycles(uint64_t time, uint32_t hz);
+
+/* The first time at which it has made n; CLOCK_NEVER when the clock does not go that far. */
+uint64_t clock_at_cycle(uint64_t n, uint32_t hz);
 
 /* Give the clock a timer to watch from now on, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));

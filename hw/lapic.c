@@ -555,17 +555,14 @@ static uint64_t expiry(const struct lapic *l, uint64_t now)
 {
     uint64_t tsc = now + l->tsc_offset, at = l->zero;
 
-    if (l->tsc_deadline) {
-        if (l->tsc_deadline <= tsc)
-            return now;
-        return l->tsc_deadline - tsc < CLOCK_NEVER - now ? now + (l->tsc_deadline - tsc)
-                                                         : CLOCK_NEVER;
-    }
+    if (l->tsc_deadline)
+        return l->tsc_deadline <= tsc ? now : clock_after(now, l->tsc_deadline - tsc);
     if (!l->counting)
         return CLOCK_NEVER;
     if (timer_mode(l) == PERIODIC && period(l) < LAPIC_MIN_PERIOD_NS &&
-        at < now + LAPIC_MIN_PERIOD_NS)
-        at += (now + LAPIC_MIN_PERIOD_NS - at + period(l) - 1) / period(l) * period(l);
+        at < clock_after(now, LAPIC_MIN_PERIOD_NS))
+        at = clock_after(at,
+                         (now - at + LAPIC_MIN_PERIOD_NS + period(l) - 1) / period(l) * period(l));
     return at;
 }
 
@@ -581,7 +578,7 @@ static void expire(struct lapic *l)
 
     l->tsc_deadline = 0;
     if (timer_mode(l) == PERIODIC)
-        l->zero = now + remaining(l, now);
+        l->zero = clock_after(now, remaining(l, now));
     else
         l->counting = false;
     arm(l);
@@ -613,7 +610,7 @@ static void set_initial_count(struct lapic *l, uint32_t val)
     settle(l);
     l->initial = val;
     l->counting = val && timer_mode(l) != RESERVED;
-    l->zero = clock_now(l->clock) + period(l);
+    l->zero = clock_after(clock_now(l->clock), period(l));
     rearm(l);
 }
 
@@ -624,7 +621,7 @@ static void set_divide(struct lapic *l, uint32_t val)
     settle(l);
     count = current_count(l);
     l->divide = val;
-    l->zero = clock_now(l->clock) + count * tick(l);
+    l->zero = clock_after(clock_now(l->clock), count * tick(l));
     rearm(l);
 }
 
@@ -650,7 +647,7 @@ static void set_lvt_timer(struct lapic *l, uint32_t val)
     enum timer_mode was = timer_mode(l);
 
     settle(l);
-    l->zero = now + remaining(l, now);
+    l->zero = clock_after(now, remaining(l, now));
     *lvt(l, LVT_TIMER) = val;
     if (timer_mode(l) != was && (timer_mode(l) >= DEADLINE || was >= DEADLINE)) {
         l->counting = false;

@@ -84,7 +84,7 @@ static void begun(struct lines *l, int n)
     if (l->shown == n) {
         show(l, n, false);
     } else if (line->due == CLOCK_NEVER) {
-        line->due = clock_now(l->clock) + MOMENT_NS;
+        line->due = clock_after(clock_now(l->clock), MOMENT_NS);
         /* Not disarmed when the line ends, since most lines do, and each costs a system call. */
         if (l->moment.deadline == CLOCK_NEVER)
             clock_arm(l->clock, &l->moment, line->due);

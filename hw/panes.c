@@ -51,7 +51,7 @@ struct pane {
 /* Have a frame drawn as soon as one may be. */
 static void draw_soon(struct panes *p)
 {
-    uint64_t now, next = p->drawn + FRAME_NS;
+    uint64_t now, next = clock_after(p->drawn, FRAME_NS);
 
     if (!p->clock || p->suspended || p->frame.deadline != CLOCK_NEVER)
         return;
@@ -351,11 +351,11 @@ static void frame(struct timer *t)
     uint64_t now = clock_now(p->clock);
 
     empty_inboxes(p);
-    if (now < p->drawn + FRAME_NS) {
+    if (now < clock_after(p->drawn, FRAME_NS)) {
         draw_soon(p);
     } else if (console_unwritten(p->terminal)) {
         /* The terminal is slow: what it would be shown late it is not shown at all. */
-        clock_arm(p->clock, t, now + FRAME_NS);
+        clock_arm(p->clock, t, clock_after(now, FRAME_NS));
     } else {
         draw(p);
     }

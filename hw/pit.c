@@ -47,19 +47,6 @@ enum {
     NEVER = 0,           /* number of clocks until something that will not happen */
 };
 
-static uint64_t clocks_at(uint64_t ns)
-{
-    return (unsigned __int128)ns * PIT_HZ / NS_PER_SECOND;
-}
-
-/* The first nanosecond at which clocks_at() is n; CLOCK_NEVER when the clock does not reach it. */
-static uint64_t ns_at(uint64_t n)
-{
-    unsigned __int128 ns = ((unsigned __int128)n * NS_PER_SECOND + PIT_HZ - 1) / PIT_HZ;
-
-    return ns < CLOCK_NEVER ? (uint64_t)ns : CLOCK_NEVER;
-}
-
 static int mode(const struct pit_counter *c)
 {
     int m = c->control >> M_SHIFT & 7;
@@ -221,7 +208,7 @@ static void drive_wire(struct pit *p)
 /* Bring everything up to now. */
 static void sync(struct pit *p)
 {
-    uint64_t now = clocks_at(clock_now(p->clock));
+    uint64_t now = clock_cycles(clock_now(p->clock), PIT_HZ);
 
     for (int i = 0; i < 3; i++)
         run(&p->counter[i], now - p->tick);
@@ -240,7 +227,7 @@ static void update(struct pit *p)
     at = p->tick + wait;
     if (at < p->quiet)
         at = p->quiet;
-    clock_arm(p->clock, &p->timer, wait == NEVER ? CLOCK_NEVER : ns_at(at));
+    clock_arm(p->clock, &p->timer, wait == NEVER ? CLOCK_NEVER : clock_at_cycle(at, PIT_HZ));
 }
 
 static void timer_fire(struct timer *t)
@@ -430,7 +417,7 @@ static void pit_reset(struct device *d)
     for (int i = 0; i < 3; i++)
         p->counter[i] =
             (struct pit_counter){.control = RW | 3 << M_SHIFT, .gate = i < 2, .out = true};
-    p->tick = clocks_at(clock_now(p->clock));
+    p->tick = clock_cycles(clock_now(p->clock), PIT_HZ);
     p->owed = p->quiet = 0;
     p->control = 0;
     irq_set(&p->irq0, false);

@@ -75,11 +75,6 @@ enum {
 /* Days from 0000-03-01, from where years are easiest to count, to 1970-01-01. */
 #define EPOCH INT64_C(719468)
 
-static uint64_t cycles_at(uint64_t ns)
-{
-    return (unsigned __int128)ns * CRYSTAL_HZ / NS_PER_SECOND;
-}
-
 /* The chip's time in seconds, and the fraction. */
 static int64_t time_now(struct rtc *r, uint32_t *ns)
 {
@@ -234,7 +229,7 @@ static uint64_t period(const struct rtc *r)
 /* Set the flags of what has happened since the last time. */
 static void sync(struct rtc *r)
 {
-    uint64_t cycle = cycles_at(clock_now(r->clock)), n = period(r);
+    uint64_t cycle = clock_cycles(clock_now(r->clock), CRYSTAL_HZ), n = period(r);
     uint32_t ns;
     int64_t t = time_now(r, &ns);
 
@@ -255,7 +250,7 @@ static uint64_t deadline_of(struct rtc *r, int64_t t)
     uint32_t ns;
     int64_t left = (t - time_now(r, &ns)) * (int64_t)NS_PER_SECOND;
 
-    return clock_now(r->clock) + (left > ns ? left - ns : 0);
+    return clock_after(clock_now(r->clock), left > ns ? left - ns : 0);
 }
 
 /* After each access: drive the wire, and see when the next interrupt is due. */
@@ -268,7 +263,7 @@ static void update(struct rtc *r)
     irq_set(&r->irq8, r->cmos[B] & r->cmos[C] & (PF | AF | UF));
     if ((idle & PIE) && n) {
         n = (r->cycle / n + 1) * n;
-        next = ((unsigned __int128)n * NS_PER_SECOND + CRYSTAL_HZ - 1) / CRYSTAL_HZ;
+        next = clock_at_cycle(n, CRYSTAL_HZ);
     }
     if ((idle & (AIE | UIE)) && running(r)) {
         wait = idle & UIE ? 1 : alarm_wait(r, r->second);

@@ -54,7 +54,9 @@ static uint64_t instruction_now(struct clock *c)
 {
     struct machine *m = container_of(c, struct machine, clock);
 
-    return m->engine->instructions(&m->vcpu[0]) + m->leapt;
+    uint64_t t = clock_after(m->leapt, m->engine->instructions(&m->vcpu[0]));
+
+    return t < CLOCK_NEVER ? t : CLOCK_NEVER - 1;
 }
 
 static int64_t instruction_calendar(struct clock *c, uint32_t *ns)
@@ -100,11 +102,10 @@ bool machine_leap(struct machine *m)
 static void rearm(struct clock *c)
 {
     struct machine *m = container_of(c, struct machine, clock);
-    uint64_t next = clock_next(c);
+    uint64_t next = clock_after(clock_next(c), m->epoch);
     struct itimerspec t = {0};
 
     if (next != CLOCK_NEVER) {
-        next += m->epoch;
         t.it_value.tv_sec = next / NS_PER_SECOND;
         t.it_value.tv_nsec = next % NS_PER_SECOND;
     }
@@ -186,7 +187,7 @@ static void doze(struct timer *t)
     m->cpu_ns = cpu_time(m);
     if (m->doze_ns < DOZE_MAX_NS)
         m->doze_ns *= 2;
-    clock_arm(&m->clock, t, clock_now(&m->clock) + m->doze_ns);
+    clock_arm(&m->clock, t, clock_after(clock_now(&m->clock), m->doze_ns));
 }
 
 static void make_vcpus(struct machine *m)
@@ -295,7 +296,7 @@ enum machine_stop machine_run(struct machine *m)
     m->doze_ns = DOZE_NS;
     m->cpu_ns = UINT64_MAX;
     if (m->config.apic && !m->config.instruction_clock)
-        clock_arm(&m->clock, &m->doze, clock_now(&m->clock) + m->doze_ns);
+        clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), m->doze_ns));
     pthread_mutex_unlock(&m->lock);
 
     while (!machine_stopping(m))

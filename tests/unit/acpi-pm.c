@@ -183,6 +183,16 @@ static void test_timer_status(void)
     CHECK_EQ(rd(STATUS, 2), 0);
 }
 
+static void test_end_of_time(void)
+{
+    make();
+    test_clock_end(&clk, 1000);
+    wr(STATUS, 2, TMR);
+    wr(ENABLE, 2, TMR);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    CHECK(!sci.level);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -192,6 +202,7 @@ int main(void)
         {test_soft_off, "S5 turns off, other sleep types do not"},
         {test_timer, "the PM timer counts at 3.579545 MHz in 32 bits"},
         {test_timer_status, "TMR_STS follows bit 31; the clock is armed only for TMR_EN"},
+        {test_end_of_time, "the last half turn before the clock's end never ends"},
         {0},
     });
 }

@@ -143,6 +143,35 @@ static void calendar(void)
     CHECK_EQ(ns, 3);
 }
 
+static void sums(void)
+{
+    CHECK_EQ(clock_after(5, 7), 12);
+    CHECK_EQ(clock_after(CLOCK_NEVER - 8, 7), CLOCK_NEVER - 1);
+    CHECK_EQ(clock_after(CLOCK_NEVER - 8, 8), CLOCK_NEVER);
+    CHECK_EQ(clock_after(CLOCK_NEVER - 8, UINT64_MAX), CLOCK_NEVER);
+    CHECK_EQ(clock_after(0, CLOCK_NEVER), CLOCK_NEVER);
+    CHECK_EQ(clock_after(CLOCK_NEVER, 0), CLOCK_NEVER);
+    CHECK_EQ(clock_after(CLOCK_NEVER, CLOCK_NEVER), CLOCK_NEVER);
+}
+
+static void cycles(void)
+{
+    static const uint32_t hz[] = {1, 3, 32768, 1193182, 3579545, 1000000000};
+
+    for (unsigned i = 0; i < sizeof(hz) / sizeof(hz[0]); i++) {
+        uint64_t last = clock_cycles(CLOCK_NEVER - 1, hz[i]);
+
+        CHECK_EQ(clock_at_cycle(0, hz[i]), 0);
+        for (uint64_t n = 1; n < 1000; n++) {
+            CHECK_EQ(clock_cycles(clock_at_cycle(n, hz[i]), hz[i]), n);
+            CHECK_EQ(clock_cycles(clock_at_cycle(n, hz[i]) - 1, hz[i]), n - 1);
+        }
+        CHECK(clock_at_cycle(last, hz[i]) < CLOCK_NEVER);
+        CHECK_EQ(clock_at_cycle(last + 1, hz[i]), CLOCK_NEVER);
+        CHECK_EQ(clock_at_cycle(UINT64_MAX, hz[i]), CLOCK_NEVER);
+    }
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -151,6 +180,8 @@ int main(void)
         {periodic, "a timer may arm itself again"},
         {tells_of_changes_only, "rearm is called for changes only"},
         {holds_its_timers, "all timers can be used"},
+        {sums, "a sum of times ends where the clock does"},
+        {cycles, "cycles of a crystal, and when they begin"},
         {calendar, "the calendar counts seconds and a fraction"},
         {0},
     });

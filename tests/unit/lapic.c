@@ -1326,6 +1326,24 @@ static void test_timer_modes(void)
     CHECK(!cpu[0].intr);
 }
 
+static void test_end_of_time(void)
+{
+    for (uint32_t mode = 0; mode < 0x40000; mode += 0x20000)
+        for (int divide = 0; divide < 16; divide++) {
+            set_up();
+            test_clock_end(&test_clock, 1000);
+            put(TIMER, 0x55 | mode);
+            put(DIVIDE, divide);
+            put(INITIAL, 2000);
+            CHECK_EQ(clock_next(&test_clock.clock), CLOCK_NEVER);
+            put(DIVIDE, divide ^ 1); /* the rest of the count, as far as the clock goes */
+            CHECK(clock_next(&test_clock.clock) > test_clock.time);
+            put(INITIAL, 100); /* may end before the clock; the next period does not */
+            test_clock_end(&test_clock, 0);
+            CHECK_EQ(clock_next(&test_clock.clock), CLOCK_NEVER);
+        }
+}
+
 static void test_tsc_deadline(void)
 {
     set_up();
@@ -1571,6 +1589,7 @@ int main(void)
         {test_divide, "lapic: timer, divide register"},
         {test_periodic, "lapic: timer, periodic"},
         {test_timer_modes, "lapic: timer, changes of its mode"},
+        {test_end_of_time, "the timer when the clock ends"},
         {test_tsc_deadline, "lapic: timer, TSC deadline"},
         {test_no_storm, "lapic: timer, tiny periods"},
         {test_random, "lapic: random accesses"},

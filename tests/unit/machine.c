@@ -262,6 +262,17 @@ static void test_inspect(void)
     }
 }
 
+/* A deadline that the host's clock does not reach is none for the host's timer. */
+static void test_far_deadline(void)
+{
+    uint64_t count;
+
+    build(1);
+    clock_arm(&m->clock, &limit, CLOCK_NEVER - 1);
+    CHECK(read(m->alarm.fd, &count, sizeof(count)) < 0);
+    teardown();
+}
+
 /* After a reset another guest runs in the same machine, in clean RAM. */
 static void test_reset(void)
 {
@@ -316,6 +327,7 @@ int main(void)
         {test_wires, "a board's wires end its own guest, whoever pulls them"},
         {test_one_guest, "one guest without local APICs: its crash is the machine's"},
         {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
+        {test_far_deadline, "a deadline near 2^64 ns is not due at once"},
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},
         {0},

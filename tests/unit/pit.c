@@ -866,6 +866,19 @@ static void random_accesses(void)
     }
 }
 
+static void test_end_of_time(void)
+{
+    for (int mode = 0; mode < 6; mode++) {
+        start();
+        test_clock_end(&clk, 10);
+        irq0 = (struct test_wire){0};
+        program(0, mode, 1000);
+        CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+        test_clock_end(&clk, 0);
+        CHECK_EQ(irq0.rises, 0);
+    }
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -891,6 +904,7 @@ int main(void)
         {storm, "short periods make no storm"},
         {lazy_is_exact, "n clocks at once are one clock n times"},
         {random_accesses, "random accesses and time jumps do no harm"},
+        {test_end_of_time, "what falls due after the clock's end never does"},
         {0},
     });
 }

@@ -594,6 +594,21 @@ static void random_accesses(void)
     CHECK(irq8.rises > 1000);
 }
 
+static void end_of_time(void)
+{
+    start(0);
+    test_clock_end(&clk, 1000);
+    for (int rate = 1; rate < 16; rate++) {
+        set(A, 0x20 | rate);
+        for (int enabled = 0x10; enabled <= 0x70; enabled += 0x10) {
+            get(C);
+            set(B, 0x02 | enabled);
+            CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+        }
+    }
+    test_clock_end(&clk, 0);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -611,6 +626,7 @@ int main(void)
         {memory, "the size of memory as firmware leaves it"},
         {host_steps, "the host's calendar is set"},
         {random_accesses, "random accesses and time jumps do no harm"},
+        {end_of_time, "what falls due after the clock's end never does"},
         {0},
     });
 }
