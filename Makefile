@@ -4,6 +4,7 @@
 #   make test     run all tests             make bench   measure against QEMU
 #   make check    style and layers          make tour    what to read, in order
 #   make fuzz     fuzz without end          make soak    boot a hundred times
+#   make install  below PREFIX, /usr/local   make docs    the lists in the manual
 #   make clean    remove what was built
 #
 # make run takes what `minivm run` takes: make run ARGS='--cpus 4 --mem 1G'
@@ -41,12 +42,18 @@ say = @printf '  %-5s %s\n'
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: minivm build/initramfs.cpio $(GUESTS) os-1k/kernel.bin
+all: minivm build/minivm.1 build/initramfs.cpio $(GUESTS) os-1k/kernel.bin
 
 # Linked statically it starts in half the time.
 minivm: $(TOOL_SRC:%.c=build/%.o) build/libminivm.a
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -static -o $@ $^ $(LIBS)
+
+# The manual, of which the options are those of minivm's own table (make docs).
+build/minivm.1: tools/manual.md tools/manpage tools/minivm/minivm.h
+	@mkdir -p $(@D)
+	$(say) MAN $@
+	$(quiet)tools/manpage $$(sed -n 's/.*MINIVM_VERSION "\(.*\)"/\1/p' tools/minivm/minivm.h) <$< >$@
 
 build/asan/minivm: $(TOOL_SRC:%.c=$B/%.o) $B/libminivm.a
 	$(say) LINK $@
@@ -235,9 +242,23 @@ soak: all $K/cloud-amd64/package
 tour:
 	@tools/tour
 
+docs: minivm
+	@tools/docs
+
+PREFIX = /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+install: minivm build/minivm.1 build/initramfs.cpio
+	install -Dm755 minivm $(DESTDIR)$(PREFIX)/bin/minivm
+	install -Dm644 build/minivm.1 $(SHARE)/man/man1/minivm.1
+	install -Dm644 build/initramfs.cpio $(SHARE)/minivm/initramfs.cpio
+	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
+	./minivm help --bash >$(SHARE)/bash-completion/completions/minivm
+	./minivm help --zsh >$(SHARE)/zsh/site-functions/_minivm
+
 clean:
 	rm -rf build minivm guest/*.bin guest/*.elf os-1k/kernel.bin
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: all unit asan run test check bench bench-soft fuzz soak tour clean
+.PHONY: all unit asan run test check bench bench-soft fuzz soak tour docs install clean

@@ -1,0 +1,23 @@
+#!/bin/sh
+# The manual and the README agree with the tables of options, and can be read and installed.
+. tests/lib.sh
+
+check "the lists in the documents are the tables'" tools/docs --check
+check "the README is for ten minutes" [ "$(wc -l <README.md)" -le 150 ]
+check_equal "the README's links and paths are there" \
+    "$(grep -oE '(\]\(|`|\./)?(tools|guest|os-1k)/[a-zA-Z0-9/._-]+[a-zA-Z0-9]' README.md |
+        sed 's/^[^a-z]*//; s/^\.\///' | sort -u | grep -v mine |
+        while read -r path; do [ -e "$path" ] || [ -e "$path.S" ] || echo "$path"; done)" ""
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    check_equal "the manual page has no errors" \
+        "$(man --warnings=all -l build/minivm.1 2>&1 >/dev/null)" ""
+    man -l build/minivm.1 >"$TMP/page" 2>/dev/null
+    check "the manual page has every option" sh -c "./minivm help run | grep -o -- '--[a-z][a-z-]*' |
+        while read -r option; do grep -q -e \"\$option\" $TMP/page || exit 1; done"
+else
+    skip "the manual page has no errors" "no man"
+fi
+check "make install" make -s install DESTDIR="$TMP/root" PREFIX=/usr
+check_equal "what it installs" "$(cd "$TMP/root/usr" && find . -type f | sort | tr '\n' ' ')" \
+    "./bin/minivm ./share/bash-completion/completions/minivm ./share/man/man1/minivm.1 \
+./share/minivm/initramfs.cpio ./share/zsh/site-functions/_minivm "
