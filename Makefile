@@ -3,8 +3,9 @@
 #   make          build everything          make run     boot Linux to a shell
 #   make test     run all tests             make bench   measure against QEMU
 #   make check    style and layers          make tour    what to read, in order
+#   make compare  KVM, engine soft, native  make docs    the lists in the manual
 #   make fuzz     fuzz without end          make soak    boot a hundred times
-#   make install  below PREFIX, /usr/local   make docs    the lists in the manual
+#   make install  below PREFIX, /usr/local
 #   make clean    remove what was built
 #
 # make run takes what `minivm run` takes: make run ARGS='--cpus 4 --mem 1G'
@@ -239,6 +240,9 @@ fuzz: asan unit
 soak: all $K/cloud-amd64/package
 	tests/soak $(or $(N),100) $(ARGS)
 
+compare: all
+	@tools/compare
+
 tour:
 	@tools/tour
 
@@ -261,4 +265,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: all unit asan run test check bench bench-soft fuzz soak tour docs install clean
+.PHONY: all unit asan run test check bench bench-soft fuzz soak compare tour docs install clean

@@ -4,6 +4,12 @@
 
 check "the lists in the documents are the tables'" tools/docs --check
 check "the README is for ten minutes" [ "$(wc -l <README.md)" -le 150 ]
+check "the core of the tour is for one afternoon" \
+    [ "$(tools/tour --core | sed -n 's/^ *\([0-9]*\) \* lines in the core.*/\1/p')" -le 4000 ]
+check_equal "the translation has the README's commands" \
+    "$(sed -n 's/^\(    [.m][^#]*[^# ]\) *\(#.*\)*$/\1/p' README.md | while read -r command; do
+        grep -q -F -e "$command" README.ko.md || echo "$command"
+    done)" ""
 check_equal "the README's links and paths are there" \
     "$(grep -oE '(\]\(|`|\./)?(tools|guest|os-1k)/[a-zA-Z0-9/._-]+[a-zA-Z0-9]' README.md |
         sed 's/^[^a-z]*//; s/^\.\///' | sort -u | grep -v mine |
