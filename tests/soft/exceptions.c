@@ -114,7 +114,7 @@ const char *sample_excluded(const struct sample *s)
         return "implementation dependent: faults of bytes that the mask leaves out";
     if (host_is_intel())
         return NULL;
-    if (s->op.opcode >> 2 == 0x0f20 >> 2 && memchr(s->bytes, 0xf0, 4))
+    if (!strncmp(s->row->encoding, "0f 2", 4) && memchr(s->bytes, 0xf0, 4))
         return "mov of a control register with LOCK: Intel: #UD; AMD: CR8";
     if (is_one_of("ins outs insb insw insd outsb outsw outsd", text) &&
         s->op.prefix & (SOFT_REP | SOFT_REPNE))
@@ -123,7 +123,7 @@ const char *sample_excluded(const struct sample *s)
         return "with REP, which the manual reserves: AMD: the prefix replaces the condition";
     if (s->compat && s->op.osize == 2 && !strncmp(text, "push ", 5) && text[6] == 's')
         return "Intel: writes the selector's 16 bits; AMD: 32";
-    if (s->op.opcode == 0x0f0d && !s->op.mem)
+    if (!strncmp(s->row->encoding, "0f 0d", 5) && !s->op.mem)
         return "Intel: NOP; AMD: #UD";
     if (is_one_of("movsxd", text) && data)
         return "Intel: reads 16 bits; AMD: 32";

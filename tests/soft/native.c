@@ -260,7 +260,7 @@ static int row_count;
 
 static void list_rows(void)
 {
-    while (row_count < ROWS && (rows[row_count] = soft_row(row_count)))
+    while (row_count < ROWS && (rows[row_count] = soft_row(row_count + 1)))
         row_count++;
 }
 
@@ -368,7 +368,7 @@ static void print_left_out(void)
 {
     const struct soft_row *row;
 
-    for (int i = 0; (row = soft_row(i)); i++)
+    for (int i = 0; (row = soft_row(i + 1)); i++)
         if (!progress->by_row[i]) {
             const char *why = row_excluded(row);
 

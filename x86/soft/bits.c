@@ -281,17 +281,17 @@ HOST_SCAN(bsr);
 
 /* clang-format off */
 #define SHIFT_ROWS(name, digit)                                                                    \
-    {"c0 /" digit, #name " Eb,Ib", NULL, &name##_i_family, 0, NULL},                               \
-    {"c1 /" digit, #name " Ev,Ib", NULL, &name##_i_family, 0, NULL},                               \
-    {"d0 /" digit, #name " Eb,1", NULL, &name##_1_family, 0, NULL},                                \
-    {"d1 /" digit, #name " Ev,1", NULL, &name##_1_family, 0, NULL},                                \
-    {"d2 /" digit, #name " Eb,cl", NULL, &name##_cl_family, 0, NULL},                              \
-    {"d3 /" digit, #name " Ev,cl", NULL, &name##_cl_family, 0, NULL}
+    {"c0 /" digit, #name " Eb,Ib", .family = &name##_i_family},                               \
+    {"c1 /" digit, #name " Ev,Ib", .family = &name##_i_family},                               \
+    {"d0 /" digit, #name " Eb,1", .family = &name##_1_family},                                \
+    {"d1 /" digit, #name " Ev,1", .family = &name##_1_family},                                \
+    {"d2 /" digit, #name " Eb,cl", .family = &name##_cl_family},                              \
+    {"d3 /" digit, #name " Ev,cl", .family = &name##_cl_family}
 
 #define BIT_ROWS(name, opcode, digit)                                                              \
-    {"0f " opcode " reg", #name " Ev,Gv", NULL, &name##_g_family, 0, NULL},                        \
-    {"0f " opcode " mem", #name " Ev,Gv", name##_mg, NULL, 0, name##_mg},                          \
-    {"0f ba /" digit, #name " Ev,Ib", NULL, &name##_i_family, 0, name##_i_lock}
+    {"0f " opcode " reg", #name " Ev,Gv", .family = &name##_g_family},                        \
+    {"0f " opcode " mem", #name " Ev,Gv", .run = name##_mg, .attributes = ROW_LOCK},                          \
+    {"0f ba /" digit, #name " Ev,Ib", .family = &name##_i_family, .lock = name##_i_lock, .attributes = ROW_LOCK}
 
 const struct soft_row soft_bits_rows[] = {
     SHIFT_ROWS(rol, "0"),
@@ -302,17 +302,17 @@ const struct soft_row soft_bits_rows[] = {
     SHIFT_ROWS(shr, "5"),
     SHIFT_ROWS(shl, "6"),
     SHIFT_ROWS(sar, "7"),
-    {"0f a4", "shld Ev,Gv,Ib", NULL, &shld_i_family, 0, NULL},
-    {"0f a5", "shld Ev,Gv,cl", NULL, &shld_cl_family, 0, NULL},
-    {"0f ac", "shrd Ev,Gv,Ib", NULL, &shrd_i_family, 0, NULL},
-    {"0f ad", "shrd Ev,Gv,cl", NULL, &shrd_cl_family, 0, NULL},
-    {"0f a3 reg", "bt Ev,Gv", NULL, &bt_g_family, 0, NULL},
-    {"0f a3 mem", "bt Ev,Gv", bt_mg, NULL, 0, NULL},
-    {"0f ba /4", "bt Ev,Ib", NULL, &bt_i_family, 0, NULL},
+    {"0f a4", "shld Ev,Gv,Ib", .family = &shld_i_family},
+    {"0f a5", "shld Ev,Gv,cl", .family = &shld_cl_family},
+    {"0f ac", "shrd Ev,Gv,Ib", .family = &shrd_i_family},
+    {"0f ad", "shrd Ev,Gv,cl", .family = &shrd_cl_family},
+    {"0f a3 reg", "bt Ev,Gv", .family = &bt_g_family},
+    {"0f a3 mem", "bt Ev,Gv", .run = bt_mg},
+    {"0f ba /4", "bt Ev,Ib", .family = &bt_i_family},
     BIT_ROWS(bts, "ab", "5"),
     BIT_ROWS(btr, "b3", "6"),
     BIT_ROWS(btc, "bb", "7"),
-    {"0f bc", "bsf Gv,Ev", NULL, &bsf_family, 0, NULL},
-    {"0f bd", "bsr Gv,Ev", NULL, &bsr_family, 0, NULL},
+    {"0f bc", "bsf Gv,Ev", .family = &bsf_family},
+    {"0f bd", "bsr Gv,Ev", .family = &bsr_family},
     {0},
 };

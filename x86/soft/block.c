@@ -119,7 +119,7 @@ static void cut_short(struct soft *c)
         if (&b->ops[i] != c->op)
             b->ops[i].run = leave_before;
     if (c->op && c->op->prefix & SOFT_LINK)
-        ((struct soft_op *)c->op)->imm = 0;
+        ((struct soft_op *)c->op)->link = NULL;
 }
 
 static void drop_page(struct soft *c, size_t number)
@@ -243,7 +243,7 @@ static void end64(struct soft *c, const struct soft_op *op)
 /* The end of a line that is run alone. */
 static void end_single(struct soft *c, const struct soft_op *op)
 {
-    c->r[RIP] = onwards(c, c->r[RIP] + op->disp);
+    c->r[RIP] = onwards(c, c->r[RIP] + op->target);
 }
 
 static uint64_t linear_ip(const struct soft *c)
@@ -282,15 +282,15 @@ void soft_branch_slow(struct soft *c, const struct soft_op *op)
 /* Does the target of a branch lie in the page of its line? */
 static void see_target(const struct soft_block *b, struct soft_op *op)
 {
-    int64_t target = (int64_t)(b->gpa & SOFT_PAGE) + op->disp;
+    int64_t target = (int64_t)(b->gpa & SOFT_PAGE) + op->target;
 
-    op->imm = 0;
+    op->link = NULL;
     op->prefix |= SOFT_LINK | (target >= 0 && target <= (int64_t)SOFT_PAGE ? SOFT_NEAR : 0);
 }
 
 static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run)
 {
-    *op = (struct soft_op){.run = run, .disp = b->bytes, .offset = b->bytes};
+    *op = (struct soft_op){.run = run, .target = b->bytes, .offset = b->bytes};
     see_target(b, op);
 }
 
@@ -298,7 +298,6 @@ static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run
 static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max)
 {
     struct soft_op *op = b->ops;
-    const struct soft_row *before = NULL;
     uint32_t attributes = 0;
     int code = b->mode & MODE_CODE_SIZE;
 
@@ -315,9 +314,8 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
         if (attributes & ROW_BRANCH && max > 1) {
             see_target(b, op);
             if (b->n)
-                soft_join(b->mode, before, op - 1);
+                soft_join(b->mode, op - 1);
         }
-        before = d.row;
         b->n++;
         op++;
     }
@@ -466,8 +464,8 @@ static void link_to(struct soft *c, struct soft_block *b)
 
     c->cache->unlinked = NULL;
     if (from->mode == b->mode && !((from->gpa ^ b->gpa) & ~SOFT_PAGE) &&
-        (int64_t)(from->gpa & SOFT_PAGE) + op->disp == (int64_t)(b->gpa & SOFT_PAGE))
-        op->imm = (uintptr_t)b;
+        (int64_t)(from->gpa & SOFT_PAGE) + op->target == (int64_t)(b->gpa & SOFT_PAGE))
+        op->link = b;
 }
 
 bool soft_run_lines(struct soft *c)

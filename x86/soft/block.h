@@ -76,8 +76,8 @@ void soft_branch_slow(struct soft *c, const struct soft_op *op);
 
 INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
 {
-    const struct soft_block *to = (const struct soft_block *)(uintptr_t)op->imm;
-    uint64_t ip = c->r[RIP] + op->disp;
+    const struct soft_block *to = op->link;
+    uint64_t ip = c->r[RIP] + op->target;
 
     c->count -= op->rest;
     /* A link is right only for a target that the offset did not wrap around to. */
@@ -91,8 +91,8 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
 
 INLINE void soft_jump(struct soft *c, const struct soft_op *jump)
 {
-    const struct soft_block *to = (const struct soft_block *)(uintptr_t)jump->imm;
-    uint64_t ip = c->r[RIP] + jump->disp;
+    const struct soft_block *to = jump->link;
+    uint64_t ip = c->r[RIP] + jump->target;
 
     if (!soft_condition(c, jump->opcode & 15))
         SOFT_NEXT(c, jump);

@@ -18,6 +18,7 @@
 enum {
     MAPS = 4, /* one byte, 0f, 0f 38, 0f 3a */
     ENTRIES = 2048,
+    ROWS = 2048,
     ANY = -1,
 };
 
@@ -59,6 +60,7 @@ enum immediate {
 /* A row, understood. */
 struct entry {
     const struct soft_row *row;
+    uint16_t number;
     int16_t next; /* of the same map and opcode; -1 at the end */
     uint8_t map, opcode;
     bool vex, modrm, low_reg; /* low_reg: +r */
@@ -70,6 +72,7 @@ struct entry {
     uint8_t immediate[2];
 };
 
+static const struct soft_row *rows[ROWS]; /* by number */
 static struct entry entries[ENTRIES];
 static int entry_count;
 static int16_t first[MAPS][256];
@@ -96,15 +99,6 @@ static const struct soft_row *const tables[] = {
     soft_xsave_rows,
     /* clang-format on */
 };
-
-const struct soft_row *soft_row(int i)
-{
-    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
-        for (const struct soft_row *row = tables[t]; row->encoding; row++)
-            if (i-- == 0)
-                return row;
-    return NULL;
-}
 
 /* The next word of s into word; false at the end. */
 static bool next_word(const char **s, char *word, size_t size, const char *separators)
@@ -236,12 +230,14 @@ static void read_operand(struct entry *e, const char *word, char *size)
         *size = letter;
 }
 
-static void read_row(struct entry *e, const struct soft_row *row)
+static void read_row(struct entry *e, int number)
 {
+    const struct soft_row *row = rows[number];
     const char *s = row->text;
     char word[24], size = 0;
 
-    *e = (struct entry){.row = row, .digit = ANY, .exact = ANY, .reg = NUMBER, .rm = NUMBER};
+    *e = (struct entry){
+        .row = row, .number = number, .digit = ANY, .exact = ANY, .reg = NUMBER, .rm = NUMBER};
     read_encoding(e, row->encoding);
     next_word(&s, word, sizeof(word), " ");
     while (next_word(&s, word, sizeof(word), " ,"))
@@ -265,19 +261,37 @@ static void add_entry(int map, int opcode, int index)
 
 static void read_tables(void)
 {
-    const struct soft_row *row;
+    int n = 1;
 
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+        for (const struct soft_row *row = tables[t]; row->encoding; row++) {
+            assert(n < ROWS - 1);
+            rows[n++] = row;
+        }
     memset(first, 0xff, sizeof(first));
-    for (int i = 0; (row = soft_row(i)); i++) {
+    for (int i = 1; i < n; i++) {
         struct entry e;
 
-        read_row(&e, row);
+        read_row(&e, i);
         for (int r = 0; r < (e.low_reg ? 8 : 1); r++) {
             assert(entry_count < ENTRIES);
             entries[entry_count] = e;
             add_entry(e.map, e.opcode + r, entry_count++);
         }
     }
+}
+
+static void read_tables_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, read_tables);
+}
+
+const struct soft_row *soft_row(int number)
+{
+    read_tables_once();
+    return rows[number];
 }
 
 /* The instruction being decoded. */
@@ -536,7 +550,6 @@ static void address32(struct source *s, struct soft_op *op)
         op->disp = take_signed(s, mod == 1 ? 0 : 2);
 }
 
-/* Where the immediate goes; the second of two stands in disp. */
 static void take_immediate(struct source *s, struct soft_op *op, int kind, bool second)
 {
     int z = op->osize > 2 ? 2 : op->osize;
@@ -559,21 +572,21 @@ static void take_immediate(struct source *s, struct soft_op *op, int kind, bool 
         break;
     case IMM_FAR:
         op->imm = take(s, 1 << z);
-        op->disp = take(s, 2);
+        op->imm2 = take(s, 2);
         return;
     case IMM_OFFSET:
         op->disp = take(s, 1 << op->asize);
         op->mem = true;
         return;
     case BRANCH8:
-        op->disp = take_signed(s, 0);
+        op->target = take_signed(s, 0);
         return;
     case BRANCH_Z:
-        op->disp = take_signed(s, z);
+        op->target = take_signed(s, z);
         return;
     }
     if (second)
-        op->disp = val;
+        op->imm2 = val;
     else
         op->imm = val;
 }
@@ -627,21 +640,24 @@ static soft_handler *member(const struct soft_family *family, uint32_t mode,
     return family->reg[op->osize];
 }
 
-static soft_handler *choose(const struct source *s, const struct soft_row *row,
-                            const struct soft_op *op)
+static soft_handler *choose(uint32_t mode, const struct soft_row *row, const struct soft_op *op)
 {
-    if (s->lock)
-        return op->mem ? row->lock : NULL;
-    return row->run ? row->run : member(row->family, s->mode, row, op);
+    bool lock = op->prefix & SOFT_LOCK;
+
+    if (lock && !(op->mem && row->attributes & ROW_LOCK))
+        return NULL;
+    if (row->run)
+        return row->run;
+    return lock ? row->lock : member(row->family, mode, row, op);
 }
 
-void soft_join(uint32_t mode, const struct soft_row *row, struct soft_op *op)
+void soft_join(uint32_t mode, struct soft_op *op)
 {
-    bool conditional = (op[1].opcode & 0xf0) == (op[1].opcode < 0x100 ? 0x70 : 0x80);
+    const struct soft_row *row = rows[op[0].row], *jump = rows[op[1].row];
 
     /* A jump of another size than the code's cuts its target. */
-    if (!row || !row->family || !row->family->jump || op->prefix & SOFT_LOCK || !conditional ||
-        op[1].osize != (mode & MODE_CODE_SIZE))
+    if (!row || !row->family || !row->family->jump || op->prefix & SOFT_LOCK ||
+        !(jump->attributes & ROW_CONDITION) || op[1].osize != (mode & MODE_CODE_SIZE))
         return;
     soft_handler *run = member(row->family->jump, mode, row, op);
 
@@ -664,6 +680,7 @@ static void too_long(struct soft *c, const struct soft_op *op)
 static struct soft_decoded bad(struct source *s, struct soft_op *op, soft_handler *run)
 {
     op->run = run;
+    op->row = 0;
     op->len = s->at;
     return (struct soft_decoded){.len = s->at, .attributes = ROW_END};
 }
@@ -679,11 +696,10 @@ static struct soft_decoded incomplete(struct source *s, struct soft_op *op)
 struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int offset,
                                 struct soft_op *op)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct source s = {.bytes = bytes, .n = n, .mode = mode, .segment = -1};
 
     assert(n >= 1 && n <= SOFT_MAX_LEN);
-    pthread_once(&once, read_tables);
+    read_tables_once();
     *op =
         (struct soft_op){.base = NO_REG * 8, .index = NO_REG * 8, .offset = offset, .segment = DS};
     bool ok = take_opcode(&s);
@@ -699,7 +715,8 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
         return bad(&s, op, invalid);
     int code = mode & MODE_CODE_SIZE;
 
-    op->opcode = s.opcode | (s.map == 0 ? 0 : s.map == 1 ? 0x0f : s.map == 2 ? 0x38 : 0x3a) << 8;
+    op->row = e->number;
+    op->opcode = s.opcode;
     op->asize = code == 3 ? 3 - s.address : code == 2 ? 2 - s.address : 1 + s.address;
     op->osize = operand_size(&s, e);
     op->vreg = s.vvvv * 8;
@@ -711,7 +728,7 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
         op->reg = name_register(&s, e->reg, (s.modrm >> 3 & 7) | (s.rex & 4) << 1);
         op->mem = s.modrm < 0xc0 && e->mod != NO_MOD;
         if (e->row->attributes & ROW_FPU)
-            op->imm = s.modrm;
+            op->modrm = s.modrm;
         if (!op->mem)
             op->rm = name_register(&s, e->rm, (s.modrm & 7) | (s.rex & 1) << 3);
         else if (op->asize == 1)
@@ -728,9 +745,11 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
     if (s.short_of)
         return incomplete(&s, op);
     op->len = s.at;
-    if ((op->mem && op->base == RIP * 8) || e->immediate[0] >= BRANCH8)
+    if (e->immediate[0] >= BRANCH8)
+        op->target += offset + op->len;
+    else if (op->mem && op->base == RIP * 8)
         op->disp += offset + op->len;
-    op->run = choose(&s, e->row, op);
+    op->run = choose(mode, e->row, op);
     if (!op->run)
         return bad(&s, op, invalid);
     return (struct soft_decoded){.len = op->len, .attributes = e->row->attributes, .row = e->row};

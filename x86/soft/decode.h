@@ -20,9 +20,10 @@ enum {
 #define SOFT_MAX_LEN 15
 
 struct soft_decoded {
-    int len;                    /* in bytes; 0 when the n bytes are not a whole instruction */
-    uint32_t attributes;        /* of the row */
-    const struct soft_row *row; /* NULL: no instruction; it will raise #UD, or #GP if too long */
+    int len;             /* in bytes; 0 when the n bytes are not a whole instruction */
+    uint32_t attributes; /* of the row */
+    const struct soft_row
+        *row; /* op->row's; NULL: it is none, and raises #UD, or #GP if too long */
 };
 
 /*
@@ -33,12 +34,16 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
                                 struct soft_op *op);
 
 /*
- * op, made from row, stands before op[1]: if that is a conditional jump and op has a handler that
- * executes it as well, it shall. op[1] stays, for what takes the slow way.
+ * op stands before op[1]: if that is a conditional jump and op has a handler that executes it as
+ * well, it shall. op[1] stays, for what takes the slow way.
  */
-void soft_join(uint32_t mode, const struct soft_row *row, struct soft_op *op);
+void soft_join(uint32_t mode, struct soft_op *op);
 
-/* Rows of all tables, for tests: the i-th, or NULL after the last. */
-const struct soft_row *soft_row(int i);
+/*
+ * The row of the tables of opcodes with a number from 1 on, as soft_op.row has it: it says by its
+ * text which operation that is. NULL after the last, and for 0, which is no instruction: bytes that
+ * mean nothing, the end of a line. Any thread.
+ */
+const struct soft_row *soft_row(int number);
 
 #endif

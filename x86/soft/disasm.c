@@ -129,10 +129,10 @@ static void put_rm(struct line *l, const char *name, int size)
         put(l, "%s%d", name, l->op->rm);
 }
 
-/* The first of two immediates stands in imm, the second in disp. */
+/* An immediate of the one or two that there are. */
 static void put_immediate(struct line *l, int size)
 {
-    uint64_t val = l->immediates++ ? (uint64_t)l->op->disp : l->op->imm;
+    uint64_t val = l->immediates++ ? l->op->imm2 : l->op->imm;
 
     /* What is extended to the operand's size shows so. */
     if (size < l->op->osize && (int64_t)val < 0)
@@ -210,10 +210,10 @@ static void put_operand(struct line *l, const char *word)
         put_memory(l, size);
         break;
     case 'J':
-        put(l, "%#llx", (unsigned long long)soft_cut(l->general, l->ip + op->disp));
+        put(l, "%#llx", (unsigned long long)soft_cut(l->general, l->ip + op->target));
         break;
     case 'A':
-        put(l, "%#llx:%#llx", (unsigned long long)op->disp, (unsigned long long)op->imm);
+        put(l, "%#llx:%#llx", (unsigned long long)op->imm2, (unsigned long long)op->imm);
         break;
     case 'X':
         put(l, "%s", "");

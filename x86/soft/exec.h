@@ -19,7 +19,7 @@
 /*
  * The next operation of the line. The compiler makes a jump of it, so that a line of any length
  * needs one frame: nothing may stand between it and the end of the handler, and no local variable
- * may have its address given away before (use soft.bounce, or a function that is not inlined).
+ * may have its address given away before (use soft.scratch, or a function that is not inlined).
  * The empty asm lets it step op itself, in place of loading by the old op and keeping both.
  */
 #define SOFT_NEXT(c, op)                                                                           \
@@ -273,8 +273,8 @@ struct soft_row {
     const char *encoding, *text;
     soft_handler *run;                /* executes all forms, or NULL: */
     const struct soft_family *family; /* by form */
+    soft_handler *lock;               /* of a family: with LOCK */
     uint32_t attributes;
-    soft_handler *lock; /* with LOCK, and memory; NULL: #UD */
 };
 
 enum {
@@ -288,8 +288,9 @@ enum {
     ROW_PROTECTED = 1 << 6, /* #UD in real and virtual-8086 mode */
     ROW_BRANCH =
         1 << 7,        /* direct near branch: has a link; the line goes on where it is not taken */
-    ROW_FPU = 1 << 8,  /* x87: imm is the ModRM byte */
-    ROW_FLOW = 1 << 9, /* for the disassembler: operand is an address */
+    ROW_FPU = 1 << 8,  /* x87: the operation keeps the ModRM byte */
+    ROW_LOCK = 1 << 9, /* LOCK is right where the operand is memory; else #UD */
+    ROW_CONDITION = 1 << 10, /* soft_jump() may execute it together with the one before */
 };
 
 /* Tables end with a row of zeros. */

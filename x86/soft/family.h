@@ -87,8 +87,8 @@ INLINE void *soft_rmw_at(struct soft *c, const struct soft_op *op, uint64_t line
 /* A copy of op's memory operand. */
 INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
 {
-    soft_poke(c->bounce.data, n, soft_load(c, op, ANYHOW, n));
-    return c->bounce.data;
+    soft_poke(c->scratch, n, soft_load(c, op, ANYHOW, n));
+    return c->scratch;
 }
 
 /* A table of handlers t_reg_n and t_KIND_n, for sizes from 8 or from 16 bits on. */

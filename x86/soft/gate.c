@@ -209,13 +209,13 @@ NOINLINE void far_transfer(struct soft *c, const struct soft_op *op, uint16_t se
 
 static void jmp_far(struct soft *c, const struct soft_op *op)
 {
-    far_transfer(c, op, op->disp, op->imm, false);
+    far_transfer(c, op, op->imm2, op->imm, false);
     return soft_go(c);
 }
 
 static void call_far(struct soft *c, const struct soft_op *op)
 {
-    far_transfer(c, op, op->disp, op->imm, true);
+    far_transfer(c, op, op->imm2, op->imm, true);
     return soft_go(c);
 }
 
@@ -592,23 +592,23 @@ static void swapgs(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 const struct soft_row soft_gate_rows[] = {
-    {"ea", "jmp Ap", jmp_far, NULL, ROW_NO64 | ROW_END, NULL},
-    {"9a", "call Ap", call_far, NULL, ROW_NO64 | ROW_END, NULL},
-    {"ff /5", "jmp Mp", jmp_far_m, NULL, ROW_END, NULL},
-    {"ff /3", "call Mp", call_far_m, NULL, ROW_END, NULL},
-    {"cb", "retf", retf, NULL, ROW_END, NULL},
-    {"ca", "retf Iw", retf, NULL, ROW_END, NULL},
-    {"cf", "iret", iret, NULL, ROW_END, NULL},
+    {"ea", "jmp Ap", .run = jmp_far, .attributes = ROW_NO64 | ROW_END},
+    {"9a", "call Ap", .run = call_far, .attributes = ROW_NO64 | ROW_END},
+    {"ff /5", "jmp Mp", .run = jmp_far_m, .attributes = ROW_END},
+    {"ff /3", "call Mp", .run = call_far_m, .attributes = ROW_END},
+    {"cb", "retf", .run = retf, .attributes = ROW_END},
+    {"ca", "retf Iw", .run = retf, .attributes = ROW_END},
+    {"cf", "iret", .run = iret, .attributes = ROW_END},
 
-    {"cd", "int Ib", int_n, NULL, ROW_END, NULL},
-    {"cc", "int3", int3, NULL, ROW_END, NULL},
-    {"f1", "int1", int1, NULL, ROW_END, NULL},
-    {"ce", "into", into, NULL, ROW_NO64 | ROW_END, NULL},
+    {"cd", "int Ib", .run = int_n, .attributes = ROW_END},
+    {"cc", "int3", .run = int3, .attributes = ROW_END},
+    {"f1", "int1", .run = int1, .attributes = ROW_END},
+    {"ce", "into", .run = into, .attributes = ROW_NO64 | ROW_END},
 
-    {"0f 05", "syscall", syscall_, NULL, ROW_ONLY64 | ROW_END, NULL},
-    {"0f 07", "sysret", sysret, NULL, ROW_ONLY64 | ROW_END, NULL},
-    {"0f 34", "sysenter", sysenter, NULL, ROW_END, NULL},
-    {"0f 35", "sysexit", sysexit, NULL, ROW_END, NULL},
-    {"np 0f 01 =f8", "swapgs", swapgs, NULL, ROW_ONLY64, NULL},
+    {"0f 05", "syscall", .run = syscall_, .attributes = ROW_ONLY64 | ROW_END},
+    {"0f 07", "sysret", .run = sysret, .attributes = ROW_ONLY64 | ROW_END},
+    {"0f 34", "sysenter", .run = sysenter, .attributes = ROW_END},
+    {"0f 35", "sysexit", .run = sysexit, .attributes = ROW_END},
+    {"np 0f 01 =f8", "swapgs", .run = swapgs, .attributes = ROW_ONLY64},
     {0},
 };

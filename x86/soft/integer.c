@@ -306,16 +306,16 @@ static void cmpxchg_wide(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 #define ROWS(name, op0, op1, op2, op3, op4, op5, digit)                                            \
-    {op0, #name " Eb,Gb", NULL, &name##_eg_family, 0, name##_eg_lock},                             \
-    {op1, #name " Ev,Gv", NULL, &name##_eg_family, 0, name##_eg_lock},                             \
-    {op2, #name " Gb,Eb", NULL, &name##_ge_family, 0, NULL},                                       \
-    {op3, #name " Gv,Ev", NULL, &name##_ge_family, 0, NULL},                                       \
-    {op4, #name " al,Ib", NULL, &name##_ei_family, 0, NULL},                                       \
-    {op5, #name " rax,Iz", NULL, &name##_ei_family, 0, NULL},                                      \
-    {"80 /" digit, #name " Eb,Ib", NULL, &name##_ei_family, 0, name##_ei_lock},                    \
-    {"81 /" digit, #name " Ev,Iz", NULL, &name##_ei_family, 0, name##_ei_lock},                    \
-    {"82 /" digit, #name " Eb,Ib", NULL, &name##_ei_family, ROW_NO64, name##_ei_lock},             \
-    {"83 /" digit, #name " Ev,Ib", NULL, &name##_ei_family, 0, name##_ei_lock}
+    {op0, #name " Eb,Gb", .family = &name##_eg_family, .lock = name##_eg_lock, .attributes = ROW_LOCK},                             \
+    {op1, #name " Ev,Gv", .family = &name##_eg_family, .lock = name##_eg_lock, .attributes = ROW_LOCK},                             \
+    {op2, #name " Gb,Eb", .family = &name##_ge_family},                                       \
+    {op3, #name " Gv,Ev", .family = &name##_ge_family},                                       \
+    {op4, #name " al,Ib", .family = &name##_ei_family},                                       \
+    {op5, #name " rax,Iz", .family = &name##_ei_family},                                      \
+    {"80 /" digit, #name " Eb,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK},                    \
+    {"81 /" digit, #name " Ev,Iz", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK},                    \
+    {"82 /" digit, #name " Eb,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_NO64 | ROW_LOCK},             \
+    {"83 /" digit, #name " Ev,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK}
 
 #define cmp_eg_lock NULL
 #define cmp_ei_lock NULL
@@ -329,28 +329,28 @@ const struct soft_row soft_integer_rows[] = {
     ROWS(sub, "28", "29", "2a", "2b", "2c", "2d", "5"),
     ROWS(xor, "30", "31", "32", "33", "34", "35", "6"),
     ROWS(cmp, "38", "39", "3a", "3b", "3c", "3d", "7"),
-    {"84", "test Eb,Gb", NULL, &test_eg_family, 0, NULL},
-    {"85", "test Ev,Gv", NULL, &test_eg_family, 0, NULL},
-    {"a8", "test al,Ib", NULL, &test_ei_family, 0, NULL},
-    {"a9", "test rax,Iz", NULL, &test_ei_family, 0, NULL},
-    {"f6 /0", "test Eb,Ib", NULL, &test_ei_family, 0, NULL},
-    {"f7 /0", "test Ev,Iz", NULL, &test_ei_family, 0, NULL},
-    {"f6 /1", "test Eb,Ib", NULL, &test_ei_family, 0, NULL},
-    {"f7 /1", "test Ev,Iz", NULL, &test_ei_family, 0, NULL},
-    {"40+r", "inc Zv", NULL, &inc_e_family, ROW_NO64, NULL},
-    {"48+r", "dec Zv", NULL, &dec_e_family, ROW_NO64, NULL},
-    {"fe /0", "inc Eb", NULL, &inc_e_family, 0, inc_e_lock},
-    {"ff /0", "inc Ev", NULL, &inc_e_family, 0, inc_e_lock},
-    {"fe /1", "dec Eb", NULL, &dec_e_family, 0, dec_e_lock},
-    {"ff /1", "dec Ev", NULL, &dec_e_family, 0, dec_e_lock},
-    {"f6 /2", "not Eb", NULL, &not_e_family, 0, not_e_lock},
-    {"f7 /2", "not Ev", NULL, &not_e_family, 0, not_e_lock},
-    {"f6 /3", "neg Eb", NULL, &neg_e_family, 0, neg_e_lock},
-    {"f7 /3", "neg Ev", NULL, &neg_e_family, 0, neg_e_lock},
-    {"0f c0", "xadd Eb,Gb", NULL, &xadd_eg_family, 0, xadd_eg_lock},
-    {"0f c1", "xadd Ev,Gv", NULL, &xadd_eg_family, 0, xadd_eg_lock},
-    {"0f b0", "cmpxchg Eb,Gb", NULL, &cmpxchg_eg_family, 0, cmpxchg_eg_lock},
-    {"0f b1", "cmpxchg Ev,Gv", NULL, &cmpxchg_eg_family, 0, cmpxchg_eg_lock},
-    {"0f c7 /1 mem", "cmpxchg8b M", cmpxchg_wide, NULL, 0, cmpxchg_wide},
+    {"84", "test Eb,Gb", .family = &test_eg_family},
+    {"85", "test Ev,Gv", .family = &test_eg_family},
+    {"a8", "test al,Ib", .family = &test_ei_family},
+    {"a9", "test rax,Iz", .family = &test_ei_family},
+    {"f6 /0", "test Eb,Ib", .family = &test_ei_family},
+    {"f7 /0", "test Ev,Iz", .family = &test_ei_family},
+    {"f6 /1", "test Eb,Ib", .family = &test_ei_family},
+    {"f7 /1", "test Ev,Iz", .family = &test_ei_family},
+    {"40+r", "inc Zv", .family = &inc_e_family, .attributes = ROW_NO64},
+    {"48+r", "dec Zv", .family = &dec_e_family, .attributes = ROW_NO64},
+    {"fe /0", "inc Eb", .family = &inc_e_family, .lock = inc_e_lock, .attributes = ROW_LOCK},
+    {"ff /0", "inc Ev", .family = &inc_e_family, .lock = inc_e_lock, .attributes = ROW_LOCK},
+    {"fe /1", "dec Eb", .family = &dec_e_family, .lock = dec_e_lock, .attributes = ROW_LOCK},
+    {"ff /1", "dec Ev", .family = &dec_e_family, .lock = dec_e_lock, .attributes = ROW_LOCK},
+    {"f6 /2", "not Eb", .family = &not_e_family, .lock = not_e_lock, .attributes = ROW_LOCK},
+    {"f7 /2", "not Ev", .family = &not_e_family, .lock = not_e_lock, .attributes = ROW_LOCK},
+    {"f6 /3", "neg Eb", .family = &neg_e_family, .lock = neg_e_lock, .attributes = ROW_LOCK},
+    {"f7 /3", "neg Ev", .family = &neg_e_family, .lock = neg_e_lock, .attributes = ROW_LOCK},
+    {"0f c0", "xadd Eb,Gb", .family = &xadd_eg_family, .lock = xadd_eg_lock, .attributes = ROW_LOCK},
+    {"0f c1", "xadd Ev,Gv", .family = &xadd_eg_family, .lock = xadd_eg_lock, .attributes = ROW_LOCK},
+    {"0f b0", "cmpxchg Eb,Gb", .family = &cmpxchg_eg_family, .lock = cmpxchg_eg_lock, .attributes = ROW_LOCK},
+    {"0f b1", "cmpxchg Ev,Gv", .family = &cmpxchg_eg_family, .lock = cmpxchg_eg_lock, .attributes = ROW_LOCK},
+    {"0f c7 /1 mem", "cmpxchg8b M", .run = cmpxchg_wide, .attributes = ROW_LOCK},
     {0},
 };

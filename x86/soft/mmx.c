@@ -507,56 +507,56 @@ TO_MMX(cvttpd2pi, load128, doubles_to_dwords_cut)
 
 #define PQ(opcode, name)                                                                           \
     {                                                                                              \
-        "np 0f " opcode, #name " Pq,Qq", name, NULL, 0, NULL                                       \
+        "np 0f " opcode, #name " Pq,Qq", .run = name                                               \
     }
 #define PD(opcode, name)                                                                           \
     {                                                                                              \
-        "np 0f " opcode, #name " Pq,Qd", name, NULL, 0, NULL                                       \
+        "np 0f " opcode, #name " Pq,Qd", .run = name                                               \
     }
 #define SHIFT(opcode, name)                                                                        \
     {                                                                                              \
-        "np 0f " opcode, #name " Nq,Ib", name##_i, NULL, 0, NULL                                   \
+        "np 0f " opcode, #name " Nq,Ib", .run = name##_i                                           \
     }
 
 /* clang-format off */
 const struct soft_row soft_mmx_rows[] = {
-    {"np 0f 2a", "cvtpi2ps Vps,Qq", cvtpi2ps, NULL, 0, NULL},
-    {"66 0f 2a", "cvtpi2pd Vpd,Qq", cvtpi2pd, NULL, 0, NULL},
-    {"np 0f 2c", "cvttps2pi Pq,Wps", cvttps2pi, NULL, 0, NULL},
-    {"66 0f 2c", "cvttpd2pi Pq,Wpd", cvttpd2pi, NULL, 0, NULL},
-    {"np 0f 2d", "cvtps2pi Pq,Wps", cvtps2pi, NULL, 0, NULL},
-    {"66 0f 2d", "cvtpd2pi Pq,Wpd", cvtpd2pi, NULL, 0, NULL},
-    {"f3 0f d6", "movq2dq Vdq,Nq", movq2dq, NULL, 0, NULL},
-    {"f2 0f d6", "movdq2q Pq,Uq", movdq2q, NULL, 0, NULL},
+    {"np 0f 2a", "cvtpi2ps Vps,Qq", .run = cvtpi2ps},
+    {"66 0f 2a", "cvtpi2pd Vpd,Qq", .run = cvtpi2pd},
+    {"np 0f 2c", "cvttps2pi Pq,Wps", .run = cvttps2pi},
+    {"66 0f 2c", "cvttpd2pi Pq,Wpd", .run = cvttpd2pi},
+    {"np 0f 2d", "cvtps2pi Pq,Wps", .run = cvtps2pi},
+    {"66 0f 2d", "cvtpd2pi Pq,Wpd", .run = cvtpd2pi},
+    {"f3 0f d6", "movq2dq Vdq,Nq", .run = movq2dq},
+    {"f2 0f d6", "movdq2q Pq,Uq", .run = movdq2q},
 
     PD("60", punpcklbw), PD("61", punpcklwd), PD("62", punpckldq),
     PQ("63", packsswb), PQ("64", pcmpgtb), PQ("65", pcmpgtw), PQ("66", pcmpgtd),
     PQ("67", packuswb), PQ("68", punpckhbw), PQ("69", punpckhwd), PQ("6a", punpckhdq),
     PQ("6b", packssdw),
-    {"np 0f 6e", "movd Pd,Ey", movd_load, NULL, 0, NULL},
-    {"np 0f 6f", "movq Pq,Qq", movq_load, NULL, 0, NULL},
-    {"np 0f 70", "pshufw Pq,Qq,Ib", pshufw, NULL, 0, NULL},
+    {"np 0f 6e", "movd Pd,Ey", .run = movd_load},
+    {"np 0f 6f", "movq Pq,Qq", .run = movq_load},
+    {"np 0f 70", "pshufw Pq,Qq,Ib", .run = pshufw},
     SHIFT("71 /2", psrlw), SHIFT("71 /4", psraw), SHIFT("71 /6", psllw),
     SHIFT("72 /2", psrld), SHIFT("72 /4", psrad), SHIFT("72 /6", pslld),
     SHIFT("73 /2", psrlq), SHIFT("73 /6", psllq),
     PQ("74", pcmpeqb), PQ("75", pcmpeqw), PQ("76", pcmpeqd),
-    {"np 0f 77", "emms", emms, NULL, 0, NULL},
-    {"np 0f 7e", "movd Ey,Pd", movd_store, NULL, 0, NULL},
-    {"np 0f 7f", "movq Qq,Pq", movq_store, NULL, 0, NULL},
-    {"np 0f c4", "pinsrw Pq,Ew,Ib", pinsrw, NULL, 0, NULL},
-    {"np 0f c5", "pextrw Gd,Nq,Ib", pextrw, NULL, 0, NULL},
+    {"np 0f 77", "emms", .run = emms},
+    {"np 0f 7e", "movd Ey,Pd", .run = movd_store},
+    {"np 0f 7f", "movq Qq,Pq", .run = movq_store},
+    {"np 0f c4", "pinsrw Pq,Ew,Ib", .run = pinsrw},
+    {"np 0f c5", "pextrw Gd,Nq,Ib", .run = pextrw},
     PQ("d1", psrlw), PQ("d2", psrld), PQ("d3", psrlq), PQ("d4", paddq), PQ("d5", pmullw),
-    {"np 0f d7", "pmovmskb Gd,Nq", pmovmskb, NULL, 0, NULL},
+    {"np 0f d7", "pmovmskb Gd,Nq", .run = pmovmskb},
     PQ("d8", psubusb), PQ("d9", psubusw), PQ("da", pminub), PQ("db", pand),
     PQ("dc", paddusb), PQ("dd", paddusw), PQ("de", pmaxub), PQ("df", pandn),
     PQ("e0", pavgb), PQ("e1", psraw), PQ("e2", psrad), PQ("e3", pavgw),
     PQ("e4", pmulhuw), PQ("e5", pmulhw),
-    {"np 0f e7", "movntq Mq,Pq", movq_store, NULL, 0, NULL},
+    {"np 0f e7", "movntq Mq,Pq", .run = movq_store},
     PQ("e8", psubsb), PQ("e9", psubsw), PQ("ea", pminsw), PQ("eb", por),
     PQ("ec", paddsb), PQ("ed", paddsw), PQ("ee", pmaxsw), PQ("ef", pxor),
     PQ("f1", psllw), PQ("f2", pslld), PQ("f3", psllq), PQ("f4", pmuludq),
     PQ("f5", pmaddwd), PQ("f6", psadbw),
-    {"np 0f f7", "maskmovq Pq,Nq", maskmovq, NULL, 0, NULL},
+    {"np 0f f7", "maskmovq Pq,Nq", .run = maskmovq},
     PQ("f8", psubb), PQ("f9", psubw), PQ("fa", psubd), PQ("fb", psubq),
     PQ("fc", paddb), PQ("fd", paddw), PQ("fe", paddd),
 
@@ -564,7 +564,7 @@ const struct soft_row soft_mmx_rows[] = {
     PQ("38 04", pmaddubsw), PQ("38 05", phsubw), PQ("38 06", phsubd), PQ("38 07", phsubsw),
     PQ("38 08", psignb), PQ("38 09", psignw), PQ("38 0a", psignd), PQ("38 0b", pmulhrsw),
     PQ("38 1c", pabsb), PQ("38 1d", pabsw), PQ("38 1e", pabsd),
-    {"np 0f 3a 0f", "palignr Pq,Qq,Ib", palignr, NULL, 0, NULL},
+    {"np 0f 3a 0f", "palignr Pq,Qq,Ib", .run = palignr},
     {0},
 };
 /* clang-format on */

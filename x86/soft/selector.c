@@ -224,8 +224,7 @@ NOINLINE uint64_t look_up(struct soft *c, const struct soft_op *op, uint16_t sel
     uint64_t val = 0;
 
     c->op = op;
-    set_zf(c, (op->opcode & 0xff) == 2 ? find_rights(c, selector, &val)
-                                       : find_limit(c, selector, &val));
+    set_zf(c, op->opcode == 2 ? find_rights(c, selector, &val) : find_limit(c, selector, &val));
     return val;
 }
 
@@ -322,38 +321,38 @@ static void load_table(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 const struct soft_row soft_selector_rows[] = {
-    {"8c", "mov Ev,Sw", mov_from_segment, NULL, 0, NULL},
-    {"8e", "mov Sw,Ev", mov_to_segment, NULL, 0, NULL},
-    {"06", "push es", push_segment, NULL, ROW_NO64, NULL},
-    {"0e", "push cs", push_segment, NULL, ROW_NO64, NULL},
-    {"16", "push ss", push_segment, NULL, ROW_NO64, NULL},
-    {"1e", "push ds", push_segment, NULL, ROW_NO64, NULL},
-    {"0f a0", "push fs", push_segment, NULL, ROW_DEFAULT64, NULL},
-    {"0f a8", "push gs", push_segment, NULL, ROW_DEFAULT64, NULL},
-    {"07", "pop es", pop_segment, NULL, ROW_NO64, NULL},
-    {"17", "pop ss", pop_segment, NULL, ROW_NO64, NULL},
-    {"1f", "pop ds", pop_segment, NULL, ROW_NO64, NULL},
-    {"0f a1", "pop fs", pop_segment, NULL, ROW_DEFAULT64, NULL},
-    {"0f a9", "pop gs", pop_segment, NULL, ROW_DEFAULT64, NULL},
-    {"c4", "les Gv,Mp", load_far_pointer, NULL, ROW_NO64, NULL},
-    {"c5", "lds Gv,Mp", load_far_pointer, NULL, ROW_NO64, NULL},
-    {"0f b2", "lss Gv,Mp", load_far_pointer, NULL, 0, NULL},
-    {"0f b4", "lfs Gv,Mp", load_far_pointer, NULL, 0, NULL},
-    {"0f b5", "lgs Gv,Mp", load_far_pointer, NULL, 0, NULL},
+    {"8c", "mov Ev,Sw", .run = mov_from_segment},
+    {"8e", "mov Sw,Ev", .run = mov_to_segment},
+    {"06", "push es", .run = push_segment, .attributes = ROW_NO64},
+    {"0e", "push cs", .run = push_segment, .attributes = ROW_NO64},
+    {"16", "push ss", .run = push_segment, .attributes = ROW_NO64},
+    {"1e", "push ds", .run = push_segment, .attributes = ROW_NO64},
+    {"0f a0", "push fs", .run = push_segment, .attributes = ROW_DEFAULT64},
+    {"0f a8", "push gs", .run = push_segment, .attributes = ROW_DEFAULT64},
+    {"07", "pop es", .run = pop_segment, .attributes = ROW_NO64},
+    {"17", "pop ss", .run = pop_segment, .attributes = ROW_NO64},
+    {"1f", "pop ds", .run = pop_segment, .attributes = ROW_NO64},
+    {"0f a1", "pop fs", .run = pop_segment, .attributes = ROW_DEFAULT64},
+    {"0f a9", "pop gs", .run = pop_segment, .attributes = ROW_DEFAULT64},
+    {"c4", "les Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64},
+    {"c5", "lds Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64},
+    {"0f b2", "lss Gv,Mp", .run = load_far_pointer},
+    {"0f b4", "lfs Gv,Mp", .run = load_far_pointer},
+    {"0f b5", "lgs Gv,Mp", .run = load_far_pointer},
 
-    {"0f 00 /0", "sldt Ev", sldt, NULL, ROW_PROTECTED, NULL},
-    {"0f 00 /1", "str Ev", str, NULL, ROW_PROTECTED, NULL},
-    {"0f 00 /2", "lldt Ew", lldt, NULL, ROW_PROTECTED, NULL},
-    {"0f 00 /3", "ltr Ew", ltr, NULL, ROW_PROTECTED, NULL},
-    {"0f 00 /4", "verr Ew", verr, NULL, ROW_PROTECTED, NULL},
-    {"0f 00 /5", "verw Ew", verw, NULL, ROW_PROTECTED, NULL},
-    {"0f 02", "lar Gv,Ew", look, NULL, ROW_PROTECTED, NULL},
-    {"0f 03", "lsl Gv,Ew", look, NULL, ROW_PROTECTED, NULL},
-    {"63", "arpl Ew,Gw", arpl, NULL, ROW_NO64 | ROW_PROTECTED, NULL},
+    {"0f 00 /0", "sldt Ev", .run = sldt, .attributes = ROW_PROTECTED},
+    {"0f 00 /1", "str Ev", .run = str, .attributes = ROW_PROTECTED},
+    {"0f 00 /2", "lldt Ew", .run = lldt, .attributes = ROW_PROTECTED},
+    {"0f 00 /3", "ltr Ew", .run = ltr, .attributes = ROW_PROTECTED},
+    {"0f 00 /4", "verr Ew", .run = verr, .attributes = ROW_PROTECTED},
+    {"0f 00 /5", "verw Ew", .run = verw, .attributes = ROW_PROTECTED},
+    {"0f 02", "lar Gv,Ew", .run = look, .attributes = ROW_PROTECTED},
+    {"0f 03", "lsl Gv,Ew", .run = look, .attributes = ROW_PROTECTED},
+    {"63", "arpl Ew,Gw", .run = arpl, .attributes = ROW_NO64 | ROW_PROTECTED},
 
-    {"0f 01 mem /0", "sgdt Ms", store_table, NULL, 0, NULL},
-    {"0f 01 mem /1", "sidt Ms", store_table, NULL, 0, NULL},
-    {"0f 01 mem /2", "lgdt Ms", load_table, NULL, 0, NULL},
-    {"0f 01 mem /3", "lidt Ms", load_table, NULL, 0, NULL},
+    {"0f 01 mem /0", "sgdt Ms", .run = store_table},
+    {"0f 01 mem /1", "sidt Ms", .run = store_table},
+    {"0f 01 mem /2", "lgdt Ms", .run = load_table},
+    {"0f 01 mem /3", "lidt Ms", .run = load_table},
     {0},
 };

@@ -37,6 +37,7 @@
 
 struct soft;
 struct soft_op;
+struct soft_block;
 
 /* Executes one operation, and goes on with the next one of the line by SOFT_NEXT. Or returns: then
  * the line has ended and c->r[RIP] says where the next one begins. */
@@ -66,9 +67,16 @@ enum {
  */
 struct soft_op {
     soft_handler *run;
-    uint64_t imm; /* the immediate, sign-extended; of a direct near branch, its link: a struct
-                   * soft_block * or NULL */
-    int64_t disp; /* of the address; of a near branch, from the line's begin to the target */
+    union {
+        uint64_t imm;            /* the immediate, sign-extended; of a far pointer its offset */
+        uint8_t modrm;           /* of x87: the ModRM byte */
+        struct soft_block *link; /* of a direct near branch: where it leads to, or NULL */
+    };
+    union {
+        int64_t disp;   /* of the address */
+        int64_t target; /* of a direct near branch: from the line's begin to where it leads */
+        uint64_t imm2;  /* the second immediate; of a far pointer its selector */
+    };
     uint8_t base, index, scale; /* of the address: offsets of registers, and a shift */
     uint8_t segment;            /* of the address, prefixes applied */
     uint8_t reg, rm;            /* ModRM's registers; rm where it is not memory */
@@ -78,12 +86,14 @@ struct soft_op {
     };
     uint8_t len;          /* of the instruction in bytes */
     uint8_t osize, asize; /* log2 of the operand's and the address's size in bytes */
-    uint8_t prefix;       /* SOFT_LOCK ... */
-    bool mem;             /* ModRM names memory */
+    uint8_t prefix : 7;   /* SOFT_LOCK ... */
+    bool mem : 1;         /* ModRM names memory */
+    uint8_t opcode;       /* the opcode's last byte, for handlers of several instructions */
     uint16_t offset;      /* of the instruction from the line's begin, in bytes */
-    uint16_t opcode;      /* last byte of the opcode, above it the map: 0x0f.., 0x38.., 0x3a..;
-                           * for handlers of several instructions */
+    uint16_t row;         /* which instruction it is: see soft_row() */
 };
+
+_Static_assert(sizeof(struct soft_op) == 40, "lines are made of many");
 
 enum {
     SOFT_LOCK = 1,
@@ -91,7 +101,7 @@ enum {
     SOFT_REPNE = 4, /* f2 */
     SOFT_DATA = 8,  /* 66 */
     SOFT_REX_W = 16,
-    SOFT_LINK = 32, /* imm is a link */
+    SOFT_LINK = 32, /* it has a link */
     SOFT_NEAR = 64, /* whose target lies in the page of its line */
 };
 
@@ -244,6 +254,9 @@ struct soft {
         int size;
         uint8_t data[16] __attribute__((aligned(16)));
     } bounce;
+
+    /* What a handler gives to others by its address: its own frame is gone when it goes on. */
+    uint8_t scratch[16] __attribute__((aligned(16)));
 
     struct lapic lapic; /* with config.apic; machine lock */
     struct cpuid cpuid; /* empty until somebody asks */

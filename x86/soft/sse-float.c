@@ -218,26 +218,26 @@ static void shufpd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes, operands) {encoding, #name " " operands, NULL, &name, 0, NULL},
+#define ROW(name, encoding, bytes, operands) {encoding, #name " " operands, .family = &name},
 
 const struct soft_row soft_sse_float_rows[] = {
     BITS(ROW)
     FLOATS(ROW)
-    {"f3 0f 2a", "cvtsi2ss Vss,Ey", cvtsi2ss, NULL, 0, NULL},
-    {"f2 0f 2a", "cvtsi2sd Vsd,Ey", cvtsi2sd, NULL, 0, NULL},
-    {"f3 0f 2c", "cvttss2si Gy,Wss", NULL, &cvttss2si, 0, NULL},
-    {"f2 0f 2c", "cvttsd2si Gy,Wsd", NULL, &cvttsd2si, 0, NULL},
-    {"f3 0f 2d", "cvtss2si Gy,Wss", NULL, &cvtss2si, 0, NULL},
-    {"f2 0f 2d", "cvtsd2si Gy,Wsd", NULL, &cvtsd2si, 0, NULL},
-    {"np 0f 2e", "ucomiss Vss,Wss", NULL, &ucomiss, 0, NULL},
-    {"66 0f 2e", "ucomisd Vsd,Wsd", NULL, &ucomisd, 0, NULL},
-    {"np 0f 2f", "comiss Vss,Wss", NULL, &comiss, 0, NULL},
-    {"66 0f 2f", "comisd Vsd,Wsd", NULL, &comisd, 0, NULL},
-    {"np 0f c2", "cmpps Vps,Wps,Ib", cmpps, NULL, 0, NULL},
-    {"66 0f c2", "cmppd Vpd,Wpd,Ib", cmppd, NULL, 0, NULL},
-    {"f3 0f c2", "cmpss Vss,Wss,Ib", cmpss, NULL, 0, NULL},
-    {"f2 0f c2", "cmpsd Vsd,Wsd,Ib", cmpsd, NULL, 0, NULL},
-    {"np 0f c6", "shufps Vps,Wps,Ib", shufps, NULL, 0, NULL},
-    {"66 0f c6", "shufpd Vpd,Wpd,Ib", shufpd, NULL, 0, NULL},
+    {"f3 0f 2a", "cvtsi2ss Vss,Ey", .run = cvtsi2ss},
+    {"f2 0f 2a", "cvtsi2sd Vsd,Ey", .run = cvtsi2sd},
+    {"f3 0f 2c", "cvttss2si Gy,Wss", .family = &cvttss2si},
+    {"f2 0f 2c", "cvttsd2si Gy,Wsd", .family = &cvttsd2si},
+    {"f3 0f 2d", "cvtss2si Gy,Wss", .family = &cvtss2si},
+    {"f2 0f 2d", "cvtsd2si Gy,Wsd", .family = &cvtsd2si},
+    {"np 0f 2e", "ucomiss Vss,Wss", .family = &ucomiss},
+    {"66 0f 2e", "ucomisd Vsd,Wsd", .family = &ucomisd},
+    {"np 0f 2f", "comiss Vss,Wss", .family = &comiss},
+    {"66 0f 2f", "comisd Vsd,Wsd", .family = &comisd},
+    {"np 0f c2", "cmpps Vps,Wps,Ib", .run = cmpps},
+    {"66 0f c2", "cmppd Vpd,Wpd,Ib", .run = cmppd},
+    {"f3 0f c2", "cmpss Vss,Wss,Ib", .run = cmpss},
+    {"f2 0f c2", "cmpsd Vsd,Wsd,Ib", .run = cmpsd},
+    {"np 0f c6", "shufps Vps,Wps,Ib", .run = shufps},
+    {"66 0f c6", "shufpd Vpd,Wpd,Ib", .run = shufpd},
     {0}
 };

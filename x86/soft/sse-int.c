@@ -171,24 +171,24 @@ static void pextrw(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding) {encoding, #name " Vx,Wx", NULL, &name, 0, NULL},
+#define ROW(name, encoding) {encoding, #name " Vx,Wx", .family = &name},
 
 const struct soft_row soft_sse_int_rows[] = {
     INTEGER(ROW)
-    {"66 0f 70", "pshufd Vx,Wx,Ib", pshufd, NULL, 0, NULL},
-    {"f3 0f 70", "pshufhw Vx,Wx,Ib", pshufhw, NULL, 0, NULL},
-    {"f2 0f 70", "pshuflw Vx,Wx,Ib", pshuflw, NULL, 0, NULL},
-    {"66 0f 71 /2", "psrlw Ux,Ib", psrlw_imm, NULL, 0, NULL},
-    {"66 0f 71 /4", "psraw Ux,Ib", psraw_imm, NULL, 0, NULL},
-    {"66 0f 71 /6", "psllw Ux,Ib", psllw_imm, NULL, 0, NULL},
-    {"66 0f 72 /2", "psrld Ux,Ib", psrld_imm, NULL, 0, NULL},
-    {"66 0f 72 /4", "psrad Ux,Ib", psrad_imm, NULL, 0, NULL},
-    {"66 0f 72 /6", "pslld Ux,Ib", pslld_imm, NULL, 0, NULL},
-    {"66 0f 73 /2", "psrlq Ux,Ib", psrlq_imm, NULL, 0, NULL},
-    {"66 0f 73 /3", "psrldq Ux,Ib", psrldq, NULL, 0, NULL},
-    {"66 0f 73 /6", "psllq Ux,Ib", psllq_imm, NULL, 0, NULL},
-    {"66 0f 73 /7", "pslldq Ux,Ib", pslldq, NULL, 0, NULL},
-    {"66 0f c4", "pinsrw Vdq,Ew,Ib", pinsrw, NULL, 0, NULL},
-    {"66 0f c5", "pextrw Gd,Udq,Ib", pextrw, NULL, 0, NULL},
+    {"66 0f 70", "pshufd Vx,Wx,Ib", .run = pshufd},
+    {"f3 0f 70", "pshufhw Vx,Wx,Ib", .run = pshufhw},
+    {"f2 0f 70", "pshuflw Vx,Wx,Ib", .run = pshuflw},
+    {"66 0f 71 /2", "psrlw Ux,Ib", .run = psrlw_imm},
+    {"66 0f 71 /4", "psraw Ux,Ib", .run = psraw_imm},
+    {"66 0f 71 /6", "psllw Ux,Ib", .run = psllw_imm},
+    {"66 0f 72 /2", "psrld Ux,Ib", .run = psrld_imm},
+    {"66 0f 72 /4", "psrad Ux,Ib", .run = psrad_imm},
+    {"66 0f 72 /6", "pslld Ux,Ib", .run = pslld_imm},
+    {"66 0f 73 /2", "psrlq Ux,Ib", .run = psrlq_imm},
+    {"66 0f 73 /3", "psrldq Ux,Ib", .run = psrldq},
+    {"66 0f 73 /6", "psllq Ux,Ib", .run = psllq_imm},
+    {"66 0f 73 /7", "pslldq Ux,Ib", .run = pslldq},
+    {"66 0f c4", "pinsrw Vdq,Ew,Ib", .run = pinsrw},
+    {"66 0f c5", "pextrw Gd,Udq,Ib", .run = pextrw},
     {0}
 };

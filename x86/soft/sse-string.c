@@ -190,8 +190,8 @@ static void pcmpistri(struct soft *c, const struct soft_op *op)
 }
 
 const struct soft_row soft_sse_string_rows[] = {
-    {"66 0f 3a 60", "pcmpestrm Vdq,Wdq,Ib", pcmpestrm, NULL, 0, NULL},
-    {"66 0f 3a 61", "pcmpestri Vdq,Wdq,Ib", pcmpestri, NULL, 0, NULL},
-    {"66 0f 3a 62", "pcmpistrm Vdq,Wdq,Ib", pcmpistrm, NULL, 0, NULL},
-    {"66 0f 3a 63", "pcmpistri Vdq,Wdq,Ib", pcmpistri, NULL, 0, NULL},
+    {"66 0f 3a 60", "pcmpestrm Vdq,Wdq,Ib", .run = pcmpestrm},
+    {"66 0f 3a 61", "pcmpestri Vdq,Wdq,Ib", .run = pcmpestri},
+    {"66 0f 3a 62", "pcmpistrm Vdq,Wdq,Ib", .run = pcmpistrm},
+    {"66 0f 3a 63", "pcmpistri Vdq,Wdq,Ib", .run = pcmpistri},
     {0}};

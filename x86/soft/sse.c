@@ -36,15 +36,15 @@ void soft_misaligned(struct soft *c, const struct soft_op *op)
 vec soft_load_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear)
 {
     c->op = op;
-    soft_load_bytes(c, op->segment, linear, c->bounce.data, 16);
-    return *(const vec *)c->bounce.data;
+    soft_load_bytes(c, op->segment, linear, c->scratch, 16);
+    return *(const vec *)c->scratch;
 }
 
 void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear, vec val)
 {
     c->op = op;
-    *(vec *)c->bounce.data = val;
-    soft_store_bytes(c, op->segment, linear, c->bounce.data, 16);
+    *(vec *)c->scratch = val;
+    soft_store_bytes(c, op->segment, linear, c->scratch, 16);
 }
 
 void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
@@ -68,7 +68,7 @@ void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
  */
 void soft_float_begin(struct soft *c)
 {
-    uint32_t *mxcsr = (uint32_t *)c->bounce.data;
+    uint32_t *mxcsr = (uint32_t *)c->scratch;
 
     mxcsr[0] = (c->fpu.mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS;
     mxcsr[1] = c->fpu.mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT; /* this is the last run */
@@ -79,7 +79,7 @@ void soft_float_begin(struct soft *c)
 
 bool soft_float_again(struct soft *c, const struct soft_op *op)
 {
-    uint32_t *mxcsr = (uint32_t *)c->bounce.data;
+    uint32_t *mxcsr = (uint32_t *)c->scratch;
 
     if (!mxcsr[1]) {
         mxcsr[1] = 1;
@@ -344,46 +344,46 @@ static void maskmovdqu(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 const struct soft_row soft_sse_rows[] = {
-    {"np 0f 10", "movups Vps,Wps", NULL, &load_unaligned, 0, NULL},
-    {"66 0f 10", "movupd Vpd,Wpd", NULL, &load_unaligned, 0, NULL},
-    {"f3 0f 10", "movss Vss,Wss", NULL, &load_single, 0, NULL},
-    {"f2 0f 10", "movsd Vsd,Wsd", NULL, &load_double, 0, NULL},
-    {"np 0f 11", "movups Wps,Vps", NULL, &store_unaligned, 0, NULL},
-    {"66 0f 11", "movupd Wpd,Vpd", NULL, &store_unaligned, 0, NULL},
-    {"f3 0f 11", "movss Wss,Vss", NULL, &store_single, 0, NULL},
-    {"f2 0f 11", "movsd Wsd,Vsd", NULL, &store_double, 0, NULL},
-    {"np 0f 12 mem", "movlps Vq,Mq", load_low, NULL, 0, NULL},
-    {"np 0f 12 reg", "movhlps Vq,Uq", cross_low, NULL, 0, NULL},
-    {"66 0f 12 mem", "movlpd Vq,Mq", load_low, NULL, 0, NULL},
-    {"f3 0f 12", "movsldup Vx,Wx", NULL, &movsldup, 0, NULL},
-    {"f2 0f 12", "movddup Vx,Wq", NULL, &movddup, 0, NULL},
-    {"np 0f 13 mem", "movlps Mq,Vq", store_low, NULL, 0, NULL},
-    {"66 0f 13 mem", "movlpd Mq,Vq", store_low, NULL, 0, NULL},
-    {"np 0f 16 mem", "movhps Vq,Mq", load_high, NULL, 0, NULL},
-    {"np 0f 16 reg", "movlhps Vq,Uq", cross_high, NULL, 0, NULL},
-    {"66 0f 16 mem", "movhpd Vq,Mq", load_high, NULL, 0, NULL},
-    {"f3 0f 16", "movshdup Vx,Wx", NULL, &movshdup, 0, NULL},
-    {"np 0f 17 mem", "movhps Mq,Vq", store_high, NULL, 0, NULL},
-    {"66 0f 17 mem", "movhpd Mq,Vq", store_high, NULL, 0, NULL},
-    {"np 0f 28", "movaps Vps,Wps", NULL, &move, 0, NULL},
-    {"66 0f 28", "movapd Vpd,Wpd", NULL, &move, 0, NULL},
-    {"np 0f 29", "movaps Wps,Vps", NULL, &store_aligned, 0, NULL},
-    {"66 0f 29", "movapd Wpd,Vpd", NULL, &store_aligned, 0, NULL},
-    {"np 0f 2b mem", "movntps Mps,Vps", NULL, &store_aligned, 0, NULL},
-    {"66 0f 2b mem", "movntpd Mpd,Vpd", NULL, &store_aligned, 0, NULL},
-    {"np 0f 50", "movmskps Gd,Ups", movmskps, NULL, 0, NULL},
-    {"66 0f 50", "movmskpd Gd,Upd", movmskpd, NULL, 0, NULL},
-    {"66 0f 6e", "movd Vy,Ey", load_movd, NULL, 0, NULL},
-    {"66 0f 6f", "movdqa Vx,Wx", NULL, &move, 0, NULL},
-    {"f3 0f 6f", "movdqu Vx,Wx", NULL, &load_unaligned, 0, NULL},
-    {"66 0f 7e", "movd Ey,Vy", store_movd, NULL, 0, NULL},
-    {"f3 0f 7e", "movq Vq,Wq", NULL, &load_movq, 0, NULL},
-    {"66 0f 7f", "movdqa Wx,Vx", NULL, &store_aligned, 0, NULL},
-    {"f3 0f 7f", "movdqu Wx,Vx", NULL, &store_unaligned, 0, NULL},
-    {"66 0f d6", "movq Wq,Vq", store_movq, NULL, 0, NULL},
-    {"66 0f d7", "pmovmskb Gd,Udq", pmovmskb, NULL, 0, NULL},
-    {"66 0f e7 mem", "movntdq Mx,Vx", NULL, &store_aligned, 0, NULL},
-    {"f2 0f f0 mem", "lddqu Vx,Mx", NULL, &load_unaligned, 0, NULL},
-    {"66 0f f7", "maskmovdqu Vdq,Udq", maskmovdqu, NULL, 0, NULL},
+    {"np 0f 10", "movups Vps,Wps", .family = &load_unaligned},
+    {"66 0f 10", "movupd Vpd,Wpd", .family = &load_unaligned},
+    {"f3 0f 10", "movss Vss,Wss", .family = &load_single},
+    {"f2 0f 10", "movsd Vsd,Wsd", .family = &load_double},
+    {"np 0f 11", "movups Wps,Vps", .family = &store_unaligned},
+    {"66 0f 11", "movupd Wpd,Vpd", .family = &store_unaligned},
+    {"f3 0f 11", "movss Wss,Vss", .family = &store_single},
+    {"f2 0f 11", "movsd Wsd,Vsd", .family = &store_double},
+    {"np 0f 12 mem", "movlps Vq,Mq", .run = load_low},
+    {"np 0f 12 reg", "movhlps Vq,Uq", .run = cross_low},
+    {"66 0f 12 mem", "movlpd Vq,Mq", .run = load_low},
+    {"f3 0f 12", "movsldup Vx,Wx", .family = &movsldup},
+    {"f2 0f 12", "movddup Vx,Wq", .family = &movddup},
+    {"np 0f 13 mem", "movlps Mq,Vq", .run = store_low},
+    {"66 0f 13 mem", "movlpd Mq,Vq", .run = store_low},
+    {"np 0f 16 mem", "movhps Vq,Mq", .run = load_high},
+    {"np 0f 16 reg", "movlhps Vq,Uq", .run = cross_high},
+    {"66 0f 16 mem", "movhpd Vq,Mq", .run = load_high},
+    {"f3 0f 16", "movshdup Vx,Wx", .family = &movshdup},
+    {"np 0f 17 mem", "movhps Mq,Vq", .run = store_high},
+    {"66 0f 17 mem", "movhpd Mq,Vq", .run = store_high},
+    {"np 0f 28", "movaps Vps,Wps", .family = &move},
+    {"66 0f 28", "movapd Vpd,Wpd", .family = &move},
+    {"np 0f 29", "movaps Wps,Vps", .family = &store_aligned},
+    {"66 0f 29", "movapd Wpd,Vpd", .family = &store_aligned},
+    {"np 0f 2b mem", "movntps Mps,Vps", .family = &store_aligned},
+    {"66 0f 2b mem", "movntpd Mpd,Vpd", .family = &store_aligned},
+    {"np 0f 50", "movmskps Gd,Ups", .run = movmskps},
+    {"66 0f 50", "movmskpd Gd,Upd", .run = movmskpd},
+    {"66 0f 6e", "movd Vy,Ey", .run = load_movd},
+    {"66 0f 6f", "movdqa Vx,Wx", .family = &move},
+    {"f3 0f 6f", "movdqu Vx,Wx", .family = &load_unaligned},
+    {"66 0f 7e", "movd Ey,Vy", .run = store_movd},
+    {"f3 0f 7e", "movq Vq,Wq", .family = &load_movq},
+    {"66 0f 7f", "movdqa Wx,Vx", .family = &store_aligned},
+    {"f3 0f 7f", "movdqu Wx,Vx", .family = &store_unaligned},
+    {"66 0f d6", "movq Wq,Vq", .run = store_movq},
+    {"66 0f d7", "pmovmskb Gd,Udq", .run = pmovmskb},
+    {"66 0f e7 mem", "movntdq Mx,Vx", .family = &store_aligned},
+    {"f2 0f f0 mem", "lddqu Vx,Mx", .family = &load_unaligned},
+    {"66 0f f7", "maskmovdqu Vdq,Udq", .run = maskmovdqu},
     {0}
 };

@@ -63,7 +63,7 @@ SLOW void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint6
 /* An instruction met these exceptions: note them in MXCSR; #XM for one that is not masked. */
 SLOW void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags);
 
-/* What MXCSR is to be while the host computes for the guest goes to soft.bounce; and then what it
+/* What MXCSR is to be while the host computes for the guest goes to soft.scratch; and then what it
  * became is looked at. True when the host is to do it once more. */
 SLOW void soft_float_begin(struct soft *c);
 SLOW bool soft_float_again(struct soft *c, const struct soft_op *op);
@@ -208,7 +208,7 @@ extern const uint32_t soft_host_mxcsr;
  */
 #define RUN_FLOAT(c, op, begin, code, outputs, ...)                                                \
     do {                                                                                           \
-        uint32_t *mxcsr_ = (uint32_t *)(c)->bounce.data;                                           \
+        uint32_t *mxcsr_ = (uint32_t *)(c)->scratch;                                               \
                                                                                                    \
         if (likely(((c)->fpu.mxcsr & ~MXCSR_FLAGS) == MXCSR_DEFAULT)) {                            \
             begin;                                                                                 \

@@ -387,7 +387,7 @@ INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
     }                                                                                              \
     INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
     {                                                                                              \
-        uint32_t *mxcsr = (uint32_t *)c->bounce.data;                                              \
+        uint32_t *mxcsr = (uint32_t *)c->scratch;                                                  \
         vec d = get_vector(c, op->reg);                                                            \
                                                                                                    \
         *mxcsr = round_mxcsr(c, op);                                                               \
@@ -456,32 +456,32 @@ static void dppd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes) {encoding, #name " Vx,Wx", NULL, &name, 0, NULL},
+#define ROW(name, encoding, bytes) {encoding, #name " Vx,Wx", .family = &name},
 
 const struct soft_row soft_sse4_rows[] = {
     NEW(ROW)
-    {"66 0f 38 10", "pblendvb Vx,Wx", NULL, &pblendvb, 0, NULL},
-    {"66 0f 38 14", "blendvps Vps,Wps", NULL, &blendvps, 0, NULL},
-    {"66 0f 38 15", "blendvpd Vpd,Wpd", NULL, &blendvpd, 0, NULL},
-    {"66 0f 38 17", "ptest Vx,Wx", NULL, &ptest, 0, NULL},
-    {"66 0f 38 2a mem", "movntdqa Vx,Mx", movntdqa, NULL, 0, NULL},
-    {"66 0f 3a 08", "roundps Vps,Wps,Ib", NULL, &roundps, 0, NULL},
-    {"66 0f 3a 09", "roundpd Vpd,Wpd,Ib", NULL, &roundpd, 0, NULL},
-    {"66 0f 3a 0a", "roundss Vss,Wss,Ib", NULL, &roundss, 0, NULL},
-    {"66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", NULL, &roundsd, 0, NULL},
-    {"66 0f 3a 0c", "blendps Vps,Wps,Ib", NULL, &blendps, 0, NULL},
-    {"66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", NULL, &blendpd, 0, NULL},
-    {"66 0f 3a 0e", "pblendw Vx,Wx,Ib", NULL, &pblendw, 0, NULL},
-    {"66 0f 3a 0f", "palignr Vx,Wx,Ib", NULL, &palignr, 0, NULL},
-    {"66 0f 3a 14", "pextrb Ed,Vdq,Ib", pextrb, NULL, 0, NULL},
-    {"66 0f 3a 15", "pextrw Ed,Vdq,Ib", pextrw, NULL, 0, NULL},
-    {"66 0f 3a 16", "pextrd Ey,Vdq,Ib", pextrd, NULL, 0, NULL},
-    {"66 0f 3a 17", "extractps Ed,Vdq,Ib", pextrd, NULL, 0, NULL},
-    {"66 0f 3a 20", "pinsrb Vdq,Ed,Ib", pinsrb, NULL, 0, NULL},
-    {"66 0f 3a 21", "insertps Vdq,Wd,Ib", NULL, &insertps, 0, NULL},
-    {"66 0f 3a 22", "pinsrd Vdq,Ey,Ib", pinsrd, NULL, 0, NULL},
-    {"66 0f 3a 40", "dpps Vps,Wps,Ib", dpps, NULL, 0, NULL},
-    {"66 0f 3a 41", "dppd Vpd,Wpd,Ib", dppd, NULL, 0, NULL},
-    {"66 0f 3a 42", "mpsadbw Vx,Wx,Ib", NULL, &mpsadbw, 0, NULL},
+    {"66 0f 38 10", "pblendvb Vx,Wx", .family = &pblendvb},
+    {"66 0f 38 14", "blendvps Vps,Wps", .family = &blendvps},
+    {"66 0f 38 15", "blendvpd Vpd,Wpd", .family = &blendvpd},
+    {"66 0f 38 17", "ptest Vx,Wx", .family = &ptest},
+    {"66 0f 38 2a mem", "movntdqa Vx,Mx", .run = movntdqa},
+    {"66 0f 3a 08", "roundps Vps,Wps,Ib", .family = &roundps},
+    {"66 0f 3a 09", "roundpd Vpd,Wpd,Ib", .family = &roundpd},
+    {"66 0f 3a 0a", "roundss Vss,Wss,Ib", .family = &roundss},
+    {"66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", .family = &roundsd},
+    {"66 0f 3a 0c", "blendps Vps,Wps,Ib", .family = &blendps},
+    {"66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", .family = &blendpd},
+    {"66 0f 3a 0e", "pblendw Vx,Wx,Ib", .family = &pblendw},
+    {"66 0f 3a 0f", "palignr Vx,Wx,Ib", .family = &palignr},
+    {"66 0f 3a 14", "pextrb Ed,Vdq,Ib", .run = pextrb},
+    {"66 0f 3a 15", "pextrw Ed,Vdq,Ib", .run = pextrw},
+    {"66 0f 3a 16", "pextrd Ey,Vdq,Ib", .run = pextrd},
+    {"66 0f 3a 17", "extractps Ed,Vdq,Ib", .run = pextrd},
+    {"66 0f 3a 20", "pinsrb Vdq,Ed,Ib", .run = pinsrb},
+    {"66 0f 3a 21", "insertps Vdq,Wd,Ib", .family = &insertps},
+    {"66 0f 3a 22", "pinsrd Vdq,Ey,Ib", .run = pinsrd},
+    {"66 0f 3a 40", "dpps Vps,Wps,Ib", .run = dpps},
+    {"66 0f 3a 41", "dppd Vpd,Wpd,Ib", .run = dppd},
+    {"66 0f 3a 42", "mpsadbw Vx,Wx,Ib", .family = &mpsadbw},
     {0}
 };

@@ -150,18 +150,18 @@ INLINE void await(struct soft *c, const struct soft_op *op)
 INLINE void note(struct soft *c, const struct soft_op *op)
 {
     c->fpu.fip = soft_cut(c->code_size, c->r[RIP] + op->offset);
-    c->fpu.fop = (op->opcode & 7) << 8 | op->imm;
+    c->fpu.fop = (op->opcode & 7) << 8 | op->modrm;
     if (op->mem)
         c->fpu.fdp = soft_offset(c, op);
 }
 
 INLINE const uint8_t *stub_of(const struct soft_op *op)
 {
-    return op->mem ? x87_memory_stubs[op->opcode & 7][op->imm >> 3 & 7]
-                   : x87_register_stubs[op->opcode & 7][op->imm & 63];
+    return op->mem ? x87_memory_stubs[op->opcode & 7][op->modrm >> 3 & 7]
+                   : x87_register_stubs[op->opcode & 7][op->modrm & 63];
 }
 
-/* ---- operands in memory: they come and go through c->bounce.data ---- */
+/* ---- operands in memory: they come and go through c->scratch ---- */
 
 INLINE void load_operand(struct soft *c, const struct soft_op *op, int n)
 {
@@ -171,10 +171,10 @@ INLINE void load_operand(struct soft *c, const struct soft_op *op, int n)
         uint64_t low = soft_load_at(c, op, op->segment, linear, 3);
 
         linear = (linear + 8) & c->linear_mask;
-        *(any16 *)(c->bounce.data + 8) = soft_load_at(c, op, op->segment, linear, 1);
-        *(any64 *)c->bounce.data = low;
+        *(any16 *)(c->scratch + 8) = soft_load_at(c, op, op->segment, linear, 1);
+        *(any64 *)c->scratch = low;
     } else {
-        *(any64 *)c->bounce.data = soft_load_at(c, op, op->segment, linear, __builtin_ctz(n));
+        *(any64 *)c->scratch = soft_load_at(c, op, op->segment, linear, __builtin_ctz(n));
     }
 }
 
@@ -185,13 +185,13 @@ INLINE void store_operand(struct soft *c, const struct soft_op *op, int n)
     if (n == 10) {
         c->op = op;
         if ((linear & SOFT_PAGE) > 4096 - 10) {
-            soft_store_bytes(c, op->segment, linear, c->bounce.data, 10);
+            soft_store_bytes(c, op->segment, linear, c->scratch, 10);
             return;
         }
-        soft_store_at(c, op, op->segment, linear, 3, *(any64 *)c->bounce.data);
-        soft_store_at(c, op, op->segment, linear + 8, 1, *(any16 *)(c->bounce.data + 8));
+        soft_store_at(c, op, op->segment, linear, 3, *(any64 *)c->scratch);
+        soft_store_at(c, op, op->segment, linear + 8, 1, *(any16 *)(c->scratch + 8));
     } else {
-        soft_store_at(c, op, op->segment, linear, __builtin_ctz(n), *(any64 *)c->bounce.data);
+        soft_store_at(c, op, op->segment, linear, __builtin_ctz(n), *(any64 *)c->scratch);
     }
 }
 
@@ -201,7 +201,7 @@ INLINE void store_operand(struct soft *c, const struct soft_op *op, int n)
 static __attribute__((noinline)) void compute(struct soft *c, const struct soft_op *op, int stored)
 {
     struct soft_fpu after;
-    uint32_t arith = x87_host(&c->fpu, stub_of(op), c->bounce.data, &after, c->arith);
+    uint32_t arith = x87_host(&c->fpu, stub_of(op), c->scratch, &after, c->arith);
 
     if (stored) {
         if (after.fsw & ~after.fcw & NO_STORE) {
@@ -460,7 +460,7 @@ INLINE void with_memory(struct soft *c, const struct soft_op *op, unsigned what,
     if (likely(usual(f, what, 0))) {
         const uint8_t *stub = x87_memory_stubs[op->opcode & 7][digit];
 
-        conclude(c, op, what, x87_quick(f, stub, c->bounce.data, f->st[0], f->st[1]));
+        conclude(c, op, what, x87_quick(f, stub, c->scratch, f->st[0], f->st[1]));
     } else {
         compute(c, op, 0);
         note(c, op);
@@ -491,7 +491,7 @@ INLINE void load(struct soft *c, const struct soft_op *op, int n)
     load_operand(c, op, n);
     if (likely(usual(f, PUSHES, 0))) {
         push(f);
-        conclude(c, op, PUSHES, x87_quick_load(f, stub_of(op), c->bounce.data, f->st[0], NULL));
+        conclude(c, op, PUSHES, x87_quick_load(f, stub_of(op), c->scratch, f->st[0], NULL));
     } else {
         compute(c, op, 0);
         note(c, op);
@@ -517,7 +517,7 @@ INLINE void store(struct soft *c, const struct soft_op *op, unsigned what, int n
     await(c, op);
     if (likely(usual(f, what, 0))) {
         const uint8_t *stub = x87_memory_stubs[op->opcode & 7][digit];
-        uint32_t fsw = x87_quick_store(f, stub, c->bounce.data, f->st[0], NULL);
+        uint32_t fsw = x87_quick_store(f, stub, c->scratch, f->st[0], NULL);
 
         store_operand(c, op, n);
         conclude(c, op, what, fsw);
@@ -780,9 +780,9 @@ static void fwait(struct soft *c, const struct soft_op *op)
 
 /* ---- rows ---- */
 
-#define X87(encoding, text, run)                                                                   \
+#define X87(encoding, text, handler)                                                               \
     {                                                                                              \
-        encoding, text, run, NULL, ROW_FPU, NULL                                                   \
+        encoding, text, .run = handler, .attributes = ROW_FPU                                      \
     }
 
 /* The eight of d8, da, dc, de: i is 'i' for integers. */

@@ -343,15 +343,15 @@ static void xsetbv(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 const struct soft_row soft_xsave_rows[] = {
-    {"np 0f ae /0 mem", "fxsave M", fxsave, NULL, 0, NULL},
-    {"np 0f ae /1 mem", "fxrstor M", fxrstor, NULL, 0, NULL},
-    {"np 0f ae /2 mem", "ldmxcsr Md", ldmxcsr, NULL, 0, NULL},
-    {"np 0f ae /3 mem", "stmxcsr Md", stmxcsr, NULL, 0, NULL},
-    {"np 0f ae /4 mem", "xsave M", xsave, NULL, 0, NULL},
-    {"np 0f ae /5 mem", "xrstor M", xrstor, NULL, 0, NULL},
-    {"np 0f ae /6 mem", "xsaveopt M", xsaveopt, NULL, 0, NULL},
-    {"np 0f c7 /4 mem", "xsavec M", xsavec, NULL, 0, NULL},
-    {"np 0f 01 =d0", "xgetbv", xgetbv, NULL, 0, NULL},
-    {"np 0f 01 =d1", "xsetbv", xsetbv, NULL, 0, NULL},
+    {"np 0f ae /0 mem", "fxsave M", .run = fxsave},
+    {"np 0f ae /1 mem", "fxrstor M", .run = fxrstor},
+    {"np 0f ae /2 mem", "ldmxcsr Md", .run = ldmxcsr},
+    {"np 0f ae /3 mem", "stmxcsr Md", .run = stmxcsr},
+    {"np 0f ae /4 mem", "xsave M", .run = xsave},
+    {"np 0f ae /5 mem", "xrstor M", .run = xrstor},
+    {"np 0f ae /6 mem", "xsaveopt M", .run = xsaveopt},
+    {"np 0f c7 /4 mem", "xsavec M", .run = xsavec},
+    {"np 0f 01 =d0", "xgetbv", .run = xgetbv},
+    {"np 0f 01 =d1", "xsetbv", .run = xsetbv},
     {0}
 };
