@@ -19,6 +19,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,23 +111,24 @@ void terminal_resume(struct terminal *t)
         event_enable(t->loop, &t->in, true);
 }
 
-/* Double the room for input. */
+/* Double the room for what is typed, up to the limit. */
 static void grow(struct terminal *t)
 {
-    uint16_t *queue = malloc(2 * t->size * sizeof(*queue));
+    unsigned size = 2 * t->size < t->limit ? 2 * t->size : t->limit;
+    uint16_t *queue = malloc(size * sizeof(*queue));
 
     assert(queue);
     for (unsigned i = 0; i < t->count; i++)
         queue[i] = t->queue[(t->head + i) % t->size];
     free(t->queue);
     t->queue = queue;
-    t->size *= 2;
+    t->size = size;
     t->head = 0;
 }
 
 static void enqueue(struct terminal *t, int byte)
 {
-    if (t->count == t->size && (t->is_tty || t->whole))
+    if (t->count == t->size && t->size < t->limit)
         grow(t);
     if (t->count < t->size)
         t->queue[(t->head + t->count++) % t->size] = byte;
@@ -159,15 +162,41 @@ static void typed(struct terminal *t, uint8_t byte)
     }
 }
 
+static void end_input(struct terminal *t)
+{
+    t->eof = true;
+    event_remove(t->loop, &t->in);
+    tell(t);
+}
+
+/* A piece of a pipe that is read to its end before the guest begins. */
+static void save(struct terminal *t, const uint8_t *buf, ssize_t n)
+{
+    if (n > 0 && (t->saved += n) <= TERMINAL_WHOLE) {
+        if (write(t->file, buf, n) != n)
+            die("stdin: cannot keep it in memory: %m");
+        return;
+    }
+    if (n > 0)
+        die("stdin: more than %d MiB, too much to be read to its end before the guest begins; "
+            "give it as a file: <FILE",
+            TERMINAL_WHOLE >> 20);
+    lseek(t->file, 0, SEEK_SET);
+    event_remove(t->loop, &t->in);
+    event_stop(t->loop);
+    t->waits = false;
+    tell(t);
+}
+
 static void input_ready(struct watch *w)
 {
     struct terminal *t = container_of(w, struct terminal, in);
     uint8_t buf[TERMINAL_INPUT];
-    size_t room = t->is_tty ? sizeof(buf) : TERMINAL_INPUT - t->count;
+    size_t left = t->limit - t->count, room = left < sizeof(buf) ? left : sizeof(buf);
 
     /* In the background a read would stop us, with the machine locked; terminal_resume() goes on.
      */
-    if (t->is_tty && !in_foreground(w->fd)) {
+    if (!room || (t->is_tty && !in_foreground(w->fd))) {
         event_enable(t->loop, w, false);
         return;
     }
@@ -175,47 +204,54 @@ static void input_ready(struct watch *w)
     if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
         return;
 
-    ssize_t n = room ? read(w->fd, buf, room) : -1;
+    ssize_t n = read(w->fd, buf, room);
 
-    if (n == 0 || (n < 0 && room && errno != EAGAIN && errno != EINTR)) {
-        t->eof = true;
-        event_remove(t->loop, w);
-        tell(t);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (t->waits) {
+        save(t, buf, n);
+        return;
+    }
+    if (n <= 0) {
+        end_input(t);
         return;
     }
     for (ssize_t i = 0; i < n; i++)
         typed(t, buf[i]);
-    if (t->count == TERMINAL_INPUT && !t->is_tty)
+    if (t->count == t->limit)
         event_enable(t->loop, w, false);
     if (t->count)
         tell(t);
 }
 
-/* Read all there will ever be, however long that takes. */
-static void read_whole(struct terminal *t)
+/* Get more from the file, which is read as the guest asks for it. */
+static void refill(struct terminal *t)
 {
     uint8_t buf[TERMINAL_INPUT];
     ssize_t n;
 
-    while ((n = read(t->in.fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
-        for (ssize_t i = 0; i < n; i++)
-            enqueue(t, buf[i]);
-    t->eof = true;
-    event_remove(t->loop, &t->in);
-    tell(t);
+    if (t->file < 0 || t->waits || t->count || t->eof)
+        return;
+    do
+        n = read(t->file, buf, sizeof(buf));
+    while (n < 0 && errno == EINTR);
+    t->eof = n <= 0;
+    for (ssize_t i = 0; i < n; i++)
+        enqueue(t, buf[i]);
 }
 
 static int get(struct console *c)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
+    refill(t);
     if (!t->count)
         return CONSOLE_EMPTY;
 
     int byte = t->queue[t->head];
 
     t->head = (t->head + 1) % t->size;
-    if (--t->count == TERMINAL_INPUT / 2 && !t->eof)
+    if (--t->count == t->limit / 2 && !t->eof && t->file < 0)
         event_enable(t->loop, &t->in, true);
     return byte;
 }
@@ -224,6 +260,7 @@ static bool ended(struct console *c)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
+    refill(t);
     return t->hangs_up && t->eof && !t->count;
 }
 
@@ -403,18 +440,39 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
         .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),
         .size = TERMINAL_INPUT,
         .is_tty = isatty(in_fd),
+        .file = -1,
         .command = command,
         .out_fd = out_fd,
         .closed = closed,
         .to = to,
     };
     assert(t->queue);
+    t->limit = t->is_tty ? TERMINAL_TYPED : TERMINAL_INPUT;
     pthread_mutex_init(&t->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->more, &attr);
     pthread_cond_init(&t->less, &attr);
     pthread_condattr_destroy(&attr);
+}
+
+/* All of the input is to be there before the guest begins: of a file it is, a pipe is copied to
+ * one.
+ */
+static void start_whole(struct terminal *t)
+{
+    struct stat st;
+
+    if (!fstat(t->in.fd, &st) && S_ISREG(st.st_mode)) {
+        t->file = t->in.fd;
+        event_remove(t->loop, &t->in);
+        tell(t);
+        return;
+    }
+    t->file = memfd_create("stdin", MFD_CLOEXEC);
+    if (t->file < 0)
+        die("stdin: cannot keep it in memory: %m");
+    t->waits = true;
 }
 
 void terminal_start(struct terminal *t, struct event_loop *loop)
@@ -430,13 +488,17 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     error = event_thread(&t->writer, writer, t);
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
-    /* What a pipe or file holds already is there for the guest's first look. */
     if (t->is_tty)
         return;
     if (t->whole)
-        read_whole(t);
+        start_whole(t);
     else
-        input_ready(&t->in);
+        input_ready(&t->in); /* what a pipe or file holds already is there for the first look */
+}
+
+bool terminal_ready(struct terminal *t)
+{
+    return !t->waits;
 }
 
 void terminal_finish(struct terminal *t, int timeout_ms)
@@ -446,6 +508,9 @@ void terminal_finish(struct terminal *t, int timeout_ms)
     int error = 0;
 
     event_remove(t->loop, &t->in);
+    if (t->file >= 0 && t->file != t->in.fd)
+        close(t->file);
+    t->file = -1;
     free(t->queue);
     t->queue = NULL;
     t->count = 0;

@@ -4,8 +4,8 @@
  *
  * On a terminal the line is raw and Ctrl-A is the escape to minivm; anywhere else (pipe, file,
  * /dev/null) every byte goes through as it is. Whoever sends to a guest that does not read is held
- * back there, but not one who types, so that Ctrl-A is always heard. The end of input is not the
- * end of the guest; at most it hangs up.
+ * back; one who types, only after so much that Ctrl-A is heard beyond all that a person types. The
+ * end of input is not the end of the guest; at most it hangs up.
  *
  * Output leaves by a thread of its own, a millisecond's worth at a time, so that a vCPU never
  * waits inside a chip for a slow reader.
@@ -19,8 +19,10 @@
 #include <stdint.h>
 
 enum {
-    TERMINAL_INPUT = 4096, /* bytes that wait for the guest before a pipe or file is left alone */
-    TERMINAL_TAIL = 1024,  /* bytes of output remembered for a report */
+    TERMINAL_INPUT = 4096, /* bytes that wait for the guest before a pipe or file is left alone, */
+    TERMINAL_TYPED = 1 << 20,   /* and before a terminal is; Ctrl-A is heard up to there */
+    TERMINAL_WHOLE = 256 << 20, /* bytes of a pipe that is read to its end first */
+    TERMINAL_TAIL = 1024,       /* bytes of output remembered for a report */
 };
 
 struct terminal {
@@ -29,14 +31,17 @@ struct terminal {
 
     /* Set between terminal_init() and terminal_start(). */
     bool hangs_up; /* the end of input hangs up: console.ended; else the guest never learns of it */
-    bool whole;    /* read all of a pipe or file before the guest begins */
+    bool whole;    /* what the guest reads from a pipe or file does not depend on when it came */
     bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
 
     /* Input: machine lock. */
     struct watch in;
-    uint16_t *queue; /* a ring of size entries */
-    unsigned size, head, count;
+    uint16_t *queue; /* a ring of size entries, which grows to limit */
+    unsigned size, limit, head, count;
     bool is_tty, escaped, eof;
+    int file;       /* read as the guest asks for it: stdin, or a copy in memory; or -1 */
+    uint64_t saved; /* bytes of that copy */
+    bool waits;     /* the copy is not complete */
     void (*command)(void *to, int key);
     void *to;
 
@@ -65,6 +70,10 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
 /* Start serving it by a loop that is not running yet. Puts a terminal in raw mode, to be restored
  * at exit and on fatal signals. Dies when the host is out of threads. */
 void terminal_start(struct terminal *t, struct event_loop *loop);
+
+/* With whole: is all input of a pipe there, so that the guest may begin? Until then the loop is to
+ * be run; it stops when the answer changes. Dies when there is more than TERMINAL_WHOLE. */
+bool terminal_ready(struct terminal *t);
 
 /* Queue a byte, or CONSOLE_BREAK, as if it had been typed. Machine locked. */
 void terminal_type(struct terminal *t, int byte);

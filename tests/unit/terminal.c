@@ -71,7 +71,7 @@ static void run_until(bool (*condition)(void))
 }
 
 /* What is set between terminal_init() and terminal_start(), for one setup(). */
-static bool hangs_up, onlcr;
+static bool hangs_up, onlcr, whole;
 
 static void setup(int in_fd, int out_fd)
 {
@@ -86,7 +86,8 @@ static void setup(int in_fd, int out_fd)
     console->to = &arrivals;
     terminal.hangs_up = hangs_up;
     terminal.onlcr = onlcr;
-    hangs_up = onlcr = false;
+    terminal.whole = whole;
+    hangs_up = onlcr = whole = false;
     terminal_start(&terminal, &loop);
 }
 
@@ -316,6 +317,45 @@ static void test_unreadable(void)
     setup(open("/", O_RDONLY | O_CLOEXEC), null_device());
     run_until(at_eof);
     teardown();
+}
+
+/* All of the pattern is there for the guest, and then the end, without the loop. */
+static void get_pattern(void)
+{
+    CHECK(arrivals > 0);
+    CHECK(!console_ended(console));
+    for (size_t i = 0; i < LOTS; i++)
+        CHECK_EQ(console_get(console), pattern(i));
+    CHECK(console_ended(console));
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+}
+
+/* What the guest reads does not depend on when it came. */
+static void test_whole(void)
+{
+    FILE *f = tmpfile();
+
+    hangs_up = whole = true;
+    setup_input();
+    CHECK(!terminal_ready(&terminal));
+    write_pattern(in);
+    run_until(ten_rounds);
+    CHECK(!terminal_ready(&terminal));
+    close_end(&in);
+    event_run(&loop); /* which ends by itself */
+    CHECK(terminal_ready(&terminal));
+    get_pattern();
+    teardown();
+
+    write_pattern(fileno(f));
+    rewind(f);
+    hangs_up = whole = true;
+    setup(dup(fileno(f)), null_device());
+    CHECK(terminal_ready(&terminal));
+    CHECK(terminal.count <= TERMINAL_INPUT);
+    get_pattern();
+    teardown();
+    fclose(f);
 }
 
 /* The escape is only for those who type. */
@@ -812,6 +852,51 @@ static void test_deaf_guest(void)
     in_session(deaf_guest);
 }
 
+/* Type as much as goes in, and let the loop take it, until nothing goes any more. */
+static size_t flood(int master)
+{
+    uint8_t bytes[4096];
+    size_t n = 0;
+    ssize_t got;
+
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    do {
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = 'a' + (n + i) % 26;
+        got = write(master, bytes, sizeof(bytes));
+        n += got > 0 ? got : 0;
+        run_until(ten_rounds);
+    } while (got > 0 || terminal.in.on);
+    return n;
+}
+
+/* Whoever types more than any person does to a guest that does not read is held back in the end. */
+static void endless_typing(int master, int slave)
+{
+    size_t n = 0, typed;
+
+    setup(dup(slave), null_device());
+    typed = flood(master);
+    CHECK(typed > TERMINAL_TYPED);
+    CHECK_EQ(terminal.count, TERMINAL_TYPED);
+    CHECK_EQ(terminal.size, TERMINAL_TYPED);
+    terminal_type(&terminal, 'x');
+    CHECK_EQ(terminal.count, TERMINAL_TYPED);
+    while (n < typed) {
+        if (!terminal.count)
+            run_until(has_input);
+        CHECK_EQ(console_get(console), 'a' + n++ % 26);
+    }
+    run_until(ten_rounds);
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
+static void test_endless_typing(void)
+{
+    in_session(endless_typing);
+}
+
 /* The user's modem line, window or ssh is gone. */
 static void hang_up(int master, int slave)
 {
@@ -909,6 +994,7 @@ int main(void)
         {test_file, "a file as input is read as the guest asks for it"},
         {test_eof, "the end of input is not the end of the guest"},
         {test_ended, "where the end of input hangs up, the last byte comes first"},
+        {test_whole, "input may all be there from the start"},
         {test_unreadable, "what cannot be read has ended"},
         {test_no_escape, "Ctrl-A is a byte like others in a pipe"},
         {test_type, "bytes and breaks that were not typed"},
@@ -925,6 +1011,7 @@ int main(void)
         {test_onlcr, "a raw terminal may return the carriage"},
         {test_escapes, "keys after Ctrl-A are commands on a terminal"},
         {test_deaf_guest, "Ctrl-A is heard while a guest does not read"},
+        {test_endless_typing, "who types without end is held back; nothing is lost"},
         {test_hang_up, "a terminal that hangs up is the end of input"},
         {test_ends, "a terminal is restored at exit and after a crash"},
         {test_background, "in the background a terminal is left alone"},

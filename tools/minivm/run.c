@@ -45,8 +45,8 @@ struct run {
     struct watch timeout; /* a timerfd: the user's time, whatever the guest's is */
     struct timespec began;
     struct watch signals;
-    int output_error; /* errno of a write to stdout, but EPIPE */
-    char *where;      /* the guest was, when its time was up */
+    int output_error;  /* errno of a write to stdout, but EPIPE */
+    const char *where; /* the guest was, when its time was up */
 };
 
 static const struct symbols *symbols(const struct run *r)
@@ -91,6 +91,13 @@ static void say_help(struct run *r)
     outlet_say(&r->outlet, text);
 }
 
+/* With the instruction clock all input of a pipe is read before the guest begins. */
+static void await_input(struct run *r)
+{
+    while (!terminal_ready(&r->outlet.terminal) && !machine_stopping(&r->machine))
+        event_run(&r->machine.loop);
+}
+
 static void timed_out(struct watch *w)
 {
     struct run *r = container_of(w, struct run, timeout);
@@ -98,7 +105,11 @@ static void timed_out(struct watch *w)
 
     (void)!read(w->fd, &count, sizeof(count));
 
-    r->where = where(r);
+    if (terminal_ready(&r->outlet.terminal))
+        r->where = where(r);
+    else
+        r->where = "minivm: the guest has not begun: stdin has not ended, which --soft-clock "
+                   "instructions waits for\n";
     machine_stop(&r->machine, STOP_TIMEOUT);
     outlet_dismiss(&r->outlet);
 }
@@ -546,6 +557,7 @@ int cmd_run(int argc, char **argv)
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
     outlet_start(&r->outlet, &r->machine);
+    await_input(r);
 
     while (machine_run(&r->machine), reboots(r)) {
         machine_reset(&r->machine);
