@@ -22,8 +22,8 @@ B = build
 K = build/kernels
 FLAVOUR = cloud-amd64
 
-LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c))
-TOOL_SRC := $(sort $(wildcard tools/minivm/*.c))
+LIB_SRC := $(sort $(wildcard hw/*.c x86/*.c x86/soft/*.c boot/*.c) \
+    $(filter-out %/main.c,$(wildcard tools/minivm/*.c)))
 UNIT := $(patsubst tests/unit/%.c,$B/unit/%,$(sort $(wildcard tests/unit/*.c))) $B/unit/unpack-gzip
 SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis) \
     $(if $(wildcard /usr/include/unicorn/unicorn.h),$B/soft/unicorn)
@@ -46,7 +46,7 @@ say = @printf '  %-5s %s\n'
 all: minivm build/minivm.1 build/initramfs.cpio $(GUESTS) os-1k/kernel.bin
 
 # Linked statically it starts in half the time.
-minivm: $(TOOL_SRC:%.c=build/%.o) build/libminivm.a
+minivm: build/tools/minivm/main.o build/libminivm.a
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -static -o $@ $^ $(LIBS)
 
@@ -56,7 +56,7 @@ build/minivm.1: tools/manual.md tools/manpage tools/minivm/minivm.h
 	$(say) MAN $@
 	$(quiet)tools/manpage $$(sed -n 's/.*MINIVM_VERSION "\(.*\)"/\1/p' tools/minivm/minivm.h) <$< >$@
 
-build/asan/minivm: $(TOOL_SRC:%.c=$B/%.o) $B/libminivm.a
+build/asan/minivm: $B/tools/minivm/main.o $B/libminivm.a
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 

@@ -19,9 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /*
  * Before it resets the machine, Linux writes to the reset flag how: 0 for a cold reboot, 0x1234 for
@@ -123,29 +121,11 @@ bool linux_is(const struct image *img)
     return !elf_read(&e, img) && (linux_notes(&e) || way_linux64.offered(img));
 }
 
-/* TERM as a kernel parameter, which init gets as an environment variable: one word only. */
-static bool is_word(const char *s)
+char *linux_cmdline(const char *terminal, const char *user)
 {
-    if (!s || !*s)
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr("-_.+", *s))
-            return false;
-    return true;
-}
-
-char *linux_cmdline(const char *user, bool is_tty)
-{
-    const char *term = getenv("TERM");
-    struct winsize size = {0};
-    char terminal[128] = "", *cmdline;
-
-    if (is_tty && is_word(term) && strlen(term) < 64)
-        snprintf(terminal, sizeof(terminal), " TERM=%s", term);
-    if (is_tty && !ioctl(STDIN_FILENO, TIOCGWINSZ, &size) && size.ws_row && size.ws_col)
-        snprintf(terminal + strlen(terminal), sizeof(terminal) - strlen(terminal),
-                 " LINES=%d COLUMNS=%d", size.ws_row, size.ws_col);
-    int n = asprintf(&cmdline, "%s%s%s%s", defaults, terminal, *user ? " " : "", user);
+    char *cmdline;
+    int n = asprintf(&cmdline, "%s%s%s%s%s", defaults, *terminal ? " " : "", terminal,
+                     *user ? " " : "", user);
 
     assert(n >= 0);
     return cmdline;

@@ -30,11 +30,11 @@ bool linux_is(const struct image *img);
 bool linux_version(const struct image *img, char *version, size_t size);
 
 /*
- * The command line: the defaults that make COM1 the console and let a panic end the machine, what
- * the terminal is like when is_tty, and the user's, which comes last and so wins. The caller frees
+ * The command line: the defaults that make COM1 the console and let a panic end the machine, words
+ * on what the terminal is like or "", and the user's, which come last and so win. The caller frees
  * it.
  */
-char *linux_cmdline(const char *user, bool is_tty);
+char *linux_cmdline(const char *terminal, const char *user);
 
 /*
  * An archive that makes the initramfs of tools/mkinitramfs run a command instead of a shell: argv

@@ -3,7 +3,7 @@
  * A console, as a chip sees it: a place to put bytes and a place to get them from.
  *
  * Input waits in the console until a chip fetches it, so none is ever lost: a chip with a full
- * FIFO does not fetch. Behind it stands the host's terminal (hw/terminal) or a unit test.
+ * FIFO does not fetch. Behind it stands the user's terminal or a unit test.
  */
 #ifndef HW_CONSOLE_H
 #define HW_CONSOLE_H

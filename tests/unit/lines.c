@@ -3,7 +3,7 @@
  * Unit tests of the output of several guests, line by line: every byte for the terminal, and in
  * which pieces.
  */
-#include "hw/lines.h"
+#include "tools/minivm/lines.h"
 #include "tests/unit/test.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /*
  * Unit tests of the consoles of several guests: who gets the input, and who is told of its end.
  */
-#include "hw/mux.h"
+#include "tools/minivm/mux.h"
 #include "hw/serial8250.h"
 #include "tests/unit/test.h"
 

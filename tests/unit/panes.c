@@ -3,7 +3,7 @@
  * Panes, looked at on a terminal that knows the sequences they may send and refuses all others.
  */
 #define _GNU_SOURCE
-#include "hw/panes.h"
+#include "tools/minivm/panes.h"
 #include "tests/unit/test.h"
 #include "tests/unit/thread.h"
 

@@ -4,7 +4,7 @@
  * in a session of its own.
  */
 #define _GNU_SOURCE
-#include "hw/terminal.h"
+#include "tools/minivm/terminal.h"
 #include "tests/unit/test.h"
 #include "tests/unit/thread.h"
 
@@ -985,6 +985,50 @@ static void test_background(void)
     in_session(background);
 }
 
+static void check_words(int fd, const char *expected)
+{
+    char words[TERMINAL_WORDS];
+
+    terminal_words(fd, words, sizeof(words));
+    if (strcmp(words, expected))
+        printf("# words: \"%s\", not \"%s\"\n", words, expected);
+    CHECK(!strcmp(words, expected));
+}
+
+/* What a guest is told of the terminal. */
+static void words(int master, int slave)
+{
+    struct winsize size = {.ws_row = 50, .ws_col = 132};
+    char longest[65];
+
+    setenv("TERM", "xterm-256color", 1);
+    check_words(slave, "TERM=xterm-256color");
+    CHECK(!ioctl(master, TIOCSWINSZ, &size));
+    check_words(slave, "TERM=xterm-256color LINES=50 COLUMNS=132");
+    setenv("TERM", "two words", 1);
+    check_words(slave, "LINES=50 COLUMNS=132");
+    setenv("TERM", "x\"y", 1);
+    check_words(slave, "LINES=50 COLUMNS=132");
+    setenv("TERM", "", 1);
+    check_words(slave, "LINES=50 COLUMNS=132");
+    unsetenv("TERM");
+    check_words(slave, "LINES=50 COLUMNS=132");
+    memset(longest, 'x', 64);
+    longest[64] = 0;
+    setenv("TERM", longest, 1);
+    check_words(slave, "LINES=50 COLUMNS=132");
+    setenv("TERM", longest + 1, 1);
+    CHECK(!ioctl(master, TIOCSWINSZ, &(struct winsize){.ws_row = 65535, .ws_col = 65535}));
+    terminal_words(slave, longest, sizeof(longest)); /* cut, and within bounds */
+    setenv("TERM", "vt100", 1);
+    check_words(null_device(), "");
+}
+
+static void test_words(void)
+{
+    in_session(words);
+}
+
 int main(void)
 {
     alarm(TEST_LIMIT_S);
@@ -1015,6 +1059,7 @@ int main(void)
         {test_hang_up, "a terminal that hangs up is the end of input"},
         {test_ends, "a terminal is restored at exit and after a crash"},
         {test_background, "in the background a terminal is left alone"},
+        {test_words, "what a guest is told of the terminal"},
         {test_patience, "a reader that sleeps for ever is left behind"},
         {0},
     });

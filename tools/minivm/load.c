@@ -12,6 +12,7 @@
 #include "boot/mptable.h"
 #include "boot/pmode-1k.h"
 #include "hw/die.h"
+#include "tools/minivm/terminal.h"
 #include "x86/probe.h"
 
 #include <assert.h>
@@ -81,6 +82,7 @@ static void open_modules(struct load *l)
 static void open_linux(struct load *l)
 {
     const struct options *o = l->options;
+    char words[TERMINAL_WORDS];
 
     if (o->command && !o->modules)
         die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
@@ -90,7 +92,8 @@ static void open_linux(struct load *l)
         l->kernel.extra = l->extra.buf;
         l->kernel.extra_size = l->extra.size;
     }
-    l->cmdline = linux_cmdline(o->cmdline, isatty(STDIN_FILENO));
+    terminal_words(STDIN_FILENO, words, sizeof(words));
+    l->cmdline = linux_cmdline(words, o->cmdline);
     l->kernel.cmdline = l->cmdline;
 }
 

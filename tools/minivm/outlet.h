@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How the guests' consoles reach the user: one guest has the terminal to itself; several share it a
- * line at a time (hw/lines) or by a divided screen (hw/panes).
+ * line at a time (tools/minivm/lines) or by a divided screen (tools/minivm/panes).
  */
 #ifndef TOOLS_MINIVM_OUTLET_H
 #define TOOLS_MINIVM_OUTLET_H
 
-#include "hw/lines.h"
-#include "hw/mux.h"
-#include "hw/panes.h"
-#include "hw/terminal.h"
+#include "tools/minivm/lines.h"
+#include "tools/minivm/mux.h"
+#include "tools/minivm/panes.h"
+#include "tools/minivm/terminal.h"
 #include "tools/minivm/minivm.h"
 #include "x86/machine.h"
 

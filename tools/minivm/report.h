@@ -5,7 +5,7 @@
 #ifndef TOOLS_MINIVM_REPORT_H
 #define TOOLS_MINIVM_REPORT_H
 
-#include "hw/terminal.h"
+#include "tools/minivm/terminal.h"
 #include "tools/minivm/symbols.h"
 #include "x86/machine.h"
 

@@ -8,17 +8,20 @@
  * guest does.
  */
 #define _GNU_SOURCE
-#include "hw/terminal.h"
+#include "tools/minivm/terminal.h"
 #include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -571,4 +574,30 @@ void terminal_last_line(struct terminal *t, char *line, size_t size)
         }
     }
     pthread_mutex_unlock(&t->lock);
+}
+
+/* What a kernel parameter can hold without quotes. */
+static bool is_word(const char *s)
+{
+    if (!s || !*s || strlen(s) >= 64)
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr("-_.+", *s))
+            return false;
+    return true;
+}
+
+void terminal_words(int fd, char *words, size_t size)
+{
+    const char *term = getenv("TERM");
+    struct winsize w = {0};
+    int n = 0;
+
+    words[0] = 0;
+    if (!isatty(fd))
+        return;
+    if (is_word(term))
+        n = snprintf(words, size, "TERM=%s", term);
+    if (!ioctl(fd, TIOCGWINSZ, &w) && w.ws_row && w.ws_col)
+        snprintf(words + n, size - n, "%sLINES=%d COLUMNS=%d", n ? " " : "", w.ws_row, w.ws_col);
 }

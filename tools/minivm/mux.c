@@ -8,7 +8,7 @@
  * Left out: what a chip has fetched stays with its guest when the focus leaves it. That is at most
  * a FIFO, and the user meant it for that guest.
  */
-#include "hw/mux.h"
+#include "tools/minivm/mux.h"
 #include "hw/device.h"
 
 #include <assert.h>

@@ -10,7 +10,7 @@
  * every terminal (ideographs, emoji, combining marks): each is a '?', as is a byte that is not
  * UTF-8. A newline alone returns the carriage, as it does for a program on a terminal.
  */
-#include "hw/transcript.h"
+#include "tools/minivm/transcript.h"
 
 #include <assert.h>
 #include <stdbool.h>

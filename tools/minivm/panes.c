@@ -9,9 +9,9 @@
  * one that edits or paints gets the whole terminal from a `minivm run` of its own.
  */
 #define _GNU_SOURCE
-#include "hw/panes.h"
+#include "tools/minivm/panes.h"
 #include "hw/device.h"
-#include "hw/transcript.h"
+#include "tools/minivm/transcript.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One terminal for several guests: each has a console of its own, whose output goes to a common
- * place that tells them apart (hw/lines, hw/panes), and what is typed goes to the guest in focus.
+ * place that tells them apart (tools/minivm/lines, tools/minivm/panes), and what is typed goes to
+ * the guest in focus.
  *
  * The focus starts with guest 0 and leaves a guest that has ended for the next one that has not;
  * bytes that wait for the guest in focus then wait for that one. Likewise the end of input: it
@@ -9,8 +10,8 @@
  *
  * Everything here is called with the machine locked, in any thread, unless it says otherwise.
  */
-#ifndef HW_MUX_H
-#define HW_MUX_H
+#ifndef TOOLS_MINIVM_MUX_H
+#define TOOLS_MINIVM_MUX_H
 
 #include "hw/console.h"
 

@@ -5,8 +5,8 @@
  * The lines stay as they were printed, but the last, in which carriage return, backspace and tab
  * move. Nothing but characters that fill one column each comes out, whatever goes in.
  */
-#ifndef HW_TRANSCRIPT_H
-#define HW_TRANSCRIPT_H
+#ifndef TOOLS_MINIVM_TRANSCRIPT_H
+#define TOOLS_MINIVM_TRANSCRIPT_H
 
 #include <stddef.h>
 #include <stdint.h>

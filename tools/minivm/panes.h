@@ -7,13 +7,13 @@
  * empties the inboxes and redraws what changed, some 25 times a second while there is something to
  * draw and never otherwise. Everything is called with the machine locked unless it says otherwise.
  */
-#ifndef HW_PANES_H
-#define HW_PANES_H
+#ifndef TOOLS_MINIVM_PANES_H
+#define TOOLS_MINIVM_PANES_H
 
-#include "hw/canvas.h"
+#include "tools/minivm/canvas.h"
 #include "hw/clock.h"
 #include "hw/console.h"
-#include "hw/mux.h"
+#include "tools/minivm/mux.h"
 
 #include <pthread.h>
 

@@ -5,10 +5,10 @@
  * After: ECMA-48 (1991), "SGR - Select Graphic Rendition".
  *
  * Left out: what guests do to a screen. They share it, so a guest that moves the cursor or clears
- * the screen does so to all; hw/panes is for those.
+ * the screen does so to all; tools/minivm/panes is for those.
  */
 #define _GNU_SOURCE
-#include "hw/lines.h"
+#include "tools/minivm/lines.h"
 #include "hw/device.h"
 
 #include <assert.h>

@@ -11,12 +11,12 @@
  * A line ends with a newline or with CR and newline, and is written with a newline alone, so a raw
  * terminal has to return the carriage (terminal.onlcr). All other bytes are left as they are.
  */
-#ifndef HW_LINES_H
-#define HW_LINES_H
+#ifndef TOOLS_MINIVM_LINES_H
+#define TOOLS_MINIVM_LINES_H
 
 #include "hw/clock.h"
 #include "hw/console.h"
-#include "hw/mux.h"
+#include "tools/minivm/mux.h"
 
 enum {
     LINES_LENGTH = 4096, /* bytes of a line; what is longer is cut into several */

@@ -7,7 +7,7 @@
  *
  * Left out: terminfo. Every terminal of today knows these few sequences.
  */
-#include "hw/canvas.h"
+#include "tools/minivm/canvas.h"
 
 #include <assert.h>
 #include <stdio.h>

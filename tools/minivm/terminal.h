@@ -10,8 +10,8 @@
  * Output leaves by a thread of its own, a millisecond's worth at a time, so that a vCPU never
  * waits inside a chip for a slow reader.
  */
-#ifndef HW_TERMINAL_H
-#define HW_TERMINAL_H
+#ifndef TOOLS_MINIVM_TERMINAL_H
+#define TOOLS_MINIVM_TERMINAL_H
 
 #include "hw/console.h"
 #include "hw/event.h"
@@ -23,6 +23,7 @@ enum {
     TERMINAL_TYPED = 1 << 20,   /* and before a terminal is; Ctrl-A is heard up to there */
     TERMINAL_WHOLE = 256 << 20, /* bytes of a pipe that is read to its end first */
     TERMINAL_TAIL = 1024,       /* bytes of output remembered for a report */
+    TERMINAL_WORDS = 128,       /* bytes of terminal_words() */
 };
 
 struct terminal {
@@ -95,6 +96,11 @@ void terminal_at_cook(struct terminal *t, const char *bytes);
 
 /* Give the user's shell its terminal back. Harmless without one, async-signal-safe. */
 void terminal_cook(void);
+
+/* What a guest with a console on this terminal should know: "TERM=xterm LINES=24 COLUMNS=80", or
+ * less of it, as kernel parameters that init gets as environment variables; "" without a terminal.
+ */
+void terminal_words(int fd, char *words, size_t size);
 
 /* Take the terminal again, after minivm was stopped: raw, if it is ours now. Machine locked. */
 void terminal_resume(struct terminal *t);

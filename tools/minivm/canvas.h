@@ -6,8 +6,8 @@
  * make it so. Beside the characters those are: CUP (CSI row;column H), SGR (CSI n;... m), ED (CSI
  * 2 J) and the cursor's visibility (CSI ?25 h and l).
  */
-#ifndef HW_CANVAS_H
-#define HW_CANVAS_H
+#ifndef TOOLS_MINIVM_CANVAS_H
+#define TOOLS_MINIVM_CANVAS_H
 
 #include "hw/console.h"
 
