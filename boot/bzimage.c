@@ -18,14 +18,13 @@
 #include "boot/unpack.h"
 #include "boot/zero-page.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 
-#define PAGE   UINT64_C(4096)
-#define MIB    UINT64_C(0x100000)
 #define SECTOR 512
 
 /* Where everything goes; or why not, a few words that follow the file's name. */
@@ -35,11 +34,6 @@ struct layout {
     uint64_t initrd, initrd_size; /* all archives, with the padding between them */
     char why[160];
 };
-
-static uint64_t align_up(uint64_t n, uint64_t align)
-{
-    return (n + align - 1) & -align;
-}
 
 /* False, and why. */
 __attribute__((format(printf, 2, 3))) static bool no(struct layout *l, const char *fmt, ...)
@@ -139,7 +133,7 @@ static bool place_kernel(const struct setup_header *h, uint64_t low, struct layo
 static void place_initrd(const struct kernel *k, const struct setup_header *h,
                          const struct ram *ram, struct layout *l)
 {
-    uint64_t floor = align_up(l->end, PAGE), top = (uint64_t)h->initrd_addr_max + 1;
+    uint64_t floor = align_up(l->end, PAGE_SIZE), top = (uint64_t)h->initrd_addr_max + 1;
     uint64_t size = initramfs_size(k), room;
 
     if (top > RAM_HOLE)
@@ -153,7 +147,7 @@ static void place_initrd(const struct kernel *k, const struct setup_header *h,
     if (top > ram_low(ram))
         top = ram_low(ram);
     if (size)
-        l->initrd = (top - size) & -PAGE;
+        l->initrd = (top - size) & -PAGE_SIZE;
     l->initrd_size = size;
 }
 
@@ -246,7 +240,7 @@ static void print(const struct image *img, FILE *f)
     fprintf(f, "  entry: %s\n", has_entry64(&bp.hdr) ? "64-bit and 32-bit" : "32-bit");
     if (place_kernel(&bp.hdr, RAM_HOLE, &l))
         fprintf(f, "  address: %#llx\n", (unsigned long long)l.load);
-    fprintf(f, "  RAM: %llu MiB at least\n", (ram + MIB - 1) / MIB);
+    fprintf(f, "  RAM: %llu MiB at least\n", to_mib(ram));
 }
 
 const struct way way_bzimage = {

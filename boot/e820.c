@@ -9,10 +9,10 @@
  * for ACPI tables: ours are few enough to stay reserved for good.
  */
 #include "boot/e820.h"
+#include "boot/bios.h"
 
 #include <assert.h>
 
-#define EBDA     UINT64_C(0x9fc00) /* the firmware's 1 KiB at the end of base memory */
 #define VIDEO    UINT64_C(0xa0000)
 #define BIOS     UINT64_C(0xe0000) /* its tables: ACPI, MP */
 #define EXTENDED UINT64_C(0x100000)
@@ -25,8 +25,8 @@ int e820_build(const struct ram *ram, struct e820_entry *map, int max)
         uint64_t start, end;
         uint32_t type;
     } range[E820_MAX] = {
-        {0, low < EBDA ? low : EBDA, E820_RAM}, /* base memory */
-        {EBDA, VIDEO, E820_RESERVED},
+        {0, low < BIOS_EBDA ? low : BIOS_EBDA, E820_RAM}, /* base memory */
+        {BIOS_EBDA, VIDEO, E820_RESERVED},
         {BIOS, EXTENDED, E820_RESERVED},
         {EXTENDED, low, E820_RAM}, /* empty when there is no more RAM */
         {CHIPS, RAM_HIGH, E820_RESERVED},

@@ -11,11 +11,11 @@
  */
 #include "boot/elf.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define MIB       UINT64_C(0x100000)
 #define NOTES_MAX 0x10000
 
 enum {
@@ -232,7 +232,7 @@ static _Noreturn void die_no_place(const struct elf *e, const struct elf_segment
         die("%s: goes to %#llx..%#llx, where a PC has no RAM", e->img->name, first, last);
     if (last >= ram_low(ram))
         die("%s: needs more RAM: --mem %lluM at least", e->img->name,
-            (unsigned long long)((end < RAM_HOLE ? end : RAM_HOLE) + MIB - 1) / MIB);
+            to_mib(end < RAM_HOLE ? end : RAM_HOLE));
     die("%s: damaged: a segment goes to %#llx..%#llx, where firmware, the loader or another one is",
         e->img->name, first, last);
 }
@@ -291,7 +291,7 @@ static int find_note(const uint8_t *buf, uint64_t size, uint64_t align, const ch
         at += sizeof(n);
 
         /* All of them 64 bits wide and the sizes 32: nothing wraps. */
-        uint64_t from = (at + n.namesz + align - 1) & -align, to = from + n.descsz;
+        uint64_t from = align_up(at + n.namesz, align), to = from + n.descsz;
 
         if (to > size)
             return -1;
@@ -300,7 +300,7 @@ static int find_note(const uint8_t *buf, uint64_t size, uint64_t align, const ch
                 memcpy(desc, buf + from, n.descsz < (uint32_t)max ? n.descsz : (uint32_t)max);
             return n.descsz;
         }
-        at = (to + align - 1) & -align;
+        at = align_up(to, align);
     }
     return -1;
 }
@@ -345,7 +345,7 @@ void elf_print(const struct elf *e, FILE *f)
     }
     fprintf(f, "  address: %#llx..%#llx\n", (unsigned long long)start, (unsigned long long)end - 1);
     if (end <= RAM_HOLE)
-        fprintf(f, "  RAM: %llu MiB at least\n", (unsigned long long)(end + MIB - 1) / MIB);
+        fprintf(f, "  RAM: %llu MiB at least\n", to_mib(end));
     else
         fprintf(f, "  problem: a PC has no RAM there\n");
 }

@@ -7,11 +7,11 @@
  */
 #include "boot/kernel.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define MIB     UINT64_C(0x100000)
 #define TOO_BIG (UINT64_C(1) << 62)
 
 /* A kernel's own way comes before those that it shares with others; the bare ELF entry, which only
@@ -41,7 +41,7 @@ static uint64_t append(uint64_t size, uint64_t archive)
 {
     if (!archive)
         return size;
-    size = (size + 3) & ~UINT64_C(3);
+    size = align_up(size, 4);
     return archive < TOO_BIG - size ? size + archive : TOO_BIG;
 }
 
@@ -81,8 +81,7 @@ void kernel_needs_ram(const struct kernel *k, uint64_t bytes)
 
     if (bytes > RAM_HOLE)
         die("%s: too big%s: it needs %llu MiB, and a PC has %llu MiB below 4 GiB", k->image.name,
-            more ? " with this initrd" : "", (unsigned long long)((bytes - 1) / MIB + 1),
-            (unsigned long long)(RAM_HOLE / MIB));
+            more ? " with this initrd" : "", to_mib(bytes), (unsigned long long)(RAM_HOLE / MIB));
     die("%s: needs more RAM%s: --mem %lluM at least", k->image.name,
-        more ? " with this initrd" : "", (unsigned long long)((bytes - 1) / MIB + 1));
+        more ? " with this initrd" : "", to_mib(bytes));
 }

@@ -21,12 +21,10 @@
 #include "boot/linux.h"
 #include "boot/zero-page.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define PAGE UINT64_C(4096)
-#define MIB  UINT64_C(0x100000)
 
 /* Kernels are linked from here on, and no program is. */
 #define KERNEL_VA UINT64_C(0xffffffff80000000)
@@ -87,16 +85,16 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
     if (problem || !is_vmlinux(&e))
         die("%s: %s", k->image.name, problem ? problem : "not a vmlinux of 64 bits");
     if (elf_span(&e, &start, &end) && end <= RAM_HOLE) {
-        end = ((end < MIB ? MIB : end) + PAGE - 1) & -PAGE;
+        end = align_up(end < MIB ? MIB : end, PAGE_SIZE);
         if (end + size > ram_low(ram))
             kernel_needs_ram(k, end + size);
     }
 
     place_init(&p, ram);
-    place_take(&p, PLACE_LOW, PLACE_EBDA - PLACE_LOW);
+    place_take(&p, PLACE_LOW, BIOS_EBDA - PLACE_LOW);
     elf_load(&e, &p, &end);
     if (size) {
-        initramfs = place_find(&p, size, PAGE, RAM_HOLE);
+        initramfs = place_find(&p, size, PAGE_SIZE, RAM_HOLE);
         assert(initramfs);
         initramfs_load(k, ram, initramfs);
     }

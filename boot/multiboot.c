@@ -21,18 +21,16 @@
  */
 #include "boot/multiboot.h"
 #include "boot/e820.h"
+#include "boot/gdt.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <string.h>
 
-#define GDT         0x500
 #define STACK       0x1000
 #define INFORMATION 0x10000
-
-#define PAGE UINT64_C(4096)
-#define MIB  UINT64_C(0x100000)
 
 enum {
     HEADER_MAGIC = 0x1badb002,
@@ -85,16 +83,6 @@ struct map_entry {
     uint32_t size; /* of the rest */
     struct e820_entry range;
 } __attribute__((packed));
-
-static uint64_t align_up(uint64_t n, uint64_t align)
-{
-    return (n + align - 1) & -align;
-}
-
-static unsigned long long to_mib(uint64_t bytes)
-{
-    return bytes / MIB + (bytes % MIB != 0);
-}
 
 int multiboot_find(const struct image *img, uint8_t *buf, size_t limit, size_t *n, uint32_t magic,
                    int words, int align)
@@ -201,9 +189,9 @@ static uint64_t take(struct multiboot *m, uint64_t size)
     /* No range of RAM is longer, and rounding up must not wrap. */
     if (!size || size > RAM_HOLE)
         return 0;
-    size = align_up(size, PAGE);
-    at = place_above(&m->place, size, PAGE, m->end);
-    return at ? at : place_find(&m->place, size, PAGE, RAM_HOLE);
+    size = align_up(size, PAGE_SIZE);
+    at = place_above(&m->place, size, PAGE_SIZE, m->end);
+    return at ? at : place_find(&m->place, size, PAGE_SIZE, RAM_HOLE);
 }
 
 static void load_modules(struct multiboot *m, const struct kernel *k, const struct ram *ram)
@@ -241,7 +229,7 @@ void multiboot_info_init(struct multiboot_info *i, struct multiboot *m, const st
 
     for (int n = 0; n < k->modules; n++)
         room += words_size(k->module[n].image.name, k->module[n].args);
-    room = align_up(room, PAGE);
+    room = align_up(room, PAGE_SIZE);
     if (!place_take(&m->place, at, room))
         at = take(m, room);
     if (!at)
@@ -334,7 +322,7 @@ uint32_t multiboot_mem_lower(const struct ram *ram)
 {
     uint64_t low = ram_low(ram);
 
-    return (low < PLACE_EBDA ? low : PLACE_EBDA) / 1024;
+    return (low < BIOS_EBDA ? low : BIOS_EBDA) / 1024;
 }
 
 uint32_t multiboot_mem_upper(const struct ram *ram)
@@ -346,14 +334,8 @@ uint32_t multiboot_mem_upper(const struct ram *ram)
 
 void multiboot_enter(const struct multiboot *m, uint32_t magic, uint32_t info, struct cpu_state *s)
 {
-    static const uint64_t gdt[] = {
-        0, 0, UINT64_C(0x00cf9b000000ffff), /* with the selectors of cpu_flat32(): code */
-        UINT64_C(0x00cf93000000ffff),       /* data */
-    };
-
-    memcpy(ram_at(m->place.ram, GDT, sizeof(gdt)), gdt, sizeof(gdt));
     cpu_flat32(s);
-    s->gdt = (struct descriptor_table){.base = GDT, .limit = sizeof(gdt) - 1};
+    gdt_load(m->place.ram, s, 0x08, GDT_RING_0);
     s->rip = m->entry;
     s->gpr[RAX] = magic;
     s->gpr[RBX] = info;
@@ -465,7 +447,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
     if (!read_kernel(&m, &k->image))
         die("%s: %s", k->image.name, m.why);
     multiboot_load(&m, k, ram);
-    multiboot_info_init(&i, &m, k, PAGE);
+    multiboot_info_init(&i, &m, k, PAGE_SIZE);
     at = multiboot_info_put(&i, NULL, sizeof(info));
     put_modules(&i, &info, &m, k);
     put_map(&i, &info, ram);

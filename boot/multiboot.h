@@ -95,8 +95,11 @@ uint32_t multiboot_sections(struct multiboot *m, struct multiboot_info *i);
 uint32_t multiboot_mem_lower(const struct ram *ram);
 uint32_t multiboot_mem_upper(const struct ram *ram);
 
-/* The state in which the kernel starts: EAX and EBX, 32 bits, flat segments, no paging. Writes the
- * GDT, which is none of the kernel's business but is valid. */
+/*
+ * The state in which the kernel starts: EAX and EBX, 32 bits, flat segments, no paging. The
+ * specification leaves the selectors and the GDT open; every loader has code at 8 and data at 16,
+ * and some kernels keep those past the GDT that they load themselves.
+ */
 void multiboot_enter(const struct multiboot *m, uint32_t magic, uint32_t info, struct cpu_state *s);
 
 /* Where it goes, for struct way's print; ok is false when m->why says why not. */

@@ -14,10 +14,9 @@
 #include "boot/e820.h"
 #include "boot/multiboot.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <string.h>
-
-#define PAGE UINT64_C(4096)
 
 enum {
     HEADER_MAGIC = 0xe85250d6,
@@ -326,7 +325,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         die("%s: %s", k->image.name, m.why);
     relocate(&m, &tags, ram);
     multiboot_load(&m, k, ram);
-    multiboot_info_init(&i, &m, k, PAGE);
+    multiboot_info_init(&i, &m, k, PAGE_SIZE);
     multiboot_info_put(&i, head, sizeof(head));
     put_words(&i, INFO_CMDLINE, k->image.name, k->cmdline);
     put_words(&i, INFO_LOADER, MULTIBOOT_LOADER, "");

@@ -7,11 +7,10 @@
  * Giving back: a loader dies, or is done.
  */
 #include "boot/place.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define EXTENDED UINT64_C(0x100000)
 
 /* Between the taken ranges: gap i is before range i, and the last range ends at UINT64_MAX. */
 static uint64_t gap_start(const struct place *p, int i)
@@ -46,8 +45,8 @@ void place_init(struct place *p, const struct ram *ram)
     p->taken[0] = (struct place_range){ram_low(ram), UINT64_MAX};
     p->n = 1;
     place_take(p, 0, ram_low(ram) < PLACE_LOW ? ram_low(ram) : PLACE_LOW);
-    if (ram_low(ram) > PLACE_EBDA)
-        place_take(p, PLACE_EBDA, (ram_low(ram) < EXTENDED ? ram_low(ram) : EXTENDED) - PLACE_EBDA);
+    if (ram_low(ram) > BIOS_EBDA)
+        place_take(p, BIOS_EBDA, (ram_low(ram) < MIB ? ram_low(ram) : MIB) - BIOS_EBDA);
 }
 
 bool place_take(struct place *p, uint64_t start, uint64_t size)

@@ -2,12 +2,13 @@
 /*
  * Places in RAM for what a loader puts there: who has which range, and what is still free.
  *
- * The first page and what firmware uses (0x9fc00 .. 1 MiB) are taken from the start, and so is
+ * The first page and what firmware uses (BIOS_EBDA .. 1 MiB) are taken from the start, and so is
  * everything that is not RAM.
  */
 #ifndef BOOT_PLACE_H
 #define BOOT_PLACE_H
 
+#include "boot/bios.h"
 #include "hw/ram.h"
 
 #include <stdbool.h>
@@ -17,8 +18,7 @@ enum {
     PLACE_MAX = 256 /* ranges that can be taken; those that touch count as one */
 };
 
-#define PLACE_LOW  0x1000  /* base memory, from here ... */
-#define PLACE_EBDA 0x9fc00 /* ... up to here is free */
+#define PLACE_LOW 0x1000 /* base memory is free from here to BIOS_EBDA */
 
 struct place {
     const struct ram *ram;

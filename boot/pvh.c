@@ -27,13 +27,11 @@
 #include "boot/kernel.h"
 #include "boot/linux.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
-
-#define PAGE UINT64_C(4096)
-#define MIB  UINT64_C(0x100000)
 
 #define PHYS32_ENTRY 18 /* the type of the note */
 #define MAGIC        0x336ec578
@@ -90,11 +88,6 @@ static bool offered(const struct image *img)
     return !elf_read(&e, img) && elf_note(&e, "Xen", PHYS32_ENTRY, NULL, 0) >= 0;
 }
 
-static uint64_t pages(uint64_t n)
-{
-    return (n + PAGE - 1) & -PAGE;
-}
-
 /* RAM that the modules take, from a page on; as large as can be when no RAM would do. */
 static uint64_t modules_size(const struct kernel *k, bool joined)
 {
@@ -105,7 +98,7 @@ static uint64_t modules_size(const struct kernel *k, bool joined)
     for (int i = 0; i < k->modules; i++) {
         if (k->module[i].image.size > RAM_HOLE)
             return RAM_HOLE;
-        size += pages(k->module[i].image.size);
+        size += align_up(k->module[i].image.size, PAGE_SIZE);
     }
     return size;
 }
@@ -113,7 +106,7 @@ static uint64_t modules_size(const struct kernel *k, bool joined)
 /* Take RAM from an address on, which there is. */
 static uint64_t take_above(struct place *p, uint64_t size, uint64_t start)
 {
-    uint64_t at = place_above(p, size, PAGE, start);
+    uint64_t at = place_above(p, size, PAGE_SIZE, start);
 
     assert(at);
     return at;
@@ -163,7 +156,7 @@ static uint64_t write_start_info(const struct kernel *k, bool joined, struct pla
 
     for (int i = 0; i < n && !joined; i++)
         size += strlen(k->module[i].args) + 1;
-    gpa = place_find(p, size, PAGE, PLACE_EBDA);
+    gpa = place_find(p, size, PAGE_SIZE, BIOS_EBDA);
     if (!gpa)
         die("%s: no room for its command line below 640 KiB: %zu characters, with the modules'",
             k->image.name, size - sizeof(struct block));
@@ -212,7 +205,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         die("%s: takes a command line of %d characters at most; this one has %zu", k->image.name,
             LINUX_CMDLINE_MAX, strlen(k->cmdline));
     if (elf_span(&e, &start, &end) && end <= RAM_HOLE) {
-        end = end < MIB ? MIB : pages(end);
+        end = end < MIB ? MIB : align_up(end, PAGE_SIZE);
         if (end + modules_size(k, joined) > ram_low(ram))
             kernel_needs_ram(k, end + modules_size(k, joined));
     }

@@ -8,21 +8,21 @@
  * Left out: setup_data and the EFI and video fields: there is neither firmware nor a video card.
  */
 #include "boot/zero-page.h"
+#include "boot/bios.h"
+#include "boot/gdt.h"
 #include "hw/die.h"
+#include "hw/units.h"
 #include "x86/paging.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
-#define GDT         0x500
 #define STACK       0x8000
 #define PAGE_TABLES 0x9000
 #define ZERO_PAGE   0x10000
 #define CMDLINE     0x20000
-#define CMDLINE_END 0x9fc00
-
-#define MIB UINT64_C(0x100000)
+#define CMDLINE_END BIOS_EBDA
 
 #define AT(field, offset) _Static_assert(offsetof(struct boot_params, field) == (offset), #field)
 AT(acpi_rsdp_addr, 0x70);
@@ -41,7 +41,7 @@ AT(hdr.init_size, 0x260);
 AT(hdr_rest, 0x26c);
 AT(unused_290, 0x290);
 AT(e820_table, 0x2d0);
-_Static_assert(sizeof(struct boot_params) == 4096, "the zero page is a page");
+_Static_assert(sizeof(struct boot_params) == PAGE_SIZE, "the zero page is a page");
 
 /* RAM that is known to be there. */
 static void *at(const struct ram *ram, uint64_t gpa, uint64_t len)
@@ -84,19 +84,13 @@ void zero_page_write(const struct kernel *k, const struct ram *ram, struct boot_
 
 void zero_page_enter(const struct ram *ram, struct cpu_state *s, int bits, uint64_t rip)
 {
-    const uint64_t gdt[] = {
-        0, 0, bits == 64 ? 0x00af9b000000ffff : 0x00cf9b000000ffff, /* 0x10: flat code */
-        0x00cf93000000ffff,                                         /* 0x18: flat data */
-    };
-
     if (bits == 64) {
         paging_identity(ram, PAGE_TABLES, 4);
         cpu_long_mode(s, PAGE_TABLES);
     } else {
         cpu_flat32(s);
     }
-    memcpy(at(ram, GDT, sizeof(gdt)), gdt, sizeof(gdt));
-    s->gdt = (struct descriptor_table){.base = GDT, .limit = sizeof(gdt) - 1};
+    gdt_load(ram, s, 0x10, GDT_RING_0);
     s->rip = rip;
     s->gpr[RSP] = STACK;
     s->gpr[RSI] = ZERO_PAGE;

@@ -20,7 +20,9 @@
 #define PC_LAPIC_BASE  0xfee00000
 
 /* Ports. */
+#define PC_PIC_MASTER 0x020
 #define PC_RTC        0x070
+#define PC_PIC_SLAVE  0x0a0
 #define PC_COM1       0x3f8
 #define PC_ACPI_PM    0x600
 #define PC_RESET_PORT 0xcf9

@@ -124,14 +124,14 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     power_port_init(&b->power_port, off);
 
     /* Where the board decodes them. */
-    bus_attach(&b->pio, 0x020, 2, &b->pic.master.dev);
+    bus_attach(&b->pio, PC_PIC_MASTER, 2, &b->pic.master.dev);
     bus_attach(&b->pio, 0x040, 4, &b->pit.dev);
     bus_attach(&b->pio, 0x060, 1, &b->i8042.data);
     bus_attach(&b->pio, 0x061, 1, &b->pit.port61);
     bus_attach(&b->pio, 0x064, 1, &b->i8042.command);
     bus_attach(&b->pio, PC_RTC, 2, &b->rtc.dev);
     bus_attach(&b->pio, 0x092, 1, &b->reset_port.port_a);
-    bus_attach(&b->pio, 0x0a0, 2, &b->pic.slave.dev);
+    bus_attach(&b->pio, PC_PIC_SLAVE, 2, &b->pic.slave.dev);
     bus_attach(&b->pio, 0x0e9, 1, &b->debug_port.dev);
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
     bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);

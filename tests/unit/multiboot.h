@@ -170,17 +170,19 @@ static inline void check_state(uint32_t magic, uint32_t entry)
     CHECK_EQ(s.rip, entry);
     CHECK_EQ(s.rflags, EFLAGS_FIXED);
     CHECK(!strcmp(cpu_mode(&s), "32-bit protected mode"));
+    CHECK_EQ(s.cs.selector, 8);
     CHECK_EQ(s.cs.base, 0);
     CHECK_EQ(s.cs.limit, 0xffffffff);
     CHECK(s.cs.db && s.cs.type == SEGMENT_CODE);
     CHECK_EQ(get(s.gdt.base + s.cs.selector, 8), 0x00cf9b000000ffff);
     for (int i = 0; i < 5; i++) {
+        CHECK_EQ(data[i]->selector, 16);
         CHECK_EQ(data[i]->base, 0);
         CHECK_EQ(data[i]->limit, 0xffffffff);
         CHECK_EQ(data[i]->type, SEGMENT_DATA);
         CHECK_EQ(get(s.gdt.base + data[i]->selector, 8), 0x00cf93000000ffff);
     }
-    CHECK(s.gdt.limit >= 4 * 8 - 1);
+    CHECK(s.gdt.limit >= 3 * 8 - 1);
 }
 
 /* The text and data of make_elf()'s file are where they belong, moved by delta. */

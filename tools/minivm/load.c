@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "tools/minivm/load.h"
 #include "boot/acpi.h"
-#include "boot/bda.h"
+#include "boot/bios.h"
 #include "boot/identify.h"
 #include "boot/linux.h"
 #include "boot/longmode.h"
@@ -255,7 +255,7 @@ static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
 {
     struct acpi_config acpi = {.cpus = m->config.cpus};
 
-    bda_build(&m->ram);
+    bios_build(&m->ram, &m->board->pio);
     mptable_build(&m->ram, m->config.cpus);
     l->kernel.rsdp = acpi_build(&m->ram, &acpi);
     if (l->is_linux)
