@@ -7,6 +7,7 @@
 #include "boot/acpi.h"
 #include "boot/bios.h"
 #include "boot/identify.h"
+#include "boot/initramfs.h"
 #include "boot/linux.h"
 #include "boot/longmode.h"
 #include "boot/mptable.h"
@@ -261,6 +262,16 @@ static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
     if (l->is_linux)
         linux_mark(&m->ram);
     l->way->load(&l->kernel, &m->ram, s);
+}
+
+void load_warn(const struct load *l)
+{
+    char text[512];
+
+    /* What does not call itself Linux only uses its header. */
+    if (l->is_linux && linux_version(&l->kernel.image, text, sizeof(text)) &&
+        initramfs_problem(&l->kernel, text, sizeof(text)))
+        fprintf(stderr, "minivm: %s\n", text);
 }
 
 void load_guests(struct load *l, struct machine *m)

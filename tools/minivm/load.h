@@ -42,6 +42,9 @@ void load_config(const struct load *l, struct config *c);
  * Before load_guests(). */
 const char *load_probe(const struct load *l, struct machine *m, bool truly);
 
+/* Say on stderr, in one line, what will keep the guest from getting far, where that can be seen. */
+void load_warn(const struct load *l);
+
 /* Put the guests into a machine after power-on: what firmware and a boot loader would have done. */
 void load_guests(struct load *l, struct machine *m);
 

@@ -552,6 +552,7 @@ int cmd_run(int argc, char **argv)
     try_engine(r);
     say_engine(r);
     load_guests(&r->load, &r->machine);
+    load_warn(&r->load);
     watch_signals(r);
     set_timeout(r);
     if (o->command)
