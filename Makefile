@@ -35,6 +35,7 @@ GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard 
 OS_KERNEL := $(addsuffix .o,$(basename $(sort $(wildcard os-1k/kernel/*.[cS])))) os-1k/lib.o
 OS_LIBC := os-1k/user/start.o os-1k/user/libc.o os-1k/lib.o
 OS_PROGRAMS := $(filter-out libc,$(basename $(notdir $(sort $(wildcard os-1k/user/*.c)))))
+OS_DISK := $(OS_PROGRAMS:%=build/os-1k/bin/%) $(sort $(wildcard os-1k/files/*))
 
 # A line for each step; make V=1 shows the whole commands.
 quiet = $(if $(V),,@)
@@ -176,10 +177,15 @@ build/os-1k/bin/%: build/os-1k/user/%.o $(OS_LIBC:%=build/%)
 	@mkdir -p $(@D)
 	$(quiet)ld -m elf_i386 -z noseparate-code --gc-sections -Ttext-segment=0x400000 -e start -s -o $@ $^
 
-build/os-1k/disk.tar: $(OS_PROGRAMS:%=build/os-1k/bin/%) $(wildcard os-1k/files/*)
+build/os-1k/disk.tar: $(OS_DISK) build/os-1k/disk.list
 	$(say) TAR $@
 	$(quiet)tar --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --mode=644 \
-	    --transform='s|.*/||' -cf $@ $^
+	    --transform='s|.*/||' -cf $@ $(OS_DISK)
+
+# A program or file that is gone leaves the disk: no newer file tells that, but the list of them.
+build/os-1k/disk.list: always
+	@mkdir -p $(@D)
+	@echo '$(OS_DISK)' | cmp -s - $@ || echo '$(OS_DISK)' >$@
 
 build/os-1k/kernel/entry.o: build/os-1k/disk.tar
 
@@ -265,4 +271,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: all unit asan run test check bench bench-soft fuzz soak compare tour docs install clean
+.PHONY: always all unit asan run test check bench bench-soft fuzz soak compare tour docs install clean

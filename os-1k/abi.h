@@ -20,6 +20,7 @@
 #define SYS_PROCESS   9  /* (index, struct process_info *): the index-th process */
 #define SYS_TICKS     10 /* (): timer interrupts since the start */
 #define SYS_PAGES     11 /* (): pages of memory that are free */
+#define SYS_SLEEP     12 /* (n): wait for the n-th timer interrupt from now on */
 
 #ifndef __ASSEMBLER__
 

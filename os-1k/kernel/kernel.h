@@ -102,6 +102,7 @@ void trap(struct trap_frame *f);
 extern int ticks;
 void timer_init(void);
 void timer_interrupt(void);
+int timer_sleep(int n); /* 0 when n more ticks have come, or the process is to end */
 
 /* console.c */
 void console_init(void);

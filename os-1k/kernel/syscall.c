@@ -103,6 +103,8 @@ int syscall(const struct trap_frame *f)
         return ticks;
     case SYS_PAGES:
         return pages_free;
+    case SYS_SLEEP:
+        return timer_sleep(f->ebx);
     }
     return BAD_ARGUMENT;
 }

@@ -22,6 +22,10 @@ enum {
 
 int ticks;
 
+/* The first tick at which somebody wants to be woken. */
+static bool alarm_is_set;
+static int alarm;
+
 /* Bring IRQ 0..15 to vectors 32..47, away from the exceptions. An interrupt ends as it is
  * delivered: the kernel runs with interrupts off, so the next one cannot come into this one's way;
  * and telling the controller that it has ended would leave the machine for the monitor, at each
@@ -52,4 +56,24 @@ void timer_interrupt(void)
 {
     ticks++;
     current->info.ticks++;
+    if (alarm_is_set && ticks == alarm) {
+        alarm_is_set = false;
+        wake();
+    }
+}
+
+/* An alarm wakes everybody; who has to sleep on sets the next one. */
+int timer_sleep(int n)
+{
+    int end;
+
+    if (__builtin_add_overflow(ticks, n, &end))
+        return BAD_ARGUMENT;
+    while (ticks < end && !current->killed) {
+        if (!alarm_is_set || end < alarm)
+            alarm = end;
+        alarm_is_set = true;
+        sleep();
+    }
+    return 0;
 }

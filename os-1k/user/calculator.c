@@ -4,13 +4,6 @@
  */
 #include "os-1k/user/user.h"
 
-static const char *skip_spaces(const char *s)
-{
-    while (*s == ' ')
-        s++;
-    return s;
-}
-
 /* Read NUMBER OPERATOR NUMBER; NULL, or what is wrong. */
 static const char *parse(const char *s, int *a, char *op, int *b)
 {

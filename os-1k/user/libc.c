@@ -68,6 +68,13 @@ int readline(const char *prompt, char *buf, int size)
     return n;
 }
 
+const char *skip_spaces(const char *text)
+{
+    while (*text == ' ')
+        text++;
+    return text;
+}
+
 const char *parse_int(const char *text, int *value)
 {
     bool negative = *text == '-';

@@ -22,6 +22,7 @@ static const struct {
     {"Factorial (0! ~ 12!)", "factorial"},
     {"GCD (Greatest Common Divisor)", "gcd"},
     {"About 1K OS", "about"},
+    {"Timer", "timer"},
 };
 
 #define MENU_ITEMS (int)(sizeof(menu) / sizeof(menu[0]))
@@ -31,7 +32,7 @@ static void show_menu(void)
     printf("=== 1K OS Menu ===\n\n");
     for (int i = 0; i < MENU_ITEMS; i++)
         printf("  %d. %s\n", i + 1, menu[i].title);
-    printf("  0. Exit\n\n");
+    printf("  help. More commands\n  0. Exit\n\n");
 }
 
 /* Cut the first word off a text. */

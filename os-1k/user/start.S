@@ -31,6 +31,7 @@ start:  call main
         function process, SYS_PROCESS
         function ticks, SYS_TICKS
         function pages, SYS_PAGES
+        function sleep, SYS_SLEEP
 
 system_call:
         push ebx

@@ -22,6 +22,7 @@ int list(int index, struct file_info *info);
 int process(int index, struct process_info *info);
 int ticks(void);
 int pages(void);
+int sleep(int n);
 
 /* At most 255 bytes. They come out in one piece, whatever other processes write. */
 __attribute__((format(printf, 1, 2))) int printf(const char *text, ...);
@@ -31,6 +32,8 @@ __attribute__((format(printf, 1, 2))) int printf(const char *text, ...);
  * pipe. Enter is \r or \n; Backspace or DEL takes a character back; what does not fit is refused
  * with a bell; Ctrl-C drops the line, and Ctrl-D in an empty one is the end of the input. */
 int readline(const char *prompt, char *buf, int size);
+
+const char *skip_spaces(const char *text);
 
 /* Read a number, with a sign or without, as far as it goes; where it ends, or NULL when there is
  * none or it does not fit. */

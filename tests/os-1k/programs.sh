@@ -16,6 +16,8 @@ cat >"$TMP/menu" <<'X'
   7. Factorial (0! ~ 12!)
   8. GCD (Greatest Common Divisor)
   9. About 1K OS
+  10. Timer
+  help. More commands
   0. Exit
 
 X
@@ -119,6 +121,18 @@ GCD(100, 75) = 25
 GCD(17, 13) = 1
 GCD(270, 192) = 6
 GCD(1071, 462) = 21
+X
+session "the GCD of two numbers" '8 48 36' <<'X'
+GCD(48, 36) = 12
+X
+session "the GCD of what is no pair" '8 48 -36' <<'X'
+gcd: name two numbers from 0 to 2147483647
+X
+# A line that is written again and again.
+session "the timer" '10 1' <<X
+$(for i in 0 1 2 3 4 5 6 7 8 9 10; do
+    printf '\r[%-20s] %s s' "$(yes '##' | head -n $i | tr -d '\n')" $((i / 10)).$((i % 10))
+done)
 X
 session "about" 9 <<'X'
 1K OS: a small 32-bit operating system, after "Operating System in 1,000 Lines"

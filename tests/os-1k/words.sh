@@ -4,11 +4,13 @@
 # needs: kvm
 . tests/lib.sh
 
+clock=
+
 # session INPUT: $status, and in $said what came after the menu, without prompts and empty lines.
 session() {
     status=0
     printf '%b\n0\n' "$1" |
-        ./minivm run --pmode os-1k/kernel.bin --timeout 120 >"$TMP/out" 2>"$TMP/err" || status=$?
+        ./minivm run $clock --pmode os-1k/kernel.bin --timeout 120 >"$TMP/out" 2>"$TMP/err" || status=$?
     said=$(sed '1,/0\. Exit/d; /^Select: /d; /^$/d' "$TMP/out")
 }
 
@@ -35,9 +37,9 @@ wanted: $3"
     fi
 }
 
-says "an unknown word" "frob\n10\n-1\n1x\n  frob  nicate" \
+says "an unknown word" "frob\n11\n-1\n1x\n  frob  nicate" \
     "frob: not in the menu, and no word that I know; try help
-10: not in the menu, and no word that I know; try help
+11: not in the menu, and no word that I know; try help
 -1: not in the menu, and no word that I know; try help
 1x: not in the menu, and no word that I know; try help
 frob: not in the menu, and no word that I know; try help"
@@ -109,7 +111,23 @@ says "a program that was overwritten" "write counter text\n2" "counter: not a pr
   7. Factorial (0! ~ 12!)
   8. GCD (Greatest Common Divisor)
   9. About 1K OS
+  10. Timer
+  help. More commands
   0. Exit"
+
+session "run gcd 48 36\n8 48 36"
+check_equal "run is as the menu's item" "$(grep -c '^GCD(48, 36) = 12$' "$TMP/out")" 2
+
+# By the instruction clock, a tick is always the same: the timer's second is the idle process's, a
+# sleeper is woken by others before its time, and all sleep as long as they wanted to.
+clock='--soft-clock instructions'
+session "run timer 2 & run timer 1 & run count 4 &\nwait\nps\nticks"
+clock=
+check_equal "two timers end in time, and have not been busy" "$(grep -ao ' [0-9]* idle$' "$TMP/out")
+$(grep -ao '^[0-9]* ticks' "$TMP/out")
+$(tr '\r' '\n' <"$TMP/out" | grep -ac '^\[.*\] [0-9.]* s')" " 180 idle
+200 ticks
+32"
 
 # Two that never wait: only pre-emption lets the second speak before the first has ended. Their
 # words may come behind a prompt.
