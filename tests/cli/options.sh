@@ -29,6 +29,8 @@ for minivm in ./minivm build/asan/minivm; do
     [ -x $minivm ] || continue
     says "version" "^minivm [0-9]" version
     says "help" "minivm run" help
+    says "help by check --help" "minivm run" check --help
+    says "help by inspect -h" "minivm run" inspect -h
     for option in kernel boot module exit-port debugcon initrd cmdline mem cpus entry timeout no-reboot symbols stat verbose \
         split long pmode; do
         says "help run: --$option" "--$option" help run
@@ -64,7 +66,7 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a missing module" "none: No such file" run --module none,words guest/multiboot.elf
     refused "a module without a name" "name is missing" run --module ,words guest/multiboot.elf
     refused "a module for Linux" "say --initrd" run --module README.md $kernel
-    refused "--entry for what has one" "multiboot has one" run --entry 64 guest/multiboot.elf
+    refused "--entry for what has one" "by multiboot, a kernel has one" run --entry 64 guest/multiboot.elf
     refused "a text among programs" "a text file" run guest/minimal.bin README.md
     refused "a port that is none" "not a port" run --exit-port 0x10000 $kernel
     refused "a port that is taken" "in the way of serial8250" run --exit-port 0x3f8 guest/minimal

@@ -213,6 +213,8 @@ int cmd_check(int argc, char **argv)
             engine = argv[++i];
         else if (!strcmp(argv[i], "-q") || !strcmp(argv[i], "--quiet"))
             c->quiet = true;
+        else if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help"))
+            exit(cmd_help(1, (char *[]){"help"}));
         else
             die("check: unknown option %s; there are --quiet and --engine kvm|soft", argv[i]);
         if (!engine)

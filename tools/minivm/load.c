@@ -35,16 +35,15 @@ static void open_program(struct image *img, const char *name)
     image_open(img, name, true);
 }
 
-static _Noreturn void die_no_kernel(const struct image *img)
+static _Noreturn void die_no_kernel(const struct image *img, const char *said)
 {
     char what[256];
 
     if (identify(img, what, sizeof(what)))
         die("%s: %s", img->name, what);
-    die("%s: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); 'minivm run "
-        "%s' "
-        "takes it for a 16-bit program",
-        img->name, img->name);
+    die("%s: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); a 16-bit "
+        "program goes without %s",
+        img->name, said);
 }
 
 /* A file may be what its user takes for a kernel. To be run as a 16-bit program it must not look
@@ -86,7 +85,7 @@ static void open_linux(struct load *l)
     char words[TERMINAL_WORDS];
 
     if (o->command && !o->modules)
-        die("-- %s: a command needs --initrd with an initramfs by tools/mkinitramfs",
+        die("-- %s: a command needs an initramfs made by tools/mkinitramfs; say --initrd FILE",
             o->command[0]);
     if (o->command) {
         linux_command(&l->extra, o->command, !isatty(STDOUT_FILENO));
@@ -112,7 +111,8 @@ static void open_inside(struct load *l)
     if (problem)
         die("%s: %s, so it cannot be booted by %s", img->name, problem, l->way->name);
     if (!l->way->offered(&inside))
-        die("%s: neither it nor the vmlinux inside can be booted by %s; 'minivm inspect %s' tells",
+        die("%s: neither it nor the vmlinux inside can be booted by %s; 'minivm inspect %s' says "
+            "how they can",
             img->name, l->way->name, img->name);
     image_close(img);
     *img = inside;
@@ -131,13 +131,14 @@ static void open_kernel(struct load *l)
     l->is_linux = linux_is(&l->kernel.image);
     open_modules(l);
     if (o->entry && l->way != &way_bzimage)
-        die("--entry: a bzImage has two entries; %s has one", l->way->name);
+        die("--entry: a bzImage has two entry points; booted by %s, a kernel has one",
+            l->way->name);
     l->kernel.entry = o->entry;
     l->kernel.cmdline = o->cmdline;
     if (l->is_linux)
         open_linux(l);
     else if (o->command)
-        die("-- %s: only Linux can run a command, and %s is none", o->command[0],
+        die("-- %s: only Linux can run a command, and %s is another kernel", o->command[0],
             l->kernel.image.name);
 }
 
@@ -200,7 +201,7 @@ void load_open(struct load *l, const struct options *o)
     if (l->way)
         open_kernel(l);
     else if (o->kernel)
-        die_no_kernel(&l->kernel.image);
+        die_no_kernel(&l->kernel.image, options_said(o, "kernel"));
     else
         for (int i = 0; i < o->guests; i++)
             refuse_stranger(&l->program[i]);
