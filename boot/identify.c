@@ -477,3 +477,10 @@ bool identify_program(const struct image *img)
 
     return !found || found == zeros || found == boot_sector;
 }
+
+bool identify_boot_sector(const struct image *img)
+{
+    char text[256];
+
+    return recognise(img, text, sizeof(text)) == boot_sector;
+}

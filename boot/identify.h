@@ -21,4 +21,7 @@ bool identify(const struct image *img, char *text, size_t size);
  * zeros, or looks like a boot sector. */
 bool identify_program(const struct image *img);
 
+/* Is it a boot sector, and nothing else that is known, such as a disk? */
+bool identify_boot_sector(const struct image *img);
+
 #endif

@@ -95,6 +95,18 @@ inspect "the Multiboot guest" guest/multiboot.elf "FILE
   entry: 0xN, 32 bits"
 inspect "a flat program" guest/hello.bin "FILE
 no header that minivm knows: perhaps a flat program (16-bit, or for --pmode or --long)"
+inspect "a flat 64-bit program" guest/hello64.bin "FILE
+no header that minivm knows: perhaps a flat program with 64 bits (--long)"
+inspect "a flat 32-bit program" os-1k/kernel.bin "FILE
+no header that minivm knows: perhaps a flat program with 32 bits (--pmode)"
+{
+    cat guest/minimal.bin
+    head -c 509 /dev/zero
+    printf '\125\252'
+} >"$TMP/sector"
+inspect "a boot sector" "$TMP/sector" "FILE
+a boot sector: it runs as a 16-bit program, but calls of a BIOS lead nowhere"
+check_status "which runs" 0 ./minivm run --timeout 20 "$TMP/sector"
 check_status "no file" 125 ./minivm inspect "$TMP/none"
 check_status "none named" 125 ./minivm inspect
 

@@ -20,6 +20,8 @@ run -no-reboot x => -no-reboot: write it with two dashes, --no-reboot
 run --linux=$kernel => --linux: here it is KERNEL, or -k, --kernel FILE
 run --paging os-1k/kernel.bin => --paging: here it is --pmode FILE
 run --long-mode guest/hello64 => --long-mode: here it is --long FILE
+run guest/hello64 => guest/hello64.bin: its code looks like that of a 64-bit program: say --long guest/hello64.bin (or --real, if it is a 16-bit one)
+run guest/hello os-1k/kernel.bin => os-1k/kernel.bin: its code looks like that of a 32-bit program: say --pmode os-1k/kernel.bin (or --real, if it is a 16-bit one)
 run -smp 2 => -smp: here it is -c, --cpus N
 run --cpu 2 => --cpu: here it is -c, --cpus N
 run -cpu host => -cpu: not needed: there is one machine, and its CPU is the engine's

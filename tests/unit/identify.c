@@ -299,10 +299,12 @@ static void program(void)
     bytes[510] = 0x55;
     bytes[511] = 0xaa;
     CHECK(identify_program(&img)); /* a boot sector */
-    bytes[446] = 0x80;             /* a partition */
+    CHECK(identify_boot_sector(&img));
+    bytes[446] = 0x80; /* a partition */
     bytes[450] = 0x83;
     bytes[454] = bytes[458] = 1;
     CHECK(!identify_program(&img));
+    CHECK(!identify_boot_sector(&img));
     memset(bytes, 0x90, sizeof(bytes));
     CHECK(identify_program(&img)); /* code */
     memcpy(bytes, "\177ELF", 4);

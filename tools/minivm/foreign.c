@@ -48,7 +48,7 @@ const struct foreign foreign_table[] = {
 
     {NULL, NULL, NULL, "--paging --protected --protected-mode --pm --os", "`--pmode FILE`"},
     {NULL, NULL, NULL, "--long-mode --longmode --lm --64", "`--long FILE`"},
-    {NULL, NULL, NULL, "--real --real-mode --realmode --bin --binary --program --guest --load",
+    {NULL, NULL, NULL, "--real-mode --realmode --bin --binary --program --guest --load",
      "not needed: 16-bit programs are named without an option"},
     {NULL, NULL, NULL, "-q --quiet", "not needed: minivm prints nothing that it was not asked for"},
     {NULL, NULL, NULL, "-t --time --time-limit", "`--timeout SECONDS`"},

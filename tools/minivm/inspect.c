@@ -3,6 +3,7 @@
  * minivm inspect: what a file is, in words, and how it can be booted.
  */
 #define _GNU_SOURCE
+#include "boot/guess.h"
 #include "boot/identify.h"
 #include "boot/kernel.h"
 #include "boot/linux.h"
@@ -39,6 +40,18 @@ static void print_kernel(const struct image *img)
     }
 }
 
+/* No header says anything: the code has to. */
+static void print_flat(const struct image *img)
+{
+    int bits = guess_bits(img);
+
+    printf("no header that minivm knows: perhaps a flat program ");
+    if (bits)
+        printf("with %d bits (--%s)\n", bits, bits == 64 ? "long" : "pmode");
+    else
+        printf("(16-bit, or for --pmode or --long)\n");
+}
+
 int cmd_inspect(int argc, char **argv)
 {
     struct image img;
@@ -56,10 +69,11 @@ int cmd_inspect(int argc, char **argv)
 
     if (way_of(&img))
         print_kernel(&img);
+    else if (identify_boot_sector(&img))
+        printf("a boot sector: it runs as a 16-bit program, but calls of a BIOS lead nowhere\n");
     else if (identify(&img, what, sizeof(what)))
         printf("cannot be booted: %s\n", what);
     else
-        printf("no header that minivm knows: perhaps a flat program (16-bit, or for --pmode or "
-               "--long)\n");
+        print_flat(&img);
     return 0;
 }

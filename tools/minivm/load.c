@@ -6,6 +6,7 @@
 #include "tools/minivm/load.h"
 #include "boot/acpi.h"
 #include "boot/bios.h"
+#include "boot/guess.h"
 #include "boot/identify.h"
 #include "boot/initramfs.h"
 #include "boot/linux.h"
@@ -47,13 +48,19 @@ static _Noreturn void die_no_kernel(const struct image *img, const char *said)
 }
 
 /* A file may be what its user takes for a kernel. To be run as a 16-bit program it must not look
- * like something else. */
-static void refuse_stranger(const struct image *img)
+ * like something else; nor by its code like one of more bits, unless the user insists. */
+static void refuse_stranger(const struct image *img, bool real)
 {
     char what[256];
 
     if (!identify_program(img) && identify(img, what, sizeof(what)))
         die("%s: %s", img->name, what);
+    int bits = real ? 0 : guess_bits(img);
+
+    if (bits)
+        die("%s: its code looks like that of a %d-bit program: say --%s %s (or --real, if it is a "
+            "16-bit one)",
+            img->name, bits, bits == 64 ? "long" : "pmode", img->name);
 }
 
 /* --module FILE[,ARGS], --initrd FILE */
@@ -204,7 +211,7 @@ void load_open(struct load *l, const struct options *o)
         die_no_kernel(&l->kernel.image, options_said(o, "kernel"));
     else
         for (int i = 0; i < o->guests; i++)
-            refuse_stranger(&l->program[i]);
+            refuse_stranger(&l->program[i], o->real);
     if (!l->way)
         check_options(l);
 }

@@ -41,6 +41,7 @@ struct options {
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */
+    bool real;       /* the files without an option are 16-bit programs, whatever they look like */
     bool no_reboot, stat, verbose, split, nested;
     bool debugcon;
     const char *debugcon_file; /* NULL for stderr */

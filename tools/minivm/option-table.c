@@ -25,6 +25,8 @@ const struct option option_table[] = {
     {"pmode", 0, STRING, AT(pmode), "FILE",
      .text = "a flat 32-bit kernel, such as `os-1k/kernel.bin`"},
     {"long", 0, STRING, AT(longmode), "FILE", .text = "a flat 64-bit program"},
+    {"real", 0, FLAG, AT(real), NULL,
+     .text = "each FILE is a 16-bit program, also where its code looks like one of 32 or 64 bits"},
 
     {"initrd", 'i', MODULE, 0, "FILE",
      .text = "the initramfs: cpio, compressed or not, as `tools/mkinitramfs` makes it; several are "

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a flat program seems to be written for, where nothing but its code can tell.
+ */
+#ifndef BOOT_GUESS_H
+#define BOOT_GUESS_H
+
+#include "boot/image.h"
+
+/*
+ * 32 or 64 when the program's first instructions are sound with so many bits, and as 16-bit ones
+ * surely are not what anybody wrote; else 0: it may be a 16-bit program, or no program at all.
+ */
+int guess_bits(const struct image *img);
+
+#endif
