@@ -15,6 +15,8 @@ enum {
     MAPPED_GIB = 4,
 };
 
+_Static_assert(TABLES + PAGING_IDENTITY_SIZE(MAPPED_GIB) == LONGMODE_LOW_END, "page tables");
+
 void longmode_load(const struct image *img, const struct ram *ram, struct cpu_state *s)
 {
     void *program = ram_at(ram, PROGRAM, img->size);

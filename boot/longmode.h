@@ -15,7 +15,8 @@
 #include "hw/ram.h"
 #include "x86/cpu.h"
 
-#define LONGMODE_RAM 0x400000 /* bytes of RAM unless the user says otherwise */
+#define LONGMODE_RAM     0x400000 /* bytes of RAM unless the user says otherwise */
+#define LONGMODE_LOW_END 0x7000   /* behind the page tables: 16-bit programs beside it are there */
 
 /* Load a program, and set s to its start. Dies when it does not fit into RAM. */
 void longmode_load(const struct image *img, const struct ram *ram, struct cpu_state *s);

@@ -44,6 +44,11 @@ static void start_state(const struct ram *ram, struct cpu_state *s)
     s->gpr[RSP] = HIGHER_HALF + PAGE_DIRECTORY;
 }
 
+uint32_t pmode_1k_end(const struct image *img)
+{
+    return KERNEL + img->size;
+}
+
 void pmode_1k_load(const struct image *img, const struct ram *ram, struct cpu_state *s)
 {
     image_check_flat(img);

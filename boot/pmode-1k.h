@@ -10,7 +10,8 @@
  *     0010_2000   page table: the same memory at 8000_0000
  *
  * DS = ES = FS = GS = SS = 0x10, all segments flat 4 GiB, pages of 4 KiB present, writable and the
- * supervisor's, interrupts off, ESP = 8010_0000.
+ * supervisor's, interrupts off, ESP = 8010_0000. The memory of 16-bit programs that run beside it
+ * (boot/realmode.h) is mapped, too, but none of its business.
  */
 #ifndef BOOT_PMODE_1K_H
 #define BOOT_PMODE_1K_H
@@ -20,6 +21,9 @@
 #include "x86/cpu.h"
 
 #define PMODE_1K_RAM 0x400000 /* bytes of RAM that it needs */
+
+/* Where the kernel's image ends: 16-bit programs beside it are behind that. */
+uint32_t pmode_1k_end(const struct image *img);
 
 /* Load a kernel, and set s to its start. Dies when it does not fit, or RAM is too small. */
 void pmode_1k_load(const struct image *img, const struct ram *ram, struct cpu_state *s);

@@ -10,24 +10,43 @@
 #include "hw/die.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
-uint32_t realmode_window(int count)
+enum {
+    WINDOW = 0x10000, /* where there are many of them */
+    WINDOW_OF_FEW = 0x40000,
+    FEW = 4,
+
+    BESIDE = 0xe0000, /* beside another program: the first one, and the next below */
+};
+
+static void load(const struct image *img, uint32_t base, uint32_t window, const char *where,
+                 const struct ram *ram, struct cpu_state *s)
 {
-    return count <= 4 ? 0x40000 : 0x10000;
+    image_check_flat(img);
+    if (img->size > window)
+        die("%s: %llu bytes, but a 16-bit program has %u KiB%s", img->name,
+            (unsigned long long)img->size, window / 1024, where);
+    image_read(img, 0, ram_at(ram, base, window), img->size);
+    cpu_real_mode(s, base);
+    s->idt.limit = 0;
 }
 
 void realmode_load(const struct image *img, int index, int count, const struct ram *ram,
                    struct cpu_state *s)
 {
-    uint32_t window = realmode_window(count), base = index * window;
+    bool few = count <= FEW;
+    uint32_t window = few ? WINDOW_OF_FEW : WINDOW;
 
     assert(count <= REALMODE_MAX && index < count);
-    image_check_flat(img);
-    if (img->size > window)
-        die("%s: %llu bytes, but a 16-bit program has %u KiB%s", img->name,
-            (unsigned long long)img->size, window / 1024,
-            count > 4 ? " where there are more than four" : "");
-    image_read(img, 0, ram_at(ram, base, window), img->size);
-    cpu_real_mode(s, base);
-    s->idt.limit = 0;
+    load(img, index * window, window, few ? "" : " where there are more than four", ram, s);
+}
+
+void realmode_load_beside(const struct image *img, int index, const char *other, uint32_t end,
+                          const struct ram *ram, struct cpu_state *s)
+{
+    if (BESIDE < end + index * WINDOW)
+        die("%s: no room beside %s, which leaves it to %u 16-bit programs", img->name, other,
+            BESIDE < end ? 0 : (BESIDE - end) / WINDOW + 1);
+    load(img, BESIDE - index * WINDOW, WINDOW, " beside another kind", ram, s);
 }

@@ -6,6 +6,9 @@
  *     1..4     n * 0x40000            256 KiB
  *     5..16    n * 0x10000            64 KiB
  *
+ * Beside a 32-bit or 64-bit program, which has the start of that MiB and, for its stack, the last
+ * 64 KiB, guest n of those with 16 bits is loaded at 0xe0000 - n * 0x10000 and owns 64 KiB.
+ *
  * It starts in real mode at its first byte: CS = DS = ES = SS = its memory's segment, IP = 0,
  * SP = 0xfffe, interrupts off, no interrupt table (IDTR limit 0). HLT with interrupts off ends it.
  */
@@ -19,11 +22,12 @@
 #define REALMODE_MAX 16       /* guests */
 #define REALMODE_RAM 0x100000 /* what any number of them needs */
 
-/* Bytes that each of count guests owns. */
-uint32_t realmode_window(int count);
-
 /* Load guest index of count, and set s to its start. Dies when it does not fit. */
 void realmode_load(const struct image *img, int index, int count, const struct ram *ram,
                    struct cpu_state *s);
+
+/* The same for guest index of those beside a program called other, which has what is below end. */
+void realmode_load_beside(const struct image *img, int index, const char *other, uint32_t end,
+                          const struct ram *ram, struct cpu_state *s);
 
 #endif

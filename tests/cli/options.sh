@@ -44,7 +44,7 @@ for minivm in ./minivm build/asan/minivm; do
     refused "help on what has none" "no help on frob" help frob
     refused "nothing to run" "name a program or a kernel" run
     refused "a 17th program" "at most 16" run 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
-    refused "two kinds of guests" "exclude" run --pmode os.bin guest.bin
+    refused "two kinds of guests" "exclude" run --pmode os.bin --long guest.bin
     refused "two kernels" "exclude" run --pmode os.bin --kernel README.md
     refused "--cpus for a program" "name several programs" run -c 2 guest/minimal.bin
     refused "--cpus for a 32-bit kernel" "has one CPU" run -c 2 --pmode guest/minimal.bin

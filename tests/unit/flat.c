@@ -86,6 +86,16 @@ static void load_of_five(const struct image *img)
     realmode_load(img, 4, 5, &ram, &s);
 }
 
+static void load_beside(const struct image *img)
+{
+    realmode_load_beside(img, 2, "kernel.bin", 0xc0000, &ram, &s);
+}
+
+static void load_beside_too_many(const struct image *img)
+{
+    realmode_load_beside(img, 3, "kernel.bin", 0xc0000, &ram, &s);
+}
+
 static void load_pmode(const struct image *img)
 {
     pmode_1k_load(img, &ram, &s);
@@ -106,8 +116,12 @@ static void test_realmode_sizes(void)
     CHECK(refused(load_of_four, &img, "256 KiB"));
     img = file(64 * 1024, "", 0);
     load_of_five(&img);
+    load_beside(&img);
+    CHECK_EQ(s.cs.base, 0xc0000);
     img = file(64 * 1024 + 1, "", 0);
     CHECK(refused(load_of_five, &img, "64 KiB"));
+    CHECK(refused(load_beside, &img, "64 KiB"));
+    CHECK(refused(load_beside_too_many, &img, "no room beside kernel.bin, which leaves it to 3"));
     ram_free(&ram);
 }
 

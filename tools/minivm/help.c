@@ -34,7 +34,7 @@ static const char overview[] =
 
 static const char synopsis[] = "minivm run [OPTION]... KERNEL [-- COMMAND [ARG]...]\n"
                                "minivm run [OPTION]... FILE...\n"
-                               "minivm run [OPTION]... --long FILE | --pmode FILE\n"
+                               "minivm run [OPTION]... --long FILE | --pmode FILE [FILE...]\n"
                                "\n"
                                "Boots a guest with its console, COM1, on stdin and stdout.\n";
 

@@ -149,6 +149,12 @@ static void open_kernel(struct load *l)
             l->kernel.image.name);
 }
 
+/* Which of the programs is the first 16-bit one? */
+static int first_real(const struct options *o)
+{
+    return o->pmode || o->longmode;
+}
+
 /* The guests are flat programs. */
 static void check_options(const struct load *l)
 {
@@ -156,8 +162,8 @@ static void check_options(const struct load *l)
     const char *said = options_for_kernels(o);
 
     if (o->cpus > 1)
-        die(o->guests ? "%s: each 16-bit program has one CPU; name several programs"
-                      : "%s: such a program has one CPU",
+        die(first_real(o) ? "%s: such a program has one CPU"
+                          : "%s: each 16-bit program has one CPU; name several programs",
             options_said(o, "cpus"));
     if (said)
         die("%s is for kernels, and %s is a flat program", said, l->program[0].name);
@@ -185,11 +191,9 @@ static void open_programs(struct load *l)
 {
     const struct options *o = l->options;
 
-    if (o->pmode || o->longmode)
-        open_program(&l->program[l->programs++], o->pmode ? o->pmode : o->longmode);
     for (int i = 0; i < o->guests; i++)
         open_program(&l->program[l->programs++], o->guest[i]);
-    for (int i = 0; i < o->guests && o->guests > 1; i++)
+    for (int i = first_real(o); i < o->guests && o->guests > 1; i++)
         if (way_of(&l->program[i]))
             die_not_alone(l, &l->program[i]);
 }
@@ -201,16 +205,16 @@ void load_open(struct load *l, const struct options *o)
         image_open(&l->kernel.image, o->kernel, true);
     else
         open_programs(l);
-    if (o->guests == 1)
+    if (o->guests == 1 && !first_real(o))
         l->kernel.image = l->program[0];
-    if (o->kernel || o->guests == 1)
+    if (l->kernel.image.name)
         l->way = way_of(&l->kernel.image);
     if (l->way)
         open_kernel(l);
     else if (o->kernel)
         die_no_kernel(&l->kernel.image, options_said(o, "kernel"));
     else
-        for (int i = 0; i < o->guests; i++)
+        for (int i = first_real(o); i < o->guests; i++)
             refuse_stranger(&l->program[i], o->real);
     if (!l->way)
         check_options(l);
@@ -282,9 +286,25 @@ void load_warn(const struct load *l)
         fprintf(stderr, "minivm: %s\n", text);
 }
 
-void load_guests(struct load *l, struct machine *m)
+static void load_program(const struct load *l, int i, const struct ram *ram, struct cpu_state *s)
 {
     const struct options *o = l->options;
+    const struct image *img = &l->program[i];
+    int others = first_real(o);
+
+    if (!others)
+        realmode_load(img, i, l->programs, ram, s);
+    else if (i)
+        realmode_load_beside(img, i - others, l->program[0].name,
+                             o->pmode ? pmode_1k_end(&l->program[0]) : LONGMODE_LOW_END, ram, s);
+    else if (o->pmode)
+        pmode_1k_load(img, ram, s);
+    else
+        longmode_load(img, ram, s);
+}
+
+void load_guests(struct load *l, struct machine *m)
+{
     int n = l->way ? 1 : l->programs;
 
     for (int i = 0; i < n; i++) {
@@ -292,12 +312,8 @@ void load_guests(struct load *l, struct machine *m)
 
         if (l->way)
             load_kernel(l, m, &s);
-        else if (o->pmode)
-            pmode_1k_load(&l->program[0], &m->ram, &s);
-        else if (o->longmode)
-            longmode_load(&l->program[0], &m->ram, &s);
         else
-            realmode_load(&l->program[i], i, n, &m->ram, &s);
+            load_program(l, i, &m->ram, &s);
         machine_set(&m->vcpu[i], &s);
     }
 }

@@ -16,8 +16,8 @@
 struct load {
     const struct options *options;
 
-    /* Flat programs: 16-bit ones, or the one of --pmode or --long. */
-    struct image program[REALMODE_MAX];
+    /* Flat programs: the one of --pmode or --long, if there is one, and 16-bit ones. */
+    struct image program[1 + REALMODE_MAX];
     int programs;
 
     /* Or a kernel, and the way to boot it. */

@@ -34,10 +34,11 @@ struct options {
         bool initrd; /* given by --initrd: the name has no arguments behind it */
     } module[KERNEL_MODULES];
     int modules;
-    const char *pmode, *longmode;    /* a 32-bit kernel, a 64-bit program: flat binaries */
-    const char *guest[REALMODE_MAX]; /* files without an option */
-    int guests;                      /* how many of them; one of these four is given */
-    uint64_t mem;                    /* bytes, 0 for what suits the guest */
+    const char *pmode, *longmode;        /* a 32-bit kernel, a 64-bit program: flat binaries */
+    const char *guest[1 + REALMODE_MAX]; /* flat programs: pmode or longmode, if given; the files
+                                          * without an option */
+    int guests;                          /* how many of them; 0 with kernel */
+    uint64_t mem;                        /* bytes, 0 for what suits the guest */
     int cpus;
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */

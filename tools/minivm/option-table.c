@@ -17,7 +17,7 @@ const struct option option_table[] = {
      .group = "What to run"},
     {"FILE...", 0, OPERAND, 0, NULL,
      .text = "1 to 16 flat 16-bit programs (`.bin` may be left out), which run at once; with 1 to "
-             "4 each has 256 KiB of memory, with more 64 KiB"},
+             "4 each has 256 KiB of memory, with more, or beside `--pmode` or `--long`, 64 KiB"},
     {"-- COMMAND [ARG]...", 0, OPERAND, 0, NULL,
      .text =
          "run COMMAND in the guest in place of a shell; its output and its status are minivm's"},

@@ -316,16 +316,27 @@ static void validate_kinds(const struct options *o)
     if (o->kernel && o->guests)
         die("%s %s and %s exclude each other; an initramfs goes with --initrd", first, o->kernel,
             o->guest[0]);
-    if (first && o->guests)
-        die("%s and the 16-bit program %s exclude each other", first, o->guest[0]);
 }
 
-static void validate(const struct options *o)
+/* The guests are one list, whose first one may be of another kind. */
+static void join_guests(struct options *o)
+{
+    const char *first = o->pmode ? o->pmode : o->longmode;
+
+    if (!first)
+        return;
+    memmove(o->guest + 1, o->guest, o->guests * sizeof(o->guest[0]));
+    o->guest[0] = first;
+    o->guests++;
+}
+
+static void validate(struct options *o)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
     const char *mem = options_said(o, "mem");
 
     validate_kinds(o);
+    join_guests(o);
     if (o->mem && o->mem < 1 << 20)
         die("%s: too little; a guest needs 1M at least, and says so when it needs more", mem);
     if (o->mem > host)
