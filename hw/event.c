@@ -118,6 +118,9 @@ void event_run(struct event_loop *l)
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
         int n = epoll_wait(l->epoll, e, BATCH, busy ? 0 : -1);
 
+        /* Who stopped us may not have left the lock, and never will. */
+        if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE))
+            continue;
         pthread_mutex_lock(l->lock);
         for (int i = 0; i < n; i++) {
             struct watch *w = e[i].data.ptr;

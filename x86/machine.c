@@ -159,14 +159,21 @@ static bool sleeps_for_ever(const struct vcpu *v)
     return v->inspected && v->waiting && !(v->state.rflags & EFLAGS_IF);
 }
 
-static bool all_sleep(struct machine *m)
+static void slept(struct still *nap)
 {
+    struct machine *m = container_of(nap, struct machine, nap);
     bool all = true;
 
-    machine_inspect(m, DOZE_ANSWER_MS);
+    machine_release(m);
     for (int i = 0; i < m->config.cpus; i++)
         all = all && sleeps_for_ever(&m->vcpu[i]);
-    return all;
+    /* Twice, as one CPU may be woken by the next just when it has been looked at. */
+    if (all && m->napping)
+        machine_stop(m, STOP_HALTED);
+    else if (all)
+        machine_hold(m, nap, DOZE_ANSWER_MS);
+    m->napping = all;
+    m->cpu_ns = cpu_time(m);
 }
 
 /*
@@ -179,15 +186,174 @@ static void doze(struct timer *t)
 {
     struct machine *m = container_of(t, struct machine, doze);
     uint64_t spent = cpu_time(m);
-    bool asleep = spent == m->cpu_ns && !ioapic_wakes(&m->board[0].ioapic);
 
-    /* Twice, as one CPU may be woken by the next just when it has been looked at. */
-    if (asleep && all_sleep(m) && all_sleep(m))
-        machine_stop(m, STOP_HALTED);
-    m->cpu_ns = cpu_time(m);
+    if (spent == m->cpu_ns && !ioapic_wakes(&m->board[0].ioapic) && !m->nap.pending) {
+        m->napping = false;
+        machine_hold(m, &m->nap, DOZE_ANSWER_MS);
+    }
+    m->cpu_ns = spent;
     if (m->doze_ns < DOZE_MAX_NS)
         m->doze_ns *= 2;
     clock_arm(&m->clock, t, clock_after(clock_now(&m->clock), m->doze_ns));
+}
+
+/* ---- standing still ---- */
+
+static bool all_still(const struct machine *m)
+{
+    for (int i = 0; i < m->config.cpus; i++)
+        if (!vcpu_is_still(&m->vcpu[i]))
+            return false;
+    return true;
+}
+
+/* Have those who wait looked after at the time of the first deadline, or at once. */
+static void call_calm(struct machine *m, bool now)
+{
+    uint64_t next = now ? 1 : UINT64_MAX;
+    struct itimerspec t = {0};
+
+    for (const struct still *s = m->stills; s; s = s->next)
+        if (s->deadline < next)
+            next = s->deadline;
+    if (m->stills)
+        t.it_value = (struct timespec){next / NS_PER_SECOND, next % NS_PER_SECOND};
+    timerfd_settime(m->calm.fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+void machine_note_still(struct machine *m)
+{
+    pthread_cond_broadcast(&m->came);
+    if (m->stills && all_still(m))
+        call_calm(m, true);
+}
+
+/* Whatever may be known of the vCPUs that stand still. */
+static void inspect(struct machine *m)
+{
+    for (int i = 0; i < m->config.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+
+        if (v->exited)
+            continue;
+        v->inspected = vcpu_is_still(v) && m->engine->get(v, &v->state);
+        v->waiting = v->inspected && m->engine->halted(v);
+    }
+}
+
+static void calmed(struct watch *w)
+{
+    struct machine *m = container_of(w, struct machine, calm);
+    bool all = all_still(m);
+    struct still *due = NULL, **at = &m->stills;
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    while (*at) {
+        struct still *s = *at;
+
+        if (!all && s->deadline > monotonic()) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        s->next = due;
+        due = s;
+    }
+    call_calm(m, false);
+    if (due)
+        inspect(m);
+    while (due) {
+        struct still *s = due;
+
+        due = s->next;
+        s->all = all;
+        s->pending = false;
+        s->ready(s);
+    }
+}
+
+static void start_calm(struct machine *m)
+{
+    m->calm = (struct watch){
+        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+        .ready = calmed,
+    };
+    if (m->calm.fd < 0)
+        die("cannot make a timer: %m");
+    event_add(&m->loop, &m->calm);
+}
+
+/* Call s->ready in time. */
+static void await_still(struct machine *m, struct still *s, int ms)
+{
+    assert(!s->pending);
+    s->pending = true;
+    s->deadline = monotonic() + ms * (NS_PER_SECOND / 1000);
+    s->next = m->stills;
+    m->stills = s;
+    call_calm(m, all_still(m));
+}
+
+void machine_hold(struct machine *m, struct still *s, int ms)
+{
+    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < m->config.cpus; i++)
+        if (!vcpu_is_still(&m->vcpu[i]))
+            vcpu_rouse(&m->vcpu[i]);
+    await_still(m, s, ms);
+}
+
+void machine_release(struct machine *m)
+{
+    assert(m->holds > 0);
+    __atomic_fetch_sub(&m->holds, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < m->config.cpus; i++)
+        pthread_cond_broadcast(&m->vcpu[i].wake);
+}
+
+void machine_step(struct vcpu *v, struct still *s, int ms)
+{
+    assert(v->still && v->machine->holds > 0);
+    v->step = true;
+    v->still = false;
+    pthread_cond_broadcast(&v->wake);
+    await_still(v->machine, s, ms);
+}
+
+/* The deadline of those who wait with the machine locked. */
+static struct timespec in_seconds(int s)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += s;
+    return t;
+}
+
+/* Get all CPUs out of the guest. False when that takes too long, or somebody keeps the machine
+ * locked. */
+static bool assemble(struct machine *m)
+{
+    struct timespec deadline = in_seconds(MACHINE_PATIENCE_S);
+
+    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
+    if (pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &deadline))
+        return false;
+    clock_arm(&m->clock, &m->doze, CLOCK_NEVER);
+    for (int i = 0; i < m->config.cpus; i++) {
+        struct vcpu *v = &m->vcpu[i];
+
+        console_release(v->console, true);
+        if (!vcpu_is_still(v))
+            vcpu_rouse(v);
+    }
+    while (!all_still(m) && !pthread_cond_timedwait(&m->came, &m->lock, &deadline))
+        ;
+    bool all = all_still(m);
+
+    pthread_mutex_unlock(&m->lock);
+    return all;
 }
 
 static void make_vcpus(struct machine *m)
@@ -226,15 +392,19 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     assert(c->guests == 1 || !c->apic);
     memset(m, 0, sizeof(*m));
     m->config = *c;
+    m->holds = 1; /* until it runs */
     m->engine = c->engine;
     pthread_mutex_init(&m->lock, NULL);
     event_init(&m->loop, &m->lock);
     start_clock(m);
+    start_calm(m);
     clock_add(&m->clock, &m->doze, doze);
+    m->nap.ready = slept;
     ram_init(&m->ram, c->ram);
 
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->came, &attr);
     for (int i = 0; i < c->cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
@@ -266,22 +436,36 @@ void machine_reset(struct machine *m)
                                     __ATOMIC_SEQ_CST);
     if (m->config.instruction_clock)
         m->leapt = clock_now(&m->clock);
-    m->engine->close(m);
-    madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
-    m->engine->open(m);
     for (int i = 0; i < m->config.guests; i++)
         board_reset(&m->board[i]);
     for (int i = 0; i < m->config.cpus; i++)
         bus_reset(&m->vcpu[i].pio);
+    m->engine->close(m);
+    madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
+    m->engine->open(m);
     make_vcpus(m);
+}
+
+static void end_threads(struct machine *m)
+{
+    pthread_mutex_lock(&m->lock);
+    m->ended = true;
+    for (int i = 0; i < m->config.cpus; i++)
+        pthread_cond_broadcast(&m->vcpu[i].wake);
+    pthread_mutex_unlock(&m->lock);
+    for (int i = 0; i < m->config.cpus; i++)
+        vcpu_join(&m->vcpu[i]);
 }
 
 void machine_free(struct machine *m)
 {
+    assert(!m->stuck);
+    end_threads(m);
     m->engine->close(m);
     ram_free(&m->ram);
     event_free(&m->loop);
     close(m->alarm.fd);
+    close(m->calm.fd);
     free(m->board);
 }
 
@@ -290,29 +474,24 @@ enum machine_stop machine_run(struct machine *m)
     pthread_mutex_lock(&m->lock);
     m->began = true;
     for (int i = 0; i < m->config.cpus; i++) {
-        console_release(m->vcpu[i].console, false);
-        vcpu_start(&m->vcpu[i]);
+        struct vcpu *v = &m->vcpu[i];
+
+        console_release(v->console, false);
+        if (!v->exited)
+            vcpu_start(v);
     }
     m->doze_ns = DOZE_NS;
     m->cpu_ns = UINT64_MAX;
     if (m->config.apic && !m->config.instruction_clock)
         clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), m->doze_ns));
+    machine_release(m);
     pthread_mutex_unlock(&m->lock);
 
     while (!machine_stopping(m))
         event_run(&m->loop);
-
-    pthread_mutex_lock(&m->lock);
-    clock_arm(&m->clock, &m->doze, CLOCK_NEVER);
-    for (int i = 0; i < m->config.cpus; i++) {
-        m->engine->kick(&m->vcpu[i]);
-        m->vcpu[i].started = false; /* it may end any time now */
-        pthread_cond_broadcast(&m->vcpu[i].wake);
-        console_release(m->vcpu[i].console, true);
-    }
-    pthread_mutex_unlock(&m->lock);
-    for (int i = 0; i < m->config.cpus; i++)
-        vcpu_join(&m->vcpu[i]);
+    if (!assemble(m))
+        for (int i = 0; i < m->config.cpus; i++)
+            m->stuck += !vcpu_is_still(&m->vcpu[i]);
     return m->stop;
 }
 
@@ -358,32 +537,6 @@ void machine_set(struct vcpu *v, const struct cpu_state *s)
     m->culprit = v;
     v->crash = VCPU_FAILED;
     machine_stop(m, STOP_FAILED);
-}
-
-void machine_inspect(struct machine *m, int ms)
-{
-    struct timespec deadline;
-
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += (deadline.tv_nsec / 1000000 + ms) / 1000;
-    deadline.tv_nsec = (deadline.tv_nsec / 1000000 + ms) % 1000 * 1000000;
-    for (int i = 0; i < m->config.cpus; i++)
-        m->vcpu[i].inspected = false;
-    if (machine_stopping(m))
-        return;
-    for (int i = 0; i < m->config.cpus; i++) {
-        __atomic_store_n(&m->vcpu[i].inspect, true, __ATOMIC_RELEASE);
-        m->engine->kick(&m->vcpu[i]);
-        pthread_cond_broadcast(&m->vcpu[i].wake);
-    }
-    for (int i = 0; i < m->config.cpus; i++) {
-        struct vcpu *v = &m->vcpu[i];
-
-        while (!v->inspected && !v->exited)
-            if (pthread_cond_timedwait(&v->wake, &m->lock, &deadline) == ETIMEDOUT)
-                break;
-        __atomic_store_n(&v->inspect, false, __ATOMIC_RELEASE);
-    }
 }
 
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)

@@ -58,6 +58,21 @@ enum machine_stop {
     STOP_SIGNAL,  /* a signal to minivm: machine.signal */
 };
 
+/*
+ * Somebody who wants the machine to stand still: every CPU comes out of the guest and waits. The
+ * main thread goes on with its events meanwhile.
+ */
+struct still {
+    /* In the main thread, machine locked: it does, or the time is up. v->state, v->waiting and
+     * v->inspected of each vCPU tell what there is to know of it. */
+    void (*ready)(struct still *s);
+
+    bool all;     /* every CPU came in time */
+    bool pending; /* ready() has not been called yet */
+    uint64_t deadline;
+    struct still *next;
+};
+
 struct machine {
     struct config config;
     const struct engine *engine;
@@ -68,12 +83,20 @@ struct machine {
     pthread_mutex_t lock; /* the board: all chips, wires and buses */
     struct event_loop loop;
     struct clock clock;
-    struct watch alarm; /* the timerfd behind the clock */
-    uint64_t epoch;     /* host's monotonic ns when the clock read 0 */
-    uint64_t leapt;     /* ns that the instruction clock is ahead of the CPU's count */
-    struct timer doze;  /* until the next look whether the guest sleeps for ever, */
-    uint64_t doze_ns;   /* how long that is, */
-    uint64_t cpu_ns;    /* and what its CPUs had spent at the last one */
+    struct watch alarm;   /* the timerfd behind the clock */
+    uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
+    uint64_t leapt;       /* ns that the instruction clock is ahead of the CPU's count */
+    int holds;            /* how many want it to stand still; atomic to read without lock */
+    struct still *stills; /* those of them who wait for it */
+    struct watch calm;    /* a timerfd: it may do so, or their time may be up */
+    pthread_cond_t came;  /* a CPU came out of the guest */
+    bool ended;           /* no CPU goes in any more; machine lock */
+    int stuck;            /* CPUs that did not come out in time when it stopped, and are left */
+    struct timer doze;    /* until the next look whether the guest sleeps for ever, */
+    uint64_t doze_ns;     /* how long that is, */
+    struct still nap;     /* the look itself; */
+    bool napping;         /* they slept at the first of two; */
+    uint64_t cpu_ns;      /* and what its CPUs had spent at the last one */
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
@@ -94,14 +117,36 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 /* Give a machine that has not started yet another engine; its CPUs are then as after power-on. */
 void machine_use(struct machine *m, const struct engine *engine);
 
-/* Press the reset button: RAM is cleared, chips and vCPUs are as after power-on. No vCPU runs. */
+/* Press the reset button: RAM is cleared, chips and vCPUs are as after power-on. The machine is not
+ * running, and no CPU is stuck. */
 void machine_reset(struct machine *m);
 
-/* Give everything back to the host. No vCPU runs. */
+/* Give everything back to the host. Likewise. */
 void machine_free(struct machine *m);
 
-/* Start the vCPUs and serve events until the machine stops; all vCPU threads have ended then. */
+/*
+ * Let the vCPUs run, and serve events until the machine stops; all vCPUs stand still then. Those
+ * that do not come out of the guest within MACHINE_PATIENCE_S are given up: m->stuck counts them.
+ * With such, the machine is good for nothing but to be reported about, and the process ends by
+ * _exit().
+ */
+#define MACHINE_PATIENCE_S 2
 enum machine_stop machine_run(struct machine *m);
+
+/*
+ * Ask the machine to stand still. s->ready is called when it does, or after ms milliseconds; only
+ * from the main thread's events, so not before machine_run(). It stands still until
+ * machine_release(), once for each hold. s must not be pending. Machine locked.
+ */
+void machine_hold(struct machine *m, struct still *s, int ms);
+void machine_release(struct machine *m);
+
+/* Let one vCPU of a machine that stands still do one instruction, or take one interrupt. s->ready
+ * is called when it stands still again. Machine locked. */
+void machine_step(struct vcpu *v, struct still *s, int ms);
+
+/* A vCPU has come out of the guest. Machine locked. */
+void machine_note_still(struct machine *m);
 
 /* Stop the machine. Any thread, any lock state. */
 void machine_stop(struct machine *m, enum machine_stop why);
@@ -123,12 +168,8 @@ static inline bool machine_stopping(struct machine *m)
 static inline bool vcpu_wanted(struct vcpu *v)
 {
     return machine_stopping(v->machine) || __atomic_load_n(&v->exited, __ATOMIC_ACQUIRE) ||
-           __atomic_load_n(&v->inspect, __ATOMIC_ACQUIRE);
+           (__atomic_load_n(&v->machine->holds, __ATOMIC_ACQUIRE) && !v->stepping);
 }
-
-/* Bring v->state up to date for every vCPU, waiting up to ms milliseconds. v->inspected tells
- * whether it came. In the main thread, machine locked. */
-void machine_inspect(struct machine *m, int ms);
 
 /* Bus accesses of a vCPU, from its engine. Machine not locked. */
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);

@@ -9,6 +9,7 @@
  * After: Intel SDM vol. 3A, "Paging".
  */
 #include "x86/probe.h"
+#include "hw/die.h"
 #include "x86/paging.h"
 
 #include <assert.h>
@@ -23,6 +24,7 @@ enum {
     DATA = 0x5000, /* holds PROBE_STATUS */
     LONG_TABLES = 0x6000,
     TRIES = 4,
+    LIMIT_S = 20, /* for one of them */
 };
 
 /* Where the paged guest finds DATA. */
@@ -126,6 +128,13 @@ void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s
     s->gpr[RSP] = CODE;
 }
 
+/* A guest that is being tried. */
+struct probe {
+    struct machine *machine;
+    struct timer limit;
+    uint64_t ns;
+};
+
 static uint64_t thread_time(void)
 {
     struct timespec t;
@@ -134,40 +143,74 @@ static uint64_t thread_time(void)
     return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
 }
 
-/* Run it once: the ns that it took, or UINT64_MAX when it did not do what it should. */
-static uint64_t try(struct machine *m, enum probe_mode mode)
+/* The processor time that the guest took, in its vCPU's thread. */
+static void ended(void *to, struct vcpu *v)
 {
+    (void)v;
+    *(uint64_t *)to = thread_time();
+}
+
+static void time_is_up(struct timer *t)
+{
+    machine_stop(container_of(t, struct probe, limit)->machine, STOP_TIMEOUT);
+}
+
+/* Run it once: the ns that it took, or UINT64_MAX when it did not do what it should. */
+static uint64_t try(struct probe *p, enum probe_mode mode)
+{
+    struct machine *m = p->machine;
     struct vcpu *v = &m->vcpu[0];
     struct cpu_state s;
 
     probe_load(&m->ram, mode, &s);
-    m->engine->set(v, &s);
-    uint64_t begin = thread_time();
-    bool ok = m->engine->run(v) == VCPU_KICKED && v->exited && v->status == PROBE_STATUS;
-    uint64_t ns = thread_time() - begin;
+    if (!m->engine->set(v, &s)) {
+        *v->failure = 0;
+        return UINT64_MAX;
+    }
+    clock_arm(&m->clock, &p->limit, clock_now(&m->clock) + LIMIT_S * NS_PER_SECOND);
+    bool ok = machine_run(m) == STOP_EXIT && v->exited && v->status == PROBE_STATUS;
 
+    if (m->stuck)
+        die("engine %s does not come back from %s", m->engine->name, probe_name(mode));
+    clock_arm(&m->clock, &p->limit, CLOCK_NEVER);
     if (v->exited)
-        m->running++;
+        vcpu_join(v);
     v->exited = false;
+    v->crash = VCPU_KICKED;
+    *v->failure = 0;
+    m->culprit = NULL;
+    m->running = 1;
     m->stop = STOP_NONE;
-    return ok ? ns : UINT64_MAX;
+    m->began = false;
+    return ok ? p->ns : UINT64_MAX;
 }
 
 enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
 {
     struct config config = m->config;
+    struct probe p = {.machine = m};
     uint64_t ns = 0;
 
     /* Nobody is to hear of it. */
-    m->config.ended = NULL;
+    m->config.ended = ended;
+    m->config.ended_to = &p.ns;
     m->config.trace = NULL;
+    /* The other CPUs have no guest yet. */
+    for (int i = 1; i < m->config.cpus; i++)
+        m->vcpu[i].exited = true;
+    m->running = 1;
+    clock_add(&m->clock, &p.limit, time_is_up);
     /* The first time may be spent on much else: a host that is emulated itself, say. */
     for (int i = 0; i < TRIES; i++) {
-        ns = try(m, mode);
+        ns = try(&p, mode);
         if (ns <= PROBE_SLOW_NS || ns == UINT64_MAX)
             break;
     }
     memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
+    clock_remove(&m->clock, &p.limit);
+    for (int i = 1; i < m->config.cpus; i++)
+        m->vcpu[i].exited = false;
+    m->running = m->config.cpus;
     m->config = config;
     return ns == UINT64_MAX ? PROBE_FAILED : ns > PROBE_SLOW_NS ? PROBE_SLOW : PROBE_RAN;
 }

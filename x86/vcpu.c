@@ -13,8 +13,8 @@ static bool is_own_thread(const struct vcpu *v)
     return v->started && pthread_equal(v->thread, pthread_self());
 }
 
-/* Make it look around, wherever it is. In its own thread it does so anyway, after each access. */
-static void rouse(struct vcpu *v)
+/* In its own thread it looks anyway, after each access. */
+void vcpu_rouse(struct vcpu *v)
 {
     if (is_own_thread(v))
         return;
@@ -31,7 +31,7 @@ void vcpu_intr(void *to, int pin, bool level)
         return;
     __atomic_store_n(&v->intr, level, __ATOMIC_RELEASE);
     if (level)
-        rouse(v);
+        vcpu_rouse(v);
 }
 
 void vcpu_exit(struct vcpu *v, int status)
@@ -42,7 +42,7 @@ void vcpu_exit(struct vcpu *v, int status)
         return;
     __atomic_store_n(&v->exited, true, __ATOMIC_RELEASE);
     v->status = status;
-    rouse(v);
+    vcpu_rouse(v);
     v->started = false; /* nothing to kick any more */
     m->running--;
     if (m->config.ended)
@@ -51,17 +51,6 @@ void vcpu_exit(struct vcpu *v, int status)
         m->status = status;
         machine_stop(m, STOP_EXIT);
     }
-}
-
-/* Leave the state where machine_inspect() looks for it. Machine lock held. */
-static void show_state(struct vcpu *v, bool halted)
-{
-    if (!v->inspect)
-        return;
-    v->inspected = v->machine->engine->get(v, &v->state);
-    v->waiting = halted;
-    v->inspect = false;
-    pthread_cond_broadcast(&v->wake);
 }
 
 /* The end of the guest, but not of the others that may run beside it. */
@@ -101,21 +90,47 @@ static void wait_for_interrupt(struct vcpu *v)
     } else if (!(s.rflags & EFLAGS_IF)) {
         vcpu_exit(v, 0);
     }
-    while (!v->intr && !v->exited && !machine_stopping(m)) {
-        show_state(v, true);
+    while (!v->intr && !vcpu_wanted(v))
         pthread_cond_wait(&v->wake, &m->lock);
-    }
     pthread_mutex_unlock(&m->lock);
 }
 
-static void look_around(struct vcpu *v)
+/* The door to the guest: wait there while the machine stands still. False when the vCPU is not to
+ * go in any more. Machine lock held. */
+static bool pass(struct vcpu *v)
 {
-    struct machine *m = v->machine;
+    v->stepping = false;
+    while (vcpu_wanted(v) && !v->step && !v->exited && !v->machine->ended) {
+        if (!v->still) {
+            v->still = true;
+            machine_note_still(v->machine);
+        }
+        pthread_cond_wait(&v->wake, &v->machine->lock);
+    }
+    v->still = false;
+    v->stepping = v->step;
+    v->step = false;
+    return !v->exited && !v->machine->ended;
+}
 
-    pthread_mutex_lock(&m->lock);
-    if (v->inspect)
-        show_state(v, m->engine->halted(v));
-    pthread_mutex_unlock(&m->lock);
+/* Go in, and do what the engine came back for. */
+static void turn(struct vcpu *v)
+{
+    const struct engine *e = v->machine->engine;
+    enum vcpu_stop stop = v->stepping ? e->step(v) : e->run(v);
+
+    switch (stop) {
+    case VCPU_KICKED:
+    case VCPU_STEPPED:
+        break;
+    case VCPU_HALTED:
+        wait_for_interrupt(v);
+        break;
+    case VCPU_SHUTDOWN:
+    case VCPU_FAILED:
+        crash(v, stop);
+        break;
+    }
 }
 
 static void *vcpu_main(void *arg)
@@ -123,37 +138,31 @@ static void *vcpu_main(void *arg)
     struct vcpu *v = arg;
     struct machine *m = v->machine;
 
-    while (!machine_stopping(m) && !__atomic_load_n(&v->exited, __ATOMIC_ACQUIRE)) {
-        enum vcpu_stop stop = m->engine->run(v);
-
-        switch (stop) {
-        case VCPU_KICKED:
-            look_around(v);
-            break;
-        case VCPU_HALTED:
-            wait_for_interrupt(v);
-            break;
-        case VCPU_STEPPED:
-            break;
-        case VCPU_SHUTDOWN:
-        case VCPU_FAILED:
-            crash(v, stop);
-            break;
-        }
+    pthread_mutex_lock(&m->lock);
+    while (pass(v)) {
+        pthread_mutex_unlock(&m->lock);
+        turn(v);
+        pthread_mutex_lock(&m->lock);
     }
+    machine_note_still(m);
+    pthread_mutex_unlock(&m->lock);
     return NULL;
 }
 
 void vcpu_start(struct vcpu *v)
 {
+    if (v->started)
+        return;
     int error = event_thread(&v->thread, vcpu_main, v);
 
-    v->started = !error;
     if (error)
         die("cannot start the thread of CPU %d: %s", v->index, strerror(error));
+    v->started = v->joins = true;
 }
 
 void vcpu_join(struct vcpu *v)
 {
-    pthread_join(v->thread, NULL);
+    if (v->joins)
+        pthread_join(v->thread, NULL);
+    v->started = v->joins = false;
 }

@@ -36,7 +36,8 @@ struct vcpu {
     int index;     /* also its APIC id */
     char name[64]; /* for people: "CPU 2", and the guest's name where there are several */
     pthread_t thread;
-    bool started; /* there is a thread to signal */
+    bool started; /* it has a thread, which runs */
+    bool joins;   /* or which has ended, and is to be joined */
     struct board *board;
     struct console *console;
 
@@ -46,16 +47,19 @@ struct vcpu {
     struct exit_port exit_port;
 
     /* Machine lock. */
-    bool intr;               /* the INTR pin, driven by the board's PIC */
-    pthread_cond_t wake;     /* INTR rose, or the vCPU was kicked, while it waited for that */
-    bool exited;             /* it called EXIT, or halted for ever; atomic to read without lock */
-    int status;              /* its exit status then */
-    enum vcpu_stop crash;    /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
-    bool inspect, inspected; /* somebody asked for state; it is there */
-    struct cpu_state state;  /* as of the last inspection */
-    bool waiting;            /* and whether it was halted then */
+    bool intr;              /* the INTR pin, driven by the board's PIC */
+    pthread_cond_t wake;    /* whatever it waits for may have come */
+    bool exited;            /* it called EXIT, or halted for ever; atomic to read without lock */
+    int status;             /* its exit status then */
+    enum vcpu_stop crash;   /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
+    bool still;             /* it is out of the guest, and waits to be let in again */
+    bool step;              /* let it in for one instruction */
+    struct cpu_state state; /* as of when it last stood still, or crashed */
+    bool waiting;           /* and whether it was halted then */
+    bool inspected;         /* both are there */
 
     /* Its own thread. */
+    bool stepping;
     char failure[256]; /* of the engine, in words; empty when there was none */
 
     void *engine; /* the engine's part */
@@ -113,9 +117,20 @@ struct engine {
 
 extern const struct engine kvm_engine, soft_engine;
 
-/* Start the vCPU's thread, and wait for its end. */
+/* Start the vCPU's thread where there is none. Machine lock held. */
 void vcpu_start(struct vcpu *v);
+
+/* Wait for its end, where there was one. Machine not locked. */
 void vcpu_join(struct vcpu *v);
+
+/* Make it look what is wanted of it, wherever it is. Machine lock held. */
+void vcpu_rouse(struct vcpu *v);
+
+/* Is it out of the guest, for the time being or for good? Machine lock held. */
+static inline bool vcpu_is_still(const struct vcpu *v)
+{
+    return v->still || v->exited || !v->started;
+}
 
 /* The far end of the INTR wire. Machine lock held. */
 void vcpu_intr(void *to, int pin, bool level);

@@ -16,6 +16,7 @@
 enum {
     BASE = 0x10000, /* where the first guest is, and */
     NEXT = 0x10000, /* how far from it the next */
+    COUNT = 0x100,  /* in a guest's place: where it counts */
     LIMIT_S = 60,
 };
 
@@ -39,6 +40,7 @@ enum {
 GUEST(halt, "hlt");
 GUEST(exit_7, "mov ah, 7\n" EXIT);
 GUEST(sleep_for_ever, "sti\n1: hlt\njmp 1b");
+GUEST(counter, "xor bx, bx\n1: inc bx\nmov cs:[0x100], bx\njmp 1b");
 GUEST(spin, "jmp spin");
 GUEST(timer, SERVE(timer, 0x20, 0xfe) "mov al, 0x30\nout 0x43, al\nmov al, 0xff\nout 0x40, al\n"
                                       "mov al, 0x10\nout 0x40, al\nsti\n1: hlt\njmp 1b\n"
@@ -62,11 +64,20 @@ static struct machine *m;
 static struct test_console console;
 static struct timer limit;
 
+static struct still last_look;
+
+static void looked(struct still *s)
+{
+    CHECK(s->all);
+    machine_release(m);
+    machine_stop(m, STOP_TIMEOUT);
+}
+
 static void time_is_up(struct timer *t)
 {
     (void)t;
-    machine_inspect(m, 1000);
-    machine_stop(m, STOP_TIMEOUT);
+    last_look.ready = looked;
+    machine_hold(m, &last_look, 10000);
 }
 
 static void load(int cpu, const uint8_t *code, const uint8_t *end)
@@ -273,6 +284,142 @@ static void test_far_deadline(void)
     teardown();
 }
 
+/* A guest that counts in its RAM. */
+static uint32_t counted(int cpu)
+{
+    return *(volatile uint32_t *)ram_at(&m->ram, BASE + cpu * NEXT + COUNT, 4);
+}
+
+static struct still hold;
+static struct timer look;
+static uint32_t before[2];
+static int looks;
+
+/* They stood still all the time; the second time they have moved on. */
+static void look_again(struct timer *t)
+{
+    (void)t;
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(counted(i), before[i]);
+        CHECK_EQ(m->vcpu[i].state.cs.base, BASE + i * NEXT);
+    }
+    machine_release(m);
+    if (++looks == 2)
+        machine_stop(m, STOP_QUIT);
+    else
+        machine_hold(m, &hold, 10000);
+}
+
+static void stands_still(struct still *s)
+{
+    CHECK(s->all && s == &hold);
+    for (int i = 0; i < 2; i++) {
+        CHECK(m->vcpu[i].still && m->vcpu[i].inspected);
+        before[i] = counted(i);
+    }
+    clock_arm(&m->clock, &look, clock_now(&m->clock) + NS_PER_SECOND / 100);
+}
+
+static void start_holding(struct timer *t)
+{
+    if (counted(0) && counted(1))
+        machine_hold(m, &hold, 10000);
+    else
+        clock_arm(&m->clock, t, clock_now(&m->clock) + NS_PER_SECOND / 1000);
+}
+
+static void build_counters(void (*begin)(struct timer *t), struct timer *start)
+{
+    build(2);
+    for (int i = 0; i < 2; i++)
+        load(i, counter, counter_end);
+    clock_add(&m->clock, start, begin);
+    clock_arm(&m->clock, start, 0);
+}
+
+static void test_still(void)
+{
+    struct timer start;
+
+    build_counters(start_holding, &start);
+    clock_add(&m->clock, &look, look_again);
+    hold.ready = stands_still;
+    looks = 0;
+    CHECK_EQ(machine_run(m), STOP_QUIT);
+    CHECK_EQ(looks, 2);
+    teardown();
+}
+
+/* One CPU goes step by step through `counter`, the other stands. */
+static void stepped(struct still *s)
+{
+    static const uint64_t next[] = {[2] = 3, [3] = 8, [8] = 2}; /* of each instruction */
+    static uint64_t rip;
+
+    CHECK(s->all);
+    if (!looks)
+        before[0] = counted(0);
+    else
+        CHECK_EQ(m->vcpu[1].state.rip, next[rip]);
+    CHECK_EQ(counted(0), before[0]);
+    rip = m->vcpu[1].state.rip;
+    if (looks++ < 6) {
+        machine_step(&m->vcpu[1], s, 10000);
+    } else {
+        machine_release(m);
+        machine_stop(m, STOP_QUIT);
+    }
+}
+
+static void test_step(void)
+{
+    struct timer start;
+
+    build_counters(start_holding, &start);
+    hold.ready = stepped;
+    looks = 0;
+    CHECK_EQ(machine_run(m), STOP_QUIT);
+    CHECK_EQ(looks, 7);
+    teardown();
+}
+
+/* ---- an engine that does not come back ---- */
+
+static bool let_go, with_lock;
+
+static enum vcpu_stop run_for_ever(struct vcpu *v)
+{
+    if (with_lock)
+        pthread_mutex_lock(&v->machine->lock);
+    machine_stop(v->machine, STOP_QUIT);
+    while (!__atomic_load_n(&let_go, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    if (with_lock)
+        pthread_mutex_unlock(&v->machine->lock);
+    return VCPU_KICKED;
+}
+
+static void test_stuck(void)
+{
+    const struct engine *real = engine;
+    struct engine stuck = *engine;
+
+    stuck.run = run_for_ever;
+    for (int i = 0; i < 2; i++) {
+        engine = &stuck;
+        let_go = false;
+        with_lock = i;
+        CHECK_EQ(RUN(spin), STOP_QUIT);
+        CHECK_EQ(m->stuck, 1);
+        engine = real;
+
+        /* Not so for ever, after all. */
+        __atomic_store_n(&let_go, true, __ATOMIC_RELEASE);
+        m->stuck = 0;
+        teardown();
+    }
+}
+
 /* After a reset another guest runs in the same machine, in clean RAM. */
 static void test_reset(void)
 {
@@ -328,6 +475,9 @@ int main(void)
         {test_one_guest, "one guest without local APICs: its crash is the machine's"},
         {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
         {test_far_deadline, "a deadline near 2^64 ns is not due at once"},
+        {test_still, "the machine stands still, is looked at, and goes on"},
+        {test_step, "one CPU steps while the other stands still"},
+        {test_stuck, "a CPU that does not come back is left after two seconds"},
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},
         {0},

@@ -88,7 +88,10 @@ static struct outcome run_guest(struct check *c, enum probe_mode mode, bool apic
     else if (m->status != PROBE_STATUS)
         o.problem = "it computed a wrong result";
     o.ns = clock_now(&m->clock) - o.ns;
-    machine_free(m);
+    if (m->stuck)
+        o.problem = "it never ended, and cannot be interrupted";
+    else
+        machine_free(m);
     return o;
 }
 

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-/* A line for each CPU, from v->state as machine_inspect() left it, and the console's last line.
+/* A line for each CPU, from v->state as of when it stood still, and the console's last line.
  * symbols may be NULL; so may t, when there is no such line. */
 void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
 

@@ -30,6 +30,9 @@
 /* How long a reader may keep us from ending, where the end is not the guest's wish. */
 #define PATIENCE_MS 1000
 
+/* How long a guest may take to stand still, to be looked at. */
+#define LOOK_MS 1000
+
 /* One `minivm run`. */
 struct run {
     struct options options;
@@ -45,8 +48,9 @@ struct run {
     struct watch timeout; /* a timerfd: the user's time, whatever the guest's is */
     struct timespec began;
     struct watch signals;
-    int output_error;  /* errno of a write to stdout, but EPIPE */
-    const char *where; /* the guest was, when its time was up */
+    int output_error;             /* errno of a write to stdout, but EPIPE */
+    const char *where;            /* the guest was, when its time was up */
+    struct still look, last_look; /* where it is: for the user, and then */
 };
 
 static const struct symbols *symbols(const struct run *r)
@@ -54,7 +58,7 @@ static const struct symbols *symbols(const struct run *r)
     return r->options.symbols ? &r->symbols : NULL;
 }
 
-/* Where the guest is, in words; the caller frees them. Machine locked. */
+/* Where the guest is, in words; the caller frees them. The machine stands still. */
 static char *where(struct run *r)
 {
     char *text;
@@ -62,18 +66,29 @@ static char *where(struct run *r)
     FILE *f = open_memstream(&text, &size);
 
     assert(f);
-    machine_inspect(&r->machine, 1000);
     report_where(&r->machine, r->options.split ? NULL : &r->outlet.terminal, symbols(r), f);
     fclose(f);
     return text;
 }
 
-static void say_where(struct run *r)
+static void looked(struct still *s)
 {
+    struct run *r = container_of(s, struct run, look);
     char *text = where(r);
 
+    machine_release(&r->machine);
     outlet_say(&r->outlet, text);
     free(text);
+}
+
+static void looked_last(struct still *s)
+{
+    struct run *r = container_of(s, struct run, last_look);
+
+    r->where = where(r);
+    machine_release(&r->machine);
+    machine_stop(&r->machine, STOP_TIMEOUT);
+    outlet_dismiss(&r->outlet);
 }
 
 static void say_help(struct run *r)
@@ -104,12 +119,12 @@ static void timed_out(struct watch *w)
     uint64_t count;
 
     (void)!read(w->fd, &count, sizeof(count));
-
-    if (terminal_ready(&r->outlet.terminal))
-        r->where = where(r);
-    else
-        r->where = "minivm: the guest has not begun: stdin has not ended, which --soft-clock "
-                   "instructions waits for\n";
+    if (terminal_ready(&r->outlet.terminal)) {
+        machine_hold(&r->machine, &r->last_look, LOOK_MS);
+        return;
+    }
+    r->where = "minivm: the guest has not begun: stdin has not ended, which --soft-clock "
+               "instructions waits for\n";
     machine_stop(&r->machine, STOP_TIMEOUT);
     outlet_dismiss(&r->outlet);
 }
@@ -145,7 +160,8 @@ static void command(void *to, int key)
         terminal_type(&r->outlet.terminal, CONSOLE_BREAK);
         break;
     case 'd':
-        say_where(r);
+        if (!r->look.pending)
+            machine_hold(&r->machine, &r->look, LOOK_MS);
         break;
     case 'h':
     case '?':
@@ -553,6 +569,8 @@ int cmd_run(int argc, char **argv)
     say_engine(r);
     load_guests(&r->load, &r->machine);
     load_warn(&r->load);
+    r->look.ready = looked;
+    r->last_look.ready = looked_last;
     watch_signals(r);
     set_timeout(r);
     if (o->command)
@@ -560,10 +578,17 @@ int cmd_run(int argc, char **argv)
     outlet_start(&r->outlet, &r->machine);
     await_input(r);
 
-    while (machine_run(&r->machine), reboots(r)) {
+    while (machine_run(&r->machine), !r->machine.stuck && reboots(r)) {
         machine_reset(&r->machine);
         load_guests(&r->load, &r->machine);
     }
     finish(r);
-    return exit_status(r);
+    int status = exit_status(r);
+
+    /* A CPU that does not come back may hold whatever exit() wants. */
+    if (r->machine.stuck) {
+        fflush(stderr);
+        _exit(status);
+    }
+    return status;
 }
