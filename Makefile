@@ -214,8 +214,10 @@ unit: $(UNIT) $(if $(filter build,$B),$(SOFT) $B/soft/lockstep $(SNIPPETS))
 asan:
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS='$(SANITIZE)' unit build/asan/minivm
 
+# A serial line has no end, so the guest's shell is told to exit where the input is no terminal.
+LINUX = ./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpio $(ARGS)
 run: all $K/$(FLAVOUR)/package
-	@./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpio $(ARGS)
+	@if [ -t 0 ]; then exec $(LINUX); else { cat; echo; echo exit; } | $(LINUX); fi
 
 test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
