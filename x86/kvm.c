@@ -362,7 +362,7 @@ static void wire_lapic(struct kvm_vcpu *k)
         {LAPIC_LVT0, LAPIC_DELIVER_EXTINT},
         {LAPIC_LVT1, LAPIC_DELIVER_NMI},
     };
-    struct kvm_lapic_state lapic;
+    struct kvm_lapic_state lapic = {0};
 
     if (retry(k->fd, KVM_GET_LAPIC, &lapic) < 0)
         die("KVM does not tell the state of the local APIC: %m");

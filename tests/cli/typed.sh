@@ -66,6 +66,7 @@ run -c 99 $kernel => -c 99: from 1 to 64
 run $kernel -p 4 => -p 4: a number is no command line; for the number of CPUs say --cpus 4
 run $kernel --entry => --entry needs a value: --entry 32|64
 run -k guest/hello.bin => guest/hello.bin: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); a 16-bit program goes without -k
+run -m=x $kernel => -m x: not a size; write 256M or 2G (a plain number is in MiB)
 run -m x $kernel => -m x: not a size; write 256M or 2G (a plain number is in MiB)
 run --engine bochs $kernel => --engine bochs: auto, kvm or soft
 TABLE

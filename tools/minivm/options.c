@@ -94,10 +94,11 @@ static struct word find(const char *arg, const char **val)
     if (name[1] && (option_named(name, strlen(name)) || foreign_option(w.said)))
         die_unknown(w.said);
     w.opt = option_lettered(*name);
-    *val = name[1] ? arg + 2 : NULL;
-    w.said[2] = 0;
     if (!w.opt)
-        die_unknown(*val ? arg : w.said);
+        die_unknown(w.said);
+    /* -m512M, -m=512M */
+    *val = arg[2] == '=' ? arg + 3 : arg[2] ? arg + 2 : NULL;
+    w.said[2] = 0;
     return w;
 }
 
