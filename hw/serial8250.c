@@ -5,8 +5,8 @@
  * After: National Semiconductor PC16550D data sheet (1995), "Registers" and "FIFO Interrupt Mode
  * Operation".
  *
- * Left out: time - a byte leaves as it is written, and the character timeout comes as soon as the
- * FIFO is not empty, which is when nothing more is on its way; the frame - both ends always agree
+ * Left out: baud rates - a byte leaves as it is written, input comes as fast as the guest takes it,
+ * and the character timeout as soon as the FIFO is not empty; the frame - both ends always agree
  * on speed, word length and parity, so that a guest that never sets them is understood and PE never
  * happens; the break that LCR sends, as nobody listens, except in loopback; the DMA pins, which no
  * PC connects; the PC's gate between the interrupt and OUT2: small kernels are often written on
@@ -23,9 +23,14 @@
  *    the second time round.
  *  - Unread bytes go back onto the line at those same changes, and when loopback cuts the line.
  *  - Once the guest has raised RTS, the line waits while RTS is down.
- * The console is asked for no more than the receiver has room for, so it causes no overrun; and not
- * at all for a guest that uses only the transmitter without LSR, or only probes for the chip, so
- * that another chip may have the console's input.
+ *  - With ERBFI on, the line pauses now and then, for as long as a character takes: after each byte
+ *    where there is room for one, else after a burst. The receiver runs empty then and the
+ * interrupt falls, as it does on a line of finite speed. A driver that reads as long as there are
+ * bytes would find no end otherwise, and one that gives up, as Linux does after some 100,000, or
+ * reads one byte for each interrupt would never see another edge. The console is asked for no more
+ * than the receiver has room for, so it causes no overrun; and not at all for a guest that uses
+ * only the transmitter without LSR, or only probes for the chip, so that another chip may have the
+ * console's input.
  *
  * Hang-up. DCD falls when the console's input has ended, as a modem's carrier does, but not before
  * the guest has read all that came before. DSR and CTS, the modem's own, stay.
@@ -117,18 +122,45 @@ static uint16_t shift(uint16_t *queue, uint8_t *n)
     return oldest;
 }
 
-/* Let the line fill the receiver. */
+/* Is there a byte on the line? */
+static bool incoming(struct serial8250 *s)
+{
+    int in = s->nline ? CONSOLE_EMPTY : console_get(s->console);
+
+    if (in != CONSOLE_EMPTY)
+        s->line[s->nline++] = in;
+    return s->nline;
+}
+
+static int burst(const struct serial8250 *s)
+{
+    return fifos(s) ? SERIAL8250_BURST : 1;
+}
+
+/* Let the line fill the receiver. It pauses only where there is a byte to keep waiting, and not
+ * before the receiver has run empty. */
 static void deliver(struct serial8250 *s)
 {
+    bool paced = s->ier & IER_ERBFI;
+
     if (s->mcr & MCR_LOOP || (s->handshakes && !(s->mcr & MCR_RTS)) ||
-        (s->held && !(s->mcr & MCR_OUT1)))
+        (s->held && !(s->mcr & MCR_OUT1)) || (paced && s->pause.deadline != CLOCK_NEVER))
         return;
     while (s->nrx < room(s)) {
-        int in = s->nline ? shift(s->line, &s->nline) : console_get(s->console);
+        bool spent = paced && s->burst >= burst(s);
 
-        if (in == CONSOLE_EMPTY)
+        if (spent && s->nrx)
             return;
-        s->rx[s->nrx++] = in;
+        if (!incoming(s)) {
+            s->burst = 0;
+            return;
+        }
+        if (spent) {
+            clock_arm(s->clock, &s->pause, clock_after(clock_now(s->clock), SERIAL8250_PAUSE_NS));
+            return;
+        }
+        s->rx[s->nrx++] = shift(s->line, &s->nline);
+        s->burst += paced;
     }
 }
 
@@ -230,6 +262,14 @@ static void update(struct serial8250 *s)
 static void arrived(void *to)
 {
     update(to);
+}
+
+static void pause_over(struct timer *t)
+{
+    struct serial8250 *s = container_of(t, struct serial8250, pause);
+
+    s->burst = 0;
+    update(s);
 }
 
 /* The modem inputs: a modem that is always there, or in loopback the modem outputs. */
@@ -419,11 +459,13 @@ static void serial8250_reset(struct device *d)
     reset_receiver(s);
     s->ier = s->fcr = s->lcr = s->mcr = s->deltas = 0;
     s->thre = s->overrun = s->handshakes = false;
+    s->burst = 0;
+    clock_arm(s->clock, &s->pause, CLOCK_NEVER);
     s->hung_up = hung_up(s);
     update(s);
 }
 
-void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq)
+void serial8250_init(struct serial8250 *s, struct console *c, struct clock *clock, struct irq irq)
 {
     *s = (struct serial8250){
         .dev =
@@ -434,9 +476,11 @@ void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq)
                 .reset = serial8250_reset,
             },
         .console = c,
+        .clock = clock,
         .irq = irq,
         .dll = 1, /* 115200 baud, as firmware leaves it: a guest may divide by what it reads */
     };
+    clock_add(clock, &s->pause, pause_over);
     s->hung_up = hung_up(s);
     c->arrived = arrived;
     c->to = s;

@@ -5,14 +5,22 @@
 #ifndef HW_SERIAL8250_H
 #define HW_SERIAL8250_H
 
+#include "hw/clock.h"
 #include "hw/console.h"
 #include "hw/device.h"
 
 #define SERIAL8250_FIFO 16
 
+/* How many bytes the line delivers without a pause to a guest that takes interrupts and has the
+ * FIFOs on, and how long the pause is: a character at 115200 baud. */
+#define SERIAL8250_BURST    256
+#define SERIAL8250_PAUSE_NS 86806
+
 struct serial8250 {
     struct device dev; /* attached over 8 addresses */
     struct console *console;
+    struct clock *clock;
+    struct timer pause; /* armed while the line pauses */
     struct irq irq;
 
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
@@ -28,14 +36,16 @@ struct serial8250 {
      * although the console has given it away. */
     uint16_t rx[SERIAL8250_FIFO], line[SERIAL8250_FIFO];
     uint8_t nrx, nline;
+    uint16_t burst; /* bytes that the line has delivered without a pause */
 };
 
 /*
  * Make a serial port between a console and an interrupt wire. It becomes the one that the console
  * tells of input (c->arrived), and takes input only as its guest is ready for it; no byte is ever
- * taken that the guest does not get, in order, unless the guest never looks again.
+ * taken that the guest does not get, in order, unless the guest never looks again. Takes one of the
+ * clock's timers, which is armed only while more input waits than a guest was given in one burst.
  */
-void serial8250_init(struct serial8250 *s, struct console *c, struct irq irq);
+void serial8250_init(struct serial8250 *s, struct console *c, struct clock *clock, struct irq irq);
 
 /* Let no input in before the guest has raised OUT1, a modem line that no driver uses by itself: for
  * a guest that says so when it has set its terminal's modes. A reset does not undo it. */

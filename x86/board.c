@@ -114,7 +114,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     ioapic_init(&b->ioapic, PC_IOAPIC_ID & 0xf, messages);
     pit_init(&b->pit, &m->clock, isa_line(b, 0));
     i8042_init(&b->i8042, isa_line(b, 1), isa_line(b, 12), a20, reset);
-    serial8250_init(&b->com1, console, isa_line(b, PC_COM1_IRQ));
+    serial8250_init(&b->com1, console, &m->clock, isa_line(b, PC_COM1_IRQ));
     rtc_init(&b->rtc, &m->clock, isa_line(b, PC_RTC_IRQ));
     acpi_pm_init(&b->acpi_pm, &m->clock, isa_line(b, PC_SCI_IRQ), off);
     reset_port_init(&b->reset_port, a20, reset);

@@ -250,10 +250,12 @@ static void test_chips(void)
 {
     struct serial8250 uart[2];
     struct test_wire wire[2] = {{0}};
+    struct test_clock clk;
 
     setup(2);
+    test_clock_init(&clk);
     for (int i = 0; i < 2; i++) {
-        serial8250_init(&uart[i], mux_console(&mux, i), test_wire(wire, i));
+        serial8250_init(&uart[i], mux_console(&mux, i), &clk.clock, test_wire(wire, i));
         uart[i].dev.write(&uart[i].dev, 1, 1, 0x09); /* IER: ERBFI, EDSSI */
     }
     test_console_type(&terminal, 'a');

@@ -48,17 +48,23 @@ enum {
 static struct serial8250 uart;
 static struct test_console con;
 static struct test_wire wire;
+static struct test_clock clk;
 
 /* What is typed when the access of this number is about to happen. */
 static int typed_at, accesses;
 static const int *typed;
 
+/* How long the guest takes from one access to the next. */
+static uint64_t access_ns;
+
 static void setup(void)
 {
     wire = (struct test_wire){0};
     test_console_init(&con);
-    serial8250_init(&uart, &con.console, test_wire(&wire, 0));
+    test_clock_init(&clk);
+    serial8250_init(&uart, &con.console, &clk.clock, test_wire(&wire, 0));
     typed = NULL;
+    access_ns = SERIAL8250_PAUSE_NS; /* no faster than the line */
 }
 
 static void type(const char *text)
@@ -69,6 +75,7 @@ static void type(const char *text)
 
 static void count_access(void)
 {
+    test_clock_advance(&clk, access_ns);
     if (typed && accesses++ == typed_at)
         for (const int *t = typed; *t; t++)
             test_console_type(&con, *t);
@@ -211,10 +218,11 @@ static void receive_without_fifo(void)
     CHECK_EQ(in(IIR), 0x04);
     CHECK_EQ(in(LSR), IDLE | DR);
     CHECK_EQ(in(RBR), 'a');
-    CHECK(wire.level);
+    CHECK(!wire.level);
     CHECK_EQ(con.next, 2);
     CHECK_EQ(in(RBR), 'b');
     CHECK_EQ(in(RBR), 'c');
+    CHECK_EQ(wire.rises, 3);
     CHECK(!wire.level);
     CHECK_EQ(in(IIR), 0x01);
     CHECK_EQ(in(LSR), IDLE);
@@ -252,6 +260,113 @@ static void receive_with_fifo(void)
         CHECK_EQ(in(LSR), IDLE);
         CHECK_EQ(wire.rises, 1);
     }
+}
+
+/* An interrupt controller that sees edges only; serve is the guest's handler. */
+static void serve_edges(void (*serve)(void))
+{
+    int served = 0;
+
+    while (wire.rises > served && served < 2000) {
+        served = wire.rises;
+        serve();
+        test_clock_advance(&clk, SERIAL8250_PAUSE_NS);
+    }
+    CHECK(served < 2000);
+}
+
+static int got;
+
+static void read_one(void)
+{
+    CHECK_EQ(in(RBR), (uint8_t)got++);
+}
+
+/* Linux gives up after 512 times 256 bytes. */
+static void read_all(void)
+{
+    for (int i = 0; in(LSR)&DR; i++) {
+        CHECK(i < 4 * SERIAL8250_BURST);
+        CHECK_EQ(in(RBR), (uint8_t)got++);
+        if (test_failures)
+            return;
+    }
+}
+
+/* Much input, and a guest that is fast: the interrupt falls, and rises again. */
+static void pauses(void)
+{
+    setup();
+    access_ns = 0;
+    out(IER, ERBFI);
+    for (int i = 0; i < 1000; i++)
+        test_console_type(&con, (uint8_t)i);
+    got = 0;
+    serve_edges(read_one);
+    CHECK_EQ(got, 1000);
+
+    for (int us = 0; us <= 200; us++) {
+        setup();
+        access_ns = 1000 * us;
+        out(FCR, 0x01);
+        out(IER, ERBFI);
+        for (int i = 0; i < 1000; i++)
+            test_console_type(&con, (uint8_t)i);
+        got = 0;
+        serve_edges(read_all);
+        CHECK_EQ(got, 1000);
+        CHECK_EQ(wire.rises, 4);
+    }
+
+    /* In a pause: neither LSR nor IIR tells of what is on its way. */
+    setup();
+    access_ns = 0;
+    for (int i = 0; i < 2 * SERIAL8250_BURST; i++)
+        test_console_type(&con, 1 + i % 100);
+    out(FCR, 0x01);
+    out(IER, ERBFI);
+    for (int i = 0; i < SERIAL8250_BURST; i++) {
+        CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+        CHECK_EQ(in(RBR), 1 + i % 100);
+    }
+    CHECK(!wire.level);
+    CHECK_EQ(in(LSR), IDLE);
+    CHECK_EQ(in(IIR), 0xc1);
+    CHECK_EQ(in(RBR), 0);
+    test_clock_advance(&clk, SERIAL8250_PAUSE_NS - 1);
+    CHECK(!wire.level);
+    test_clock_advance(&clk, 1);
+    CHECK(wire.level);
+
+    /* None where there is nothing to wait for, so that whoever types does not wait. */
+    for (int i = SERIAL8250_BURST; i < 2 * SERIAL8250_BURST; i++)
+        CHECK_EQ(in(RBR), 1 + i % 100);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    type("k");
+    CHECK(wire.level);
+    CHECK_EQ(in(RBR), 'k');
+
+    /* A guest that changes its mind in a pause and polls has its input at once, and in order. */
+    setup();
+    access_ns = 0;
+    out(IER, ERBFI);
+    type("abc");
+    CHECK_EQ(in(RBR), 'a');
+    out(IER, 0);
+    CHECK(is(poll(9), "bc"));
+    test_clock_advance(&clk, SERIAL8250_PAUSE_NS);
+    CHECK(!wire.level);
+
+    /* And a reset ends it. */
+    out(IER, ERBFI);
+    type("abc");
+    CHECK_EQ(in(RBR), 'a');
+    CHECK(!wire.level);
+    uart.dev.reset(&uart.dev);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    out(IER, ERBFI);
+    CHECK(wire.level);
+    CHECK_EQ(in(RBR), 'b');
 }
 
 static void transmitter_interrupt(void)
@@ -1123,6 +1238,7 @@ int main(void)
         {fifo_control, "IIR tells whether the FIFOs are on"},
         {receive_without_fifo, "one byte at a time without FIFO"},
         {receive_with_fifo, "sixteen bytes with FIFO, by trigger level and timeout"},
+        {pauses, "the line pauses, so that the interrupt falls and rises"},
         {transmitter_interrupt, "THRE interrupt: raised by ETBEI and THR, cleared by IIR"},
         {breaks, "a break is told once, at its place in the FIFO"},
         {priorities, "interrupts come in the order of their priority"},

@@ -130,7 +130,7 @@ struct test_console {
     struct console console;
     char out[4096];
     size_t nout;
-    int in[256];
+    int in[1024];
     int nin, next;
 };
 
