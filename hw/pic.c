@@ -6,6 +6,10 @@
  * its modes; for ELCR, Intel 82371AB (PIIX4) data sheet, "Edge/Level Control Registers".
  * Left out: MCS-80 vectors (no x86 reads a CALL from the bus); buffered mode and ICW3, which
  * describe the wiring of the board to the chip and here there is only the one: a slave on IR2.
+ *
+ * One thing is not as in the data sheet, where a request must stay high until INTA: an edge is
+ * remembered until then although the line has fallen since. The PICs of QEMU and KVM do so, and
+ * guests written there rely on it. A level that falls is gone, here too.
  */
 #include "hw/pic.h"
 
@@ -70,14 +74,17 @@ static int highest(const struct pic_chip *c, uint8_t set)
 }
 
 /*
- * The slave's INT is sensed by level, whatever the mode: it may stay high from one request to the
- * next, and no edge would tell the master of the second.
+ * The inputs that are sensed by level. The slave's INT is, whatever the mode: it may stay high from
+ * one request to the next, and no edge would tell the master of the second.
  */
+static uint8_t by_level(const struct pic_chip *c)
+{
+    return c->icw1 & ICW1_LTIM ? 0xff : c->elcr | c->cascade;
+}
+
 static uint8_t irr(const struct pic_chip *c)
 {
-    uint8_t level = c->icw1 & ICW1_LTIM ? 0xff : c->elcr | c->cascade;
-
-    return c->lines & (c->latch | level);
+    return c->latch | (c->lines & by_level(c));
 }
 
 /* What keeps equal and lower levels waiting, and what a non-specific EOI ends. */
@@ -116,7 +123,7 @@ static void set_line(void *to, int n, bool level)
     uint8_t bit = 1 << n;
 
     if (level)
-        c->latch |= bit & ~c->lines;
+        c->latch |= bit & ~c->lines & ~by_level(c);
     c->lines = level ? c->lines | bit : c->lines & ~bit;
     update_intr(c);
 }
@@ -257,6 +264,7 @@ static void elcr_write(struct device *d, uint64_t off, int size, uint64_t val)
 
     (void)size;
     c->elcr = val & ~(off ? ELCR2_RESERVED : ELCR1_RESERVED);
+    c->latch &= ~by_level(c);
     update_intr(c);
 }
 

@@ -17,7 +17,7 @@ struct pic_chip {
     uint8_t icw2;     /* vector of IR0 */
     uint8_t icw4;     /* SFNM, AEOI */
     uint8_t lines;    /* level of each input now */
-    uint8_t latch;    /* inputs that rose and have not been acknowledged since */
+    uint8_t latch;    /* inputs sensed by edge that rose and have not been acknowledged since */
     uint8_t elcr;     /* inputs sensed by level */
     uint8_t isr, imr; /* in service; masked */
     uint8_t lowest;   /* the input of lowest priority; the next one has the highest */
@@ -40,8 +40,8 @@ struct pic {
 void pic_init(struct pic *p, struct irq intr);
 
 /*
- * The wire into IRQ n, 0..15 but 2, where the slave is. As with the real chip, a request must stay
- * high until it is acknowledged: a line that falls takes its request back, in edge mode too.
+ * The wire into IRQ n, 0..15 but 2, where the slave is. A rise is a request until pic_ack(), and so
+ * is a high level where the guest has chosen level mode.
  */
 struct irq pic_pin(struct pic *p, int n);
 

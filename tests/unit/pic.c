@@ -221,17 +221,44 @@ static void test_edge(void)
     CHECK(!intr.level); /* still high, but no edge */
     raise(3);
     CHECK(intr.level);
-    pin(3, false); /* taken back */
+    pin(3, false); /* not taken back */
+    CHECK(intr.level);
+    CHECK_EQ(in_irr(master), 0x08);
+    raise(3); /* nor counted */
+    CHECK_EQ(pic_ack(&pic), 0x23);
+    out(master, 0, 0x20);
     CHECK(!intr.level);
     CHECK_EQ(in_irr(master), 0);
 
+    /* The slave's, too. */
+    raise(12);
+    pin(12, false);
+    CHECK(intr.level);
+    CHECK_EQ(pic_ack(&pic), 0x2c);
+    out(slave, 0, 0x20);
+    out(master, 0, 0x20);
+    CHECK(!intr.level);
+
     /* The mask hides a request, and keeps it. */
     out(master, 1, 0x08);
-    pin(3, true);
+    raise(3);
+    pin(3, false);
     CHECK(!intr.level);
     CHECK_EQ(in_irr(master), 0x08);
     out(master, 1, 0);
     CHECK(intr.level);
+
+    /* A line that was sensed by level for a while has no edge from that time. */
+    set_up(0);
+    raise(3);
+    set_elcr(0, 0x08);
+    CHECK(intr.level);
+    pin(3, false);
+    CHECK(!intr.level);
+    pin(3, true);
+    CHECK(intr.level);
+    set_elcr(0, 0);
+    CHECK(!intr.level);
 }
 
 static void test_level(void)
@@ -542,7 +569,8 @@ static void test_poll(void)
     CHECK_EQ(in_isr(master), 0);
 }
 
-/* Take IRQ 12 back in the middle of the INTA cycle, when the master has made its choice. */
+/* Take IRQ 12, a level, back in the middle of the INTA cycle, when the master has made its choice.
+ */
 static void withdraw(void *to, int n, bool level)
 {
     if (!level && slave->lines & 0x10)
@@ -553,6 +581,7 @@ static void withdraw(void *to, int n, bool level)
 static void test_spurious(void)
 {
     set_up(0);
+    set_elcr(0, 0x20);
     pin(5, true);
     pin(5, false);
     CHECK(!intr.level);
@@ -569,6 +598,7 @@ static void test_spurious(void)
     pic_init(&pic, (struct irq){withdraw, &intr, 0});
     program(master, 0x11, 0x01);
     program(slave, 0x11, 0x01);
+    set_elcr(1, 0x10);
     pin(12, true);
     CHECK_EQ(pic_ack(&pic), 0x2f);
     CHECK_EQ(in_isr(slave), 0);
@@ -629,7 +659,7 @@ static bool check_chip(struct pic_chip *c)
 
     c->poll = poll;
     c->read_isr = read_isr;
-    CHECK((irr & ~c->lines) == 0);
+    CHECK((irr & ~c->lines & c->elcr) == 0);
     return level;
 }
 
