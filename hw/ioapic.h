@@ -9,7 +9,7 @@
 
 #define IOAPIC_PINS 24
 
-/* Where its output goes. Neither function may call back into the chip. */
+/* Where its output goes. Neither function may call back into the chip, but route may set pins. */
 struct ioapic_out {
     /* An interrupt message in MSI format: a write of data to addr, 0xfee..... */
     void (*send)(void *to, uint64_t addr, uint32_t data);

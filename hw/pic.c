@@ -112,9 +112,16 @@ static int pending(const struct pic_chip *c)
     return n;
 }
 
-static void update_intr(struct pic_chip *c)
+/* Drive the outputs. The timer may answer with an edge at once. */
+static void update(struct pic_chip *c)
 {
+    bool deaf = c->latch & 1;
+
     irq_set(&c->intr, pending(c) != NONE);
+    if (deaf != c->deaf) {
+        c->deaf = deaf;
+        irq_set(&c->hears, !deaf);
+    }
 }
 
 static void set_line(void *to, int n, bool level)
@@ -125,7 +132,7 @@ static void set_line(void *to, int n, bool level)
     if (level)
         c->latch |= bit & ~c->lines & ~by_level(c);
     c->lines = level ? c->lines | bit : c->lines & ~bit;
-    update_intr(c);
+    update(c);
 }
 
 static int acknowledge(struct pic_chip *c)
@@ -139,7 +146,7 @@ static int acknowledge(struct pic_chip *c)
         c->isr |= 1 << n;
     else if (c->rotate_in_aeoi)
         c->lowest = n;
-    update_intr(c);
+    update(c);
     return n;
 }
 
@@ -220,7 +227,7 @@ static void pic_write(struct device *d, uint64_t off, int size, uint64_t val)
         write_ocw3(c, val);
     else
         write_ocw2(c, val);
-    update_intr(c);
+    update(c);
 }
 
 static uint64_t pic_read(struct device *d, uint64_t off, int size)
@@ -246,7 +253,7 @@ static void pic_reset(struct device *d)
     clear(c, 0, EXPECT_ICW1);
     c->icw2 = 0;
     c->imr = 0xff;
-    update_intr(c);
+    update(c);
 }
 
 static uint64_t elcr_read(struct device *d, uint64_t off, int size)
@@ -265,7 +272,7 @@ static void elcr_write(struct device *d, uint64_t off, int size, uint64_t val)
     (void)size;
     c->elcr = val & ~(off ? ELCR2_RESERVED : ELCR1_RESERVED);
     c->latch &= ~by_level(c);
-    update_intr(c);
+    update(c);
 }
 
 static void elcr_reset(struct device *d)
@@ -274,20 +281,24 @@ static void elcr_reset(struct device *d)
     elcr_write(d, 1, 1, 0);
 }
 
-static void chip_init(struct pic_chip *c, const char *name, struct irq intr, uint8_t cascade)
+static void chip_init(struct pic_chip *c, const char *name, struct irq intr, struct irq hears,
+                      uint8_t cascade)
 {
     *c = (struct pic_chip){
         .dev = {.name = name, .read = pic_read, .write = pic_write, .reset = pic_reset},
         .intr = intr,
+        .hears = hears,
         .cascade = cascade,
     };
     pic_reset(&c->dev);
 }
 
-void pic_init(struct pic *p, struct irq intr)
+void pic_init(struct pic *p, struct irq intr, struct irq hears)
 {
-    chip_init(&p->master, "pic-master", intr, 1 << CASCADE_IR);
-    chip_init(&p->slave, "pic-slave", (struct irq){set_line, &p->master, CASCADE_IR}, 0);
+    struct irq to_master = {set_line, &p->master, CASCADE_IR}, none = {0};
+
+    chip_init(&p->master, "pic-master", intr, hears, 1 << CASCADE_IR);
+    chip_init(&p->slave, "pic-slave", to_master, none, 0);
     p->elcr = (struct device){
         .name = "pic-elcr", .read = elcr_read, .write = elcr_write, .reset = elcr_reset};
 }

@@ -11,6 +11,8 @@
 struct pic_chip {
     struct device dev;
     struct irq intr;  /* its INT output: the CPU, or the master's IR2 */
+    struct irq hears; /* pic_init() */
+    bool deaf;        /* what hears was told last: it is low */
     uint8_t cascade;  /* the input that a slave drives, as a bit; 0 in the slave itself */
     uint8_t expect;   /* which command word the next write to the odd port is */
     uint8_t icw1;     /* LTIM, SNGL, IC4 */
@@ -36,8 +38,11 @@ struct pic {
  * intr leads to the CPU's INTR pin. It is high exactly while there is a request that pic_ack()
  * would take, so never before the guest has initialised the master with ICW1 and its followers.
  * It is driven after every access and every change of a line, also when its level stays the same.
+ *
+ * hears tells the timer at IRQ 0 whether it need be on time: it is high, as at first, but while
+ * another rise of IRQ 0 would make no difference, since there is a request already.
  */
-void pic_init(struct pic *p, struct irq intr);
+void pic_init(struct pic *p, struct irq intr, struct irq hears);
 
 /*
  * The wire into IRQ n, 0..15 but 2, where the slave is. A rise is a request until pic_ack(), and so

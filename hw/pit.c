@@ -12,6 +12,8 @@
  */
 #include "hw/pit.h"
 
+#include <assert.h>
+
 enum { /* where a register is */
     CONTROL = 3,
 };
@@ -189,19 +191,19 @@ static void drive_wire(struct pit *p)
 {
     struct pit_counter *c = &p->counter[0];
 
-    p->owed += c->rises;
+    p->owed += p->heard ? c->rises : 0;
     c->rises = 0;
     if (p->owed > PIT_OWED_MAX)
         p->owed = PIT_OWED_MAX;
     if (!c->out) {
         irq_set(&p->irq0, false);
     } else if (p->owed && p->tick >= p->quiet) {
-        irq_set(&p->irq0, false);
-        irq_set(&p->irq0, true);
         p->owed--;
         p->quiet = p->tick + WIRE_MIN_GAP;
         if (p->owed && c->reload / 4 > WIRE_MIN_GAP)
             p->quiet = p->tick + c->reload / 4;
+        irq_set(&p->irq0, false);
+        irq_set(&p->irq0, true);
     }
 }
 
@@ -227,7 +229,24 @@ static void update(struct pit *p)
     at = p->tick + wait;
     if (at < p->quiet)
         at = p->quiet;
-    clock_arm(p->clock, &p->timer, wait == NEVER ? CLOCK_NEVER : clock_at_cycle(at, PIT_HZ));
+    if (wait == NEVER || !p->heard)
+        clock_arm(p->clock, &p->timer, CLOCK_NEVER);
+    else
+        clock_arm(p->clock, &p->timer, clock_at_cycle(at, PIT_HZ));
+}
+
+/* What happened while nobody heard is lost. That nobody does any more may be said in the middle of
+ * drive_wire(): the timer finds out when it fires. */
+static void set_heard(void *to, int n, bool level)
+{
+    struct pit *p = to;
+    bool was = p->heard;
+
+    if (!was && level)
+        sync(p);
+    p->heard = level ? p->heard | 1 << n : p->heard & ~(1 << n);
+    if (!was && level)
+        update(p);
 }
 
 static void timer_fire(struct timer *t)
@@ -431,7 +450,14 @@ void pit_init(struct pit *p, struct clock *c, struct irq irq0)
         .port61 = {.name = "port61", .read = port61_read, .write = port61_write},
         .clock = c,
         .irq0 = irq0,
+        .heard = (1 << PIT_HEARERS) - 1,
     };
     clock_add(c, &p->timer, timer_fire);
     pit_reset(&p->dev);
+}
+
+struct irq pit_heard(struct pit *p, int n)
+{
+    assert(n >= 0 && n < PIT_HEARERS);
+    return (struct irq){set_heard, p, n};
 }

@@ -3,7 +3,7 @@
  * The 8254 programmable interval timer, and port 0x61, through which a PC reaches counter 2.
  *
  * Nothing ticks: the counters are brought up to the machine's clock when somebody looks, and a
- * timer is armed only for the next edge of counter 0, if there will be one.
+ * timer is armed only for the next edge of counter 0, if there will be one and somebody hears it.
  */
 #ifndef HW_PIT_H
 #define HW_PIT_H
@@ -13,6 +13,9 @@
 
 /* Clocks per second at the CLK pins: a PC's 14.31818 MHz crystal divided by 12. */
 #define PIT_HZ 1193182
+
+/* Who may hear the wire of counter 0: a PC's PIC and its IOAPIC. */
+#define PIT_HEARERS 2
 
 /* How many ticks of counter 0 may be owed to a guest when the host ran late; more are lost. */
 #define PIT_OWED_MAX 100
@@ -48,6 +51,7 @@ struct pit {
     uint64_t owed;   /* rising edges of counter 0 that the wire has yet to make */
     uint64_t quiet;  /* the tick before which the wire makes no other */
     uint8_t control; /* port 0x61, bits 3:0 */
+    uint8_t heard;   /* a bit for each hearer */
 };
 
 /*
@@ -59,5 +63,12 @@ struct pit {
  * wire rises at most some 75,000 times per second, and the host wakes up twice for each at most.
  */
 void pit_init(struct pit *p, struct clock *c, struct irq irq0);
+
+/*
+ * The wire by which hearer n, 0..PIT_HEARERS-1, tells whether a rise of irq0 makes a difference to
+ * it now; high at first. While all are low no timer is armed, and the rises do not happen: a guest
+ * that has masked the fastest timer costs the host nothing.
+ */
+struct irq pit_heard(struct pit *p, int n);
 
 #endif

@@ -41,16 +41,18 @@ static void stop_line(void *to, int pin, bool level)
 
 static void ioapic_send(void *to, uint64_t addr, uint32_t data)
 {
-    struct machine *m = to;
+    struct machine *m = ((struct board *)to)->machine;
 
     m->engine->message(m, addr, data);
 }
 
 static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool level)
 {
-    struct machine *m = to;
+    struct board *b = to;
 
-    m->engine->route(m, pin, addr, data, level);
+    b->machine->engine->route(b->machine, pin, addr, data, level);
+    if (pin == PC_PIT_PIN)
+        irq_set(&b->ioapic_hears_pit, addr != 0);
 }
 
 static void caller_regs(void *of, struct hypercall_regs *r)
@@ -104,15 +106,17 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     struct irq reset = {stop_line, b, STOP_RESET};
     struct irq off = {stop_line, b, STOP_POWEROFF};
     struct irq intr = {vcpu_intr, v, 0};
-    struct ioapic_out messages = {ioapic_send, ioapic_route, m};
+    struct ioapic_out messages = {ioapic_send, ioapic_route, b};
 
     b->machine = m;
     b->vcpu = v;
 
     /* Chips, and the wires that leave them. */
-    pic_init(&b->pic, intr);
+    pic_init(&b->pic, intr, pit_heard(&b->pit, 0));
     ioapic_init(&b->ioapic, PC_IOAPIC_ID & 0xf, messages);
     pit_init(&b->pit, &m->clock, isa_line(b, 0));
+    b->ioapic_hears_pit = pit_heard(&b->pit, 1);
+    irq_set(&b->ioapic_hears_pit, false); /* its pin is masked */
     i8042_init(&b->i8042, isa_line(b, 1), isa_line(b, 12), a20, reset);
     serial8250_init(&b->com1, console, &m->clock, isa_line(b, PC_COM1_IRQ));
     rtc_init(&b->rtc, &m->clock, isa_line(b, PC_RTC_IRQ));

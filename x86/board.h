@@ -54,6 +54,7 @@ struct board {
     struct isa_line {
         struct irq pic, ioapic;
     } isa[16];
+    struct irq ioapic_hears_pit;
     struct pic pic;
     struct ioapic ioapic;
     struct pit pit;

@@ -273,6 +273,37 @@ static void test_inspect(void)
     }
 }
 
+static void out(uint16_t port, uint8_t val)
+{
+    bus_write(&m->board[0].pio, port, 1, val);
+}
+
+/* The fastest timer costs the host nothing while its interrupt waits to be taken. */
+static void test_unheard_timer(void)
+{
+    build(1);
+    clock_arm(&m->clock, &limit, CLOCK_NEVER);
+    out(0x43, 0x34); /* counter 0, mode 2 */
+    out(0x40, 2);
+    out(0x40, 0);
+    CHECK(clock_next(&m->clock) != CLOCK_NEVER);
+    while (clock_now(&m->clock) < NS_PER_SECOND && clock_next(&m->clock) != CLOCK_NEVER)
+        clock_run(&m->clock);
+    CHECK_EQ(clock_next(&m->clock), CLOCK_NEVER);
+    out(0x20, 0x11); /* the PIC is initialised: what was before is forgotten */
+    out(0x21, 0x20);
+    out(0x21, 4);
+    out(0x21, 1);
+    CHECK(clock_next(&m->clock) != CLOCK_NEVER);
+    while (!m->vcpu[0].intr)
+        clock_run(&m->clock);
+    clock_run(&m->clock);
+    CHECK_EQ(clock_next(&m->clock), CLOCK_NEVER);
+    CHECK_EQ(machine_ack(&m->vcpu[0]), 0x20);
+    CHECK(clock_next(&m->clock) != CLOCK_NEVER);
+    teardown();
+}
+
 /* A deadline that the host's clock does not reach is none for the host's timer. */
 static void test_far_deadline(void)
 {
@@ -474,6 +505,7 @@ int main(void)
         {test_wires, "a board's wires end its own guest, whoever pulls them"},
         {test_one_guest, "one guest without local APICs: its crash is the machine's"},
         {test_inspect, "a guest that sleeps or spins is inspected and stopped"},
+        {test_unheard_timer, "a timer that nobody hears does not wake the host"},
         {test_far_deadline, "a deadline near 2^64 ns is not due at once"},
         {test_still, "the machine stands still, is looked at, and goes on"},
         {test_step, "one CPU steps while the other stands still"},

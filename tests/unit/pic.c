@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 static struct pic pic;
-static struct test_wire intr;
+static struct test_wire intr, hears;
 static struct pic_chip *const master = &pic.master, *const slave = &pic.slave;
 
 static void out(struct pic_chip *c, int port, uint8_t val)
@@ -75,7 +75,8 @@ static void program(struct pic_chip *c, uint8_t icw1, uint8_t icw4)
 static void power_on(void)
 {
     intr = (struct test_wire){0};
-    pic_init(&pic, test_wire(&intr, 0));
+    hears = (struct test_wire){.level = true};
+    pic_init(&pic, test_wire(&intr, 0), test_wire(&hears, 0));
 }
 
 /* As an operating system leaves it: vectors 0x20 and 0x28, 8086 mode, nothing masked. */
@@ -578,6 +579,53 @@ static void withdraw(void *to, int n, bool level)
     test_wire_set(to, n, level);
 }
 
+/* The timer is told when it need not be on time: while its request waits, masked or not. */
+static void test_hears(void)
+{
+    for (int masked = 0; masked < 2; masked++) {
+        set_up(0);
+        CHECK_EQ(hears.changes, 0);
+        out(master, 1, masked);
+        raise(1);
+        CHECK(hears.level);
+        raise(0);
+        CHECK(!hears.level);
+        raise(0);
+        pin(0, false);
+        CHECK_EQ(hears.changes, 1);
+        out(master, 1, 0);
+        CHECK(!hears.level);
+        CHECK_EQ(pic_ack(&pic), 0x20);
+        CHECK(hears.level);
+        raise(0); /* in service: remembered */
+        CHECK(!hears.level);
+        program(master, 0x11, 0x01);
+        CHECK(hears.level);
+        raise(0);
+        CHECK_EQ(in_poll(master), 0x80);
+        CHECK(hears.level);
+        raise(0);
+        master->dev.reset(&master->dev);
+        CHECK(hears.level);
+    }
+
+    /* A timer that answers at once, having been late. */
+    set_up(0);
+    pic.master.hears = pic_pin(&pic, 0);
+    pin(0, true);
+    CHECK(intr.level);
+    CHECK_EQ(pic_ack(&pic), 0x20);
+    CHECK(pic.master.deaf);
+    out(master, 0, 0x20);
+    CHECK(intr.level);
+
+    /* A level makes a difference whenever it falls. */
+    set_up(0);
+    program(master, 0x19, 0x01);
+    raise(0);
+    CHECK(hears.level);
+}
+
 static void test_spurious(void)
 {
     set_up(0);
@@ -595,7 +643,7 @@ static void test_spurious(void)
     out(master, 0, 0x20);
 
     intr = (struct test_wire){0};
-    pic_init(&pic, (struct irq){withdraw, &intr, 0});
+    pic_init(&pic, (struct irq){withdraw, &intr, 0}, (struct irq){0});
     program(master, 0x11, 0x01);
     program(slave, 0x11, 0x01);
     set_elcr(1, 0x10);
@@ -739,6 +787,7 @@ int main(void)
         {test_special_mask, "pic: special mask mode"},
         {test_special_fully_nested, "pic: special fully nested mode"},
         {test_poll, "pic: poll"},
+        {test_hears, "pic: whether the timer makes a difference"},
         {test_spurious, "pic: spurious IRQ 7 and 15"},
         {test_reset, "pic: reset"},
         {test_random, "pic: random accesses"},

@@ -866,6 +866,59 @@ static void random_accesses(void)
     }
 }
 
+/* Edges that nobody hears are not made, and cost no timer; those after them come in time. */
+static void test_heard(void)
+{
+    struct irq first, second;
+
+    start();
+    first = pit_heard(&pit, 0);
+    second = pit_heard(&pit, 1);
+    program(0, 2, 1000);
+    clocks(2001);
+    CHECK_EQ(irq0.rises, 2);
+    irq_set(&first, false);
+    clocks(1000);
+    CHECK_EQ(irq0.rises, 3); /* the second hears */
+    irq_set(&second, false);
+    clocks(1000);
+    int rises = irq0.rises;
+
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    clocks(10300);
+    CHECK_EQ(count_of(0), 700); /* the counter runs on */
+    CHECK_EQ(irq0.rises, rises);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+
+    /* The next edge is on time, and none is made up for. */
+    irq_set(&second, true);
+    irq_set(&first, true);
+    CHECK_EQ(irq0.rises, rises);
+    clocks(699);
+    CHECK_EQ(irq0.rises, rises);
+    clocks(1);
+    CHECK_EQ(irq0.rises, rises + 1);
+    clocks(1000);
+    CHECK_EQ(irq0.rises, rises + 2);
+
+    /* A one-shot that expires unheard is over; the next one is heard. */
+    start();
+    first = pit_heard(&pit, 0);
+    second = pit_heard(&pit, 1);
+    irq_set(&first, false);
+    irq_set(&second, false);
+    program(0, 0, 1000);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    clocks(5000);
+    CHECK(out_of(0));
+    irq_set(&first, true);
+    clocks(5000);
+    CHECK_EQ(irq0.rises, 0);
+    program(0, 0, 1000);
+    clocks(1002);
+    CHECK_EQ(irq0.rises, 1);
+}
+
 static void test_end_of_time(void)
 {
     for (int mode = 0; mode < 6; mode++) {
@@ -904,6 +957,7 @@ int main(void)
         {storm, "short periods make no storm"},
         {lazy_is_exact, "n clocks at once are one clock n times"},
         {random_accesses, "random accesses and time jumps do no harm"},
+        {test_heard, "what nobody hears costs nothing"},
         {test_end_of_time, "what falls due after the clock's end never does"},
         {0},
     });
