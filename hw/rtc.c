@@ -75,6 +75,12 @@ enum {
 /* Days from 0000-03-01, from where years are easiest to count, to 1970-01-01. */
 #define EPOCH INT64_C(719468)
 
+/* No calendar that we show goes back further. */
+static int64_t since_year_0(int64_t t)
+{
+    return t > -EPOCH * DAY ? t : -EPOCH * DAY;
+}
+
 /* The chip's time in seconds, and the fraction. */
 static int64_t time_now(struct rtc *r, uint32_t *ns)
 {
@@ -85,7 +91,7 @@ static int64_t time_now(struct rtc *r, uint32_t *ns)
         *ns -= NS_PER_SECOND;
         s++;
     }
-    return s > -EPOCH * DAY ? s : -EPOCH * DAY; /* nobody's calendar goes back that far */
+    return since_year_0(s);
 }
 
 static bool divider_runs(const struct rtc *r)
@@ -171,8 +177,8 @@ static void load_time(struct rtc *r)
     if (m >= 10 && y > 0)
         y--;
     days = days_to_march(y) + (153 * m + 2) / 5 + decode(r, r->cmos[DATE]) - 1 - EPOCH;
-    t = days * DAY + decode_hours(r, r->cmos[HOURS]) * 3600 + decode(r, r->cmos[MINUTES]) * 60 +
-        decode(r, r->cmos[SECONDS]);
+    t = since_year_0(days * DAY + decode_hours(r, r->cmos[HOURS]) * 3600 +
+                     decode(r, r->cmos[MINUTES]) * 60 + decode(r, r->cmos[SECONDS]));
     r->offset += t - time_now(r, &ns);
     r->second = t;
 }

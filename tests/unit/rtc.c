@@ -594,6 +594,18 @@ static void random_accesses(void)
     CHECK(irq8.rises > 1000);
 }
 
+/* There is no date before 0000-03-01, from where the chip counts days. */
+static void begin_of_time(void)
+{
+    start(0);
+    set(B, 0x82);
+    set_raw_time(0x00000300000000);
+    set(B, 0x02);
+    set(0x40, 1);
+    set(B, 0x82);
+    CHECK_EQ(raw_time(), 0x00000301000000);
+}
+
 static void end_of_time(void)
 {
     start(0);
@@ -626,6 +638,7 @@ int main(void)
         {memory, "the size of memory as firmware leaves it"},
         {host_steps, "the host's calendar is set"},
         {random_accesses, "random accesses and time jumps do no harm"},
+        {begin_of_time, "a date before year 0 is its first"},
         {end_of_time, "what falls due after the clock's end never does"},
         {0},
     });
