@@ -126,6 +126,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     debug_port_init(&b->debug_port, c->debug, c->debug_to);
     debug_port_init(&b->debug_port_402, c->debug, c->debug_to);
     power_port_init(&b->power_port, off);
+    crtc_init(&b->crtc);
 
     /* Where the board decodes them. */
     bus_attach(&b->pio, PC_PIC_MASTER, 2, &b->pic.master.dev);
@@ -137,6 +138,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, 0x092, 1, &b->reset_port.port_a);
     bus_attach(&b->pio, PC_PIC_SLAVE, 2, &b->pic.slave.dev);
     bus_attach(&b->pio, 0x0e9, 1, &b->debug_port.dev);
+    bus_attach(&b->pio, 0x3d4, 2, &b->crtc.dev);
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
     bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);
     bus_attach(&b->pio, 0x4d0, 2, &b->pic.elcr);

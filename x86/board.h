@@ -20,6 +20,7 @@
  *    0092            reset-port              9  acpi-pm (SCI)
  *    00e9 0402       debug-port             12  i8042, aux
  *    00f4            exit-port, or where config.exit_port says: each CPU's own
+ *    03d4            crtc
  *    03f8            serial8250, COM1
  *    0500            port-hypercall: each CPU's own
  *    0600            acpi-pm
@@ -31,6 +32,7 @@
 
 #include "hw/acpi-pm.h"
 #include "hw/bus.h"
+#include "hw/crtc.h"
 #include "hw/debug-port.h"
 #include "hw/i8042.h"
 #include "hw/ioapic.h"
@@ -66,6 +68,7 @@ struct board {
     struct pci pci;
     struct debug_port debug_port, debug_port_402;
     struct power_port power_port;
+    struct crtc crtc;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC

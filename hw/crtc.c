@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * CRT controller.
+ *
+ * After: IBM Personal System/2 Hardware Interface Technical Reference, "Video Subsystem", "CRT
+ * Controller Registers", which read back as they are written, unlike those of the MC6845 before.
+ *
+ * There is no screen. But kernels that print to one, without asking whether there is, keep the
+ * cursor's place here and take it for an index: xv6 panics where it reads as all-ones.
+ *
+ * Left out: the picture and its timing; the bit that protects registers 0 to 7.
+ */
+#include "hw/crtc.h"
+
+#include <string.h>
+
+#define INDEX_MASK 0x1f
+
+static uint64_t crtc_read(struct device *d, uint64_t off, int size)
+{
+    struct crtc *c = container_of(d, struct crtc, dev);
+
+    (void)size;
+    if (off == 0)
+        return c->index;
+    return c->index < CRTC_REGISTERS ? c->reg[c->index] : 0;
+}
+
+static void crtc_write(struct device *d, uint64_t off, int size, uint64_t val)
+{
+    struct crtc *c = container_of(d, struct crtc, dev);
+
+    (void)size;
+    if (off == 0)
+        c->index = val & INDEX_MASK;
+    else if (c->index < CRTC_REGISTERS)
+        c->reg[c->index] = val;
+}
+
+static void crtc_reset(struct device *d)
+{
+    struct crtc *c = container_of(d, struct crtc, dev);
+
+    c->index = 0;
+    memset(c->reg, 0, sizeof(c->reg));
+}
+
+void crtc_init(struct crtc *c)
+{
+    *c = (struct crtc){
+        .dev = {.name = "crtc", .read = crtc_read, .write = crtc_write, .reset = crtc_reset}};
+}

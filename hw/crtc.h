@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The CRT controller of a VGA in colour text mode, without the rest of it: registers that hold what
+ * was written, among them where the cursor is.
+ */
+#ifndef HW_CRTC_H
+#define HW_CRTC_H
+
+#include "hw/device.h"
+
+#define CRTC_REGISTERS 0x19
+
+struct crtc {
+    struct device dev; /* offsets 0 and 1: index and data */
+    uint8_t index;
+    uint8_t reg[CRTC_REGISTERS];
+};
+
+void crtc_init(struct crtc *c);
+
+#endif
