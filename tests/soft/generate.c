@@ -299,6 +299,11 @@ static bool is_string(const char *text)
     return strpbrk(text, "XY");
 }
 
+static bool may_lock(const struct soft_row *row)
+{
+    return row->attributes & ROW_LOCK || (row->forms[3] && row->forms[3]->lock);
+}
+
 static void add_prefixes(struct bytes *b, const struct soft_row *row, const struct shape *h,
                          bool compat)
 {
@@ -316,7 +321,7 @@ static void add_prefixes(struct bytes *b, const struct soft_row *row, const stru
         list[n++] = one_in(2) ? 0x64 : 0x65;
     else if (one_in(16))
         list[n++] = 0x26 | below(4) << 3;
-    if (!h->vex && one_in(row->lock ? 3 : 48))
+    if (!h->vex && one_in(may_lock(row) ? 3 : 48))
         list[n++] = 0xf0;
     if (!h->vex && one_in(is_string(row->text) ? 2 : mandatory ? 48 : 16))
         list[n++] = 0xf2 | below(2);

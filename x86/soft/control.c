@@ -2,12 +2,14 @@
 /*
  * Near jumps, calls, returns and loops; flags as a whole; halting.
  *
+ * The handlers of jumps, calls and returns are in control-sized.h.
+ *
  * After: Intel SDM vol. 2, "Jcc", "JMP", "CALL", "RET", "LOOP", "PUSHF", "POPF", "CLI", "STI",
  * "HLT", "BOUND"; vol. 3A, "System Flags and Fields in the EFLAGS Register".
  *
  * Left out: virtual interrupts (VME, PVI): CPUID does not offer them.
  */
-#include "x86/soft/block.h"
+#include "x86/soft/family.h"
 #include "x86/soft/segment.h"
 
 /* ---- targets ---- */
@@ -43,39 +45,6 @@ INLINE void jump_if(struct soft *c, const struct soft_op *op, int osize, int cc)
     SOFT_NEXT(c, op);
 }
 
-#define JCC(cc, n)                                                                                 \
-    static void jump_##cc##_w(struct soft *c, const struct soft_op *op)                            \
-    {                                                                                              \
-        return jump_if(c, op, 1, n);                                                               \
-    }                                                                                              \
-    static void jump_##cc##_d(struct soft *c, const struct soft_op *op)                            \
-    {                                                                                              \
-        return jump_if(c, op, 2, n);                                                               \
-    }                                                                                              \
-    static void jump_##cc##_q(struct soft *c, const struct soft_op *op)                            \
-    {                                                                                              \
-        return jump_if(c, op, 3, n);                                                               \
-    }                                                                                              \
-    static const struct soft_family jump_##cc = {                                                  \
-        .reg = {NULL, jump_##cc##_w, jump_##cc##_d, jump_##cc##_q}};
-
-JCC(o, 0)
-JCC(no, 1)
-JCC(b, 2)
-JCC(nb, 3)
-JCC(z, 4)
-JCC(nz, 5)
-JCC(be, 6)
-JCC(nbe, 7)
-JCC(s, 8)
-JCC(ns, 9)
-JCC(p, 10)
-JCC(np, 11)
-JCC(l, 12)
-JCC(nl, 13)
-JCC(le, 14)
-JCC(nle, 15)
-
 /* ---- loops ---- */
 
 INLINE void loop_sized(struct soft *c, const struct soft_op *op, int osize, int asize)
@@ -105,23 +74,6 @@ INLINE void loop(struct soft *c, const struct soft_op *op, int osize)
         return loop_sized(c, op, osize, osize);
     return loop_sized(c, op, osize, op->asize);
 }
-
-static void loop_w(struct soft *c, const struct soft_op *op)
-{
-    return loop(c, op, 1);
-}
-
-static void loop_d(struct soft *c, const struct soft_op *op)
-{
-    return loop(c, op, 2);
-}
-
-static void loop_q(struct soft *c, const struct soft_op *op)
-{
-    return loop(c, op, 3);
-}
-
-static const struct soft_family loops = {.reg = {NULL, loop_w, loop_d, loop_q}};
 
 /* ---- jumps, calls, returns ---- */
 
@@ -189,60 +141,8 @@ INLINE void ret(struct soft *c, const struct soft_op *op, int kind, int osize)
     return soft_go(c);
 }
 
-/* Handlers for the three sizes; and for those that occur with each kind of address: near branches
- * have 64 bits in 64-bit mode, and nowhere else. */
-#define BY_SIZE(name)                                                                              \
-    static void name##_w(struct soft *c, const struct soft_op *op)                                 \
-    {                                                                                              \
-        return name(c, op, 1);                                                                     \
-    }                                                                                              \
-    static void name##_d(struct soft *c, const struct soft_op *op)                                 \
-    {                                                                                              \
-        return name(c, op, 2);                                                                     \
-    }                                                                                              \
-    static void name##_q(struct soft *c, const struct soft_op *op)                                 \
-    {                                                                                              \
-        return name(c, op, 3);                                                                     \
-    }
-
-#define WITH_KIND(name, suffix, kind, osize)                                                       \
-    static void name##suffix(struct soft *c, const struct soft_op *op)                             \
-    {                                                                                              \
-        return name(c, op, kind, osize);                                                           \
-    }
-
-#define BY_KIND(name)                                                                              \
-    WITH_KIND(name, _w, ANYHOW, 1)                                                                 \
-    WITH_KIND(name, _d, ANYHOW, 2)                                                                 \
-    WITH_KIND(name, _q, ANYHOW, 3)                                                                 \
-    WITH_KIND(name, _flat_w, FLAT32, 1)                                                            \
-    WITH_KIND(name, _flat_d, FLAT32, 2)                                                            \
-    WITH_KIND(name, _flat_q, FLAT64, 3)
-
-#define HANDLERS(name)                                                                             \
-    {                                                                                              \
-        [FLAT64] = {NULL, NULL, NULL, name##_flat_q},                                              \
-        [FLAT32] = {NULL, name##_flat_w, name##_flat_d}, [ANYHOW] = {                              \
-            NULL,                                                                                  \
-            name##_w,                                                                              \
-            name##_d,                                                                              \
-            name##_q                                                                               \
-        }                                                                                          \
-    }
-
-BY_SIZE(jump)
-BY_SIZE(jump_reg)
-BY_KIND(jump_mem)
-BY_KIND(call)
-BY_KIND(call_e)
-BY_KIND(ret)
-
-static const struct soft_family jumps = {.reg = {NULL, jump_w, jump_d, jump_q}};
-static const struct soft_family jumps_e = {.reg = {NULL, jump_reg_w, jump_reg_d, jump_reg_q},
-                                           .mem = HANDLERS(jump_mem)};
-static const struct soft_family calls = {.mem = HANDLERS(call)};
-static const struct soft_family calls_e = {.mem = HANDLERS(call_e)};
-static const struct soft_family rets = {.mem = HANDLERS(ret)};
+#define TEMPLATE "x86/soft/control-sized.h"
+#include "x86/soft/sizes.h"
 
 /* ---- flags ---- */
 
@@ -380,49 +280,49 @@ static void set_ac(struct soft *c, const struct soft_op *op)
 #define JUMP (ROW_BRANCH | ROW_FORCE64)
 
 const struct soft_row soft_control_rows[] = {
-    {"70", "jo Jb", .family = &jump_o, .attributes = JUMP | ROW_CONDITION},
-    {"71", "jno Jb", .family = &jump_no, .attributes = JUMP | ROW_CONDITION},
-    {"72", "jb Jb", .family = &jump_b, .attributes = JUMP | ROW_CONDITION},
-    {"73", "jae Jb", .family = &jump_nb, .attributes = JUMP | ROW_CONDITION},
-    {"74", "je Jb", .family = &jump_z, .attributes = JUMP | ROW_CONDITION},
-    {"75", "jne Jb", .family = &jump_nz, .attributes = JUMP | ROW_CONDITION},
-    {"76", "jbe Jb", .family = &jump_be, .attributes = JUMP | ROW_CONDITION},
-    {"77", "ja Jb", .family = &jump_nbe, .attributes = JUMP | ROW_CONDITION},
-    {"78", "js Jb", .family = &jump_s, .attributes = JUMP | ROW_CONDITION},
-    {"79", "jns Jb", .family = &jump_ns, .attributes = JUMP | ROW_CONDITION},
-    {"7a", "jp Jb", .family = &jump_p, .attributes = JUMP | ROW_CONDITION},
-    {"7b", "jnp Jb", .family = &jump_np, .attributes = JUMP | ROW_CONDITION},
-    {"7c", "jl Jb", .family = &jump_l, .attributes = JUMP | ROW_CONDITION},
-    {"7d", "jge Jb", .family = &jump_nl, .attributes = JUMP | ROW_CONDITION},
-    {"7e", "jle Jb", .family = &jump_le, .attributes = JUMP | ROW_CONDITION},
-    {"7f", "jg Jb", .family = &jump_nle, .attributes = JUMP | ROW_CONDITION},
-    {"0f 80", "jo Jz", .family = &jump_o, .attributes = JUMP | ROW_CONDITION},
-    {"0f 81", "jno Jz", .family = &jump_no, .attributes = JUMP | ROW_CONDITION},
-    {"0f 82", "jb Jz", .family = &jump_b, .attributes = JUMP | ROW_CONDITION},
-    {"0f 83", "jae Jz", .family = &jump_nb, .attributes = JUMP | ROW_CONDITION},
-    {"0f 84", "je Jz", .family = &jump_z, .attributes = JUMP | ROW_CONDITION},
-    {"0f 85", "jne Jz", .family = &jump_nz, .attributes = JUMP | ROW_CONDITION},
-    {"0f 86", "jbe Jz", .family = &jump_be, .attributes = JUMP | ROW_CONDITION},
-    {"0f 87", "ja Jz", .family = &jump_nbe, .attributes = JUMP | ROW_CONDITION},
-    {"0f 88", "js Jz", .family = &jump_s, .attributes = JUMP | ROW_CONDITION},
-    {"0f 89", "jns Jz", .family = &jump_ns, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8a", "jp Jz", .family = &jump_p, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8b", "jnp Jz", .family = &jump_np, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8c", "jl Jz", .family = &jump_l, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8d", "jge Jz", .family = &jump_nl, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8e", "jle Jz", .family = &jump_le, .attributes = JUMP | ROW_CONDITION},
-    {"0f 8f", "jg Jz", .family = &jump_nle, .attributes = JUMP | ROW_CONDITION},
-    {"e0", "loopne Jb", .family = &loops, .attributes = JUMP},
-    {"e1", "loope Jb", .family = &loops, .attributes = JUMP},
-    {"e2", "loop Jb", .family = &loops, .attributes = JUMP},
-    {"e3", "jcxz Jb", .family = &loops, .attributes = JUMP},
-    {"eb", "jmp Jb", .family = &jumps, .attributes = JUMP | ROW_END},
-    {"e9", "jmp Jz", .family = &jumps, .attributes = JUMP | ROW_END},
-    {"ff /4", "jmp Ev", .family = &jumps_e, .attributes = ROW_FORCE64 | ROW_END},
-    {"e8", "call Jz", .family = &calls, .attributes = JUMP | ROW_STACK | ROW_END},
-    {"ff /2", "call Ev", .family = &calls_e, .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
-    {"c3", "ret", .family = &rets, .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
-    {"c2", "ret Iw", .family = &rets, .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
+    {"70", "jo Jb", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION},
+    {"71", "jno Jb", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION},
+    {"72", "jb Jb", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION},
+    {"73", "jae Jb", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION},
+    {"74", "je Jb", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION},
+    {"75", "jne Jb", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION},
+    {"76", "jbe Jb", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION},
+    {"77", "ja Jb", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION},
+    {"78", "js Jb", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION},
+    {"79", "jns Jb", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION},
+    {"7a", "jp Jb", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION},
+    {"7b", "jnp Jb", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION},
+    {"7c", "jl Jb", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION},
+    {"7d", "jge Jb", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION},
+    {"7e", "jle Jb", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION},
+    {"7f", "jg Jb", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION},
+    {"0f 80", "jo Jz", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION},
+    {"0f 81", "jno Jz", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION},
+    {"0f 82", "jb Jz", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION},
+    {"0f 83", "jae Jz", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION},
+    {"0f 84", "je Jz", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION},
+    {"0f 85", "jne Jz", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION},
+    {"0f 86", "jbe Jz", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION},
+    {"0f 87", "ja Jz", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION},
+    {"0f 88", "js Jz", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION},
+    {"0f 89", "jns Jz", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8a", "jp Jz", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8b", "jnp Jz", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8c", "jl Jz", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8d", "jge Jz", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8e", "jle Jz", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION},
+    {"0f 8f", "jg Jz", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION},
+    {"e0", "loopne Jb", .forms = SIZES_16(loop), .attributes = JUMP},
+    {"e1", "loope Jb", .forms = SIZES_16(loop), .attributes = JUMP},
+    {"e2", "loop Jb", .forms = SIZES_16(loop), .attributes = JUMP},
+    {"e3", "jcxz Jb", .forms = SIZES_16(loop), .attributes = JUMP},
+    {"eb", "jmp Jb", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END},
+    {"e9", "jmp Jz", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END},
+    {"ff /4", "jmp Ev", .forms = SIZES_16(jump_e), .attributes = ROW_FORCE64 | ROW_END},
+    {"e8", "call Jz", .forms = SIZES_16(call), .attributes = JUMP | ROW_STACK | ROW_END},
+    {"ff /2", "call Ev", .forms = SIZES_16(call_e), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
+    {"c3", "ret", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
+    {"c2", "ret Iw", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
 
     {"9c", "pushf", .run = pushf, .attributes = ROW_DEFAULT64},
     {"9d", "popf", .run = popf, .attributes = ROW_DEFAULT64},

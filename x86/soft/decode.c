@@ -632,23 +632,24 @@ static int kind_of(uint32_t mode, const struct soft_row *row, const struct soft_
     return op->asize == 2 && mode >> (MODE_FLAT_SHIFT + op->segment) & 1 ? FLAT32 : ANYHOW;
 }
 
-static soft_handler *member(const struct soft_family *family, uint32_t mode,
-                            const struct soft_row *row, const struct soft_op *op)
+static bool in_memory(const struct soft_row *row, const struct soft_op *op)
 {
-    if (op->mem || row->attributes & ROW_STACK)
-        return family->mem[kind_of(mode, row, op)][op->osize];
-    return family->reg[op->osize];
+    return op->mem || row->attributes & ROW_STACK;
 }
 
+/* NULL for none. */
 static soft_handler *choose(uint32_t mode, const struct soft_row *row, const struct soft_op *op)
 {
+    const struct soft_forms *forms = row->forms[op->osize];
     bool lock = op->prefix & SOFT_LOCK;
 
-    if (lock && !(op->mem && row->attributes & ROW_LOCK))
+    if (lock && !op->mem)
         return NULL;
     if (row->run)
-        return row->run;
-    return lock ? row->lock : member(row->family, mode, row, op);
+        return lock && !(row->attributes & ROW_LOCK) ? NULL : row->run;
+    if (lock)
+        return forms->lock;
+    return in_memory(row, op) ? forms->mem[kind_of(mode, row, op)] : forms->reg;
 }
 
 void soft_join(uint32_t mode, struct soft_op *op)
@@ -656,10 +657,12 @@ void soft_join(uint32_t mode, struct soft_op *op)
     const struct soft_row *row = rows[op[0].row], *jump = rows[op[1].row];
 
     /* A jump of another size than the code's cuts its target. */
-    if (!row || !row->family || !row->family->jump || op->prefix & SOFT_LOCK ||
-        !(jump->attributes & ROW_CONDITION) || op[1].osize != (mode & MODE_CODE_SIZE))
+    if (!row || row->run || op->prefix & SOFT_LOCK || !(jump->attributes & ROW_CONDITION) ||
+        op[1].osize != (mode & MODE_CODE_SIZE))
         return;
-    soft_handler *run = member(row->family->jump, mode, row, op);
+    const struct soft_forms *forms = row->forms[op->osize];
+    soft_handler *run =
+        in_memory(row, op) ? forms->mem_jump[kind_of(mode, row, op)] : forms->reg_jump;
 
     if (run)
         op->run = run;

@@ -255,42 +255,40 @@ INLINE void soft_store_e(struct soft *c, const struct soft_op *op, int osize, ui
  *                66 is the operand-size prefix. /n: ModRM.reg is n. mem, reg: what ModRM names.
  *                =MODRM: the whole ModRM byte, in hex. +r: a register in the opcode's low bits.
  *     operands   E G M R: general register or memory by ModRM; S C D: segment, control, debug
- *                register in ModRM.reg; P Q N, V W U: MMX and XMM (reg, rm, rm only register); B:
- * VEX.vvvv; I J O A: immediate, branch, offset, far pointer; Z: register of +r; X Y: strings; lower
- * case and other words (al, dx, 1, cl, st0, st(i)): implied. Sizes: b w d q, dq, v (by operand
- * size), z (v, but an immediate of 32 bits at most), y (32, or 64 with REX.W), p (far pointer), x s
- * and others: as the handler knows. op->osize is that of the first operand with a size of b w d q v
- * z y.
+ *                register in ModRM.reg; P Q N: MMX, V W U: XMM (reg, rm, rm only a register);
+ *                B: VEX.vvvv; I J O A: immediate, branch, offset, far pointer; Z: register of +r;
+ *                X Y: strings; lower case and other words (al, dx, 1, cl, st0, st(i)): implied.
+ *     sizes      b w d q, dq; v: by operand size; z: v, but an immediate of 32 bits at most;
+ *                y: 32, or 64 with REX.W; p: far pointer; x, s and others: as the handler knows.
+ *                op->osize is that of the first operand with a size of b w d q v z y.
  */
-struct soft_family {
-    soft_handler *reg[4];        /* by osize */
-    soft_handler *mem[KINDS][4]; /* by kind and osize */
-    /* NULL, or the handlers that execute the conditional jump behind the instruction, too. */
-    const struct soft_family *jump;
-};
-
 struct soft_row {
     const char *encoding, *text;
-    soft_handler *run;                /* executes all forms, or NULL: */
-    const struct soft_family *family; /* by form */
-    soft_handler *lock;               /* of a family: with LOCK */
+    soft_handler *run;                 /* executes all of it, or NULL: */
+    const struct soft_forms *forms[4]; /* by osize */
     uint32_t attributes;
 };
 
+/* The handlers of an operation with operands of one size, by where its operand E is; NULL where it
+ * cannot be. family.h makes them. */
+struct soft_forms {
+    soft_handler *reg, *mem[KINDS];
+    soft_handler *lock;                       /* memory, with LOCK; NULL: #UD */
+    soft_handler *reg_jump, *mem_jump[KINDS]; /* do the conditional jump behind it, too, or NULL */
+};
+
 enum {
-    ROW_END = 1 << 0,       /* ends the line: the handler never goes on with SOFT_NEXT */
-    ROW_NO64 = 1 << 1,      /* #UD in 64-bit mode */
-    ROW_ONLY64 = 1 << 2,    /* #UD in all others */
-    ROW_DEFAULT64 = 1 << 3, /* 64-bit operands by default in 64-bit mode, 16 with 66 */
-    ROW_FORCE64 =
-        1 << 4,         /* 64-bit operands in 64-bit mode, whatever the prefixes (near branches) */
-    ROW_STACK = 1 << 5, /* the kind is that of the stack; operands of kind: see soft_push() */
-    ROW_PROTECTED = 1 << 6, /* #UD in real and virtual-8086 mode */
-    ROW_BRANCH =
-        1 << 7,        /* direct near branch: has a link; the line goes on where it is not taken */
-    ROW_FPU = 1 << 8,  /* x87: the operation keeps the ModRM byte */
-    ROW_LOCK = 1 << 9, /* LOCK is right where the operand is memory; else #UD */
-    ROW_CONDITION = 1 << 10, /* soft_jump() may execute it together with the one before */
+    ROW_END = 1 << 0,        /* ends the line: the handler never goes on with SOFT_NEXT */
+    ROW_NO64 = 1 << 1,       /* #UD in 64-bit mode */
+    ROW_ONLY64 = 1 << 2,     /* #UD in all others */
+    ROW_DEFAULT64 = 1 << 3,  /* in 64-bit mode operands have 64 bits, or 16 with prefix 66 */
+    ROW_FORCE64 = 1 << 4,    /* in 64-bit mode operands have 64 bits, whatever the prefixes */
+    ROW_STACK = 1 << 5,      /* the kind is that of the stack, as for soft_push() */
+    ROW_PROTECTED = 1 << 6,  /* #UD in real and virtual-8086 mode */
+    ROW_BRANCH = 1 << 7,     /* a direct near branch has a link; if not taken the line goes on */
+    ROW_FPU = 1 << 8,        /* the operation keeps the ModRM byte */
+    ROW_LOCK = 1 << 9,       /* `run` also runs with LOCK, where the operand is memory; else #UD */
+    ROW_CONDITION = 1 << 10, /* a conditional jump, which soft_join() may join to what is before */
 };
 
 /* Tables end with a row of zeros. */

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How families of handlers are made: one for each size of the operand and each kind of its address,
- * from a template, which is an inline function that gets the size as a constant n.
+ * How handlers are made of operations: one for each size of the operands, and each place where
+ * operand E may be.
  *
- * What a handler does most of the time needs no frame on the stack: it finds the operand by the
- * TLB, or leaves all of its work to its slow twin, which may call whatever it needs.
+ * What an operation does is written once, as the body of a C function, in a template that sizes.h
+ * includes for each size. In front of the body stands what it does with operand E:
+ *
+ *     LOADS(add_ge)
+ *     {
+ *         SIZED(add)(c, REGISTER, soft_place(c, op->reg), e);
+ *     }
+ *
+ * makes the function add_ge_d() of the body and, around it, the handlers add_ge_reg_d(), for an E
+ * that is a register; add_ge_flat64_d(), add_ge_flat32_d() and add_ge_anyhow_d(), for memory of
+ * each kind that the TLB finds; and add_ge_slow_d(), to which these leave all other memory, so that
+ * they need no frame on the stack. add_ge_forms_d lists them. In a table of opcodes, SIZES(add_ge)
+ * is the lists of all sizes.
  */
 #ifndef X86_SOFT_FAMILY_H
 #define X86_SOFT_FAMILY_H
 
 #include "x86/soft/block.h"
-
-#define SOFT_SLOW static __attribute__((cold, noinline)) void
-#define SOFT_FAST static __attribute__((unused)) void /* there is no FLAT32 of 64 bits */
 
 /* Where a general register is. */
 INLINE void *soft_place(struct soft *c, uint8_t reg)
@@ -20,13 +28,16 @@ INLINE void *soft_place(struct soft *c, uint8_t reg)
     return (uint8_t *)c->r + reg;
 }
 
-/* Set a register to what is known to be zero-extended: a result of the host's own instruction. */
-INLINE void soft_put(struct soft *c, int n, uint8_t reg, uint64_t val)
+/* Set a register, by its place, to what is known to be zero-extended: a result of the host's own
+ * instruction. */
+INLINE void soft_put(void *place, int n, uint64_t val)
 {
-    soft_poke((uint8_t *)c->r + reg, n == 2 ? 3 : n, val);
+    soft_poke(place, n == 2 ? 3 : n, val);
 }
 
-/* Where 1 << n bytes at linear are on the host, by the TLB; else NULL. */
+/* ---- where an operand is on the host, by the TLB; NULL: it has to be found the slow way ---- */
+
+/* 1 << n bytes at linear. */
 INLINE void *soft_quick_at(struct soft *c, uint64_t linear, int n, int access)
 {
     const struct soft_tlb_entry *e = &c->tlb->entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
@@ -41,7 +52,7 @@ INLINE void *soft_quick_at(struct soft *c, uint64_t linear, int n, int access)
     return p;
 }
 
-/* The same for what lies at an offset in a segment. */
+/* What lies at an offset in a segment. */
 INLINE void *soft_quick_in(struct soft *c, int seg, uint64_t offset, int n, int access)
 {
     const struct soft_window *w = &c->window[seg];
@@ -51,7 +62,7 @@ INLINE void *soft_quick_in(struct soft *c, int seg, uint64_t offset, int n, int 
     return soft_quick_at(c, (w->base + offset) & c->linear_mask, n, access);
 }
 
-/* And for op's memory operand. */
+/* op's memory operand. */
 INLINE void *soft_quick(struct soft *c, const struct soft_op *op, int kind, int n, int access)
 {
     uint64_t sum = soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp;
@@ -63,7 +74,7 @@ INLINE void *soft_quick(struct soft *c, const struct soft_op *op, int kind, int 
     return soft_quick_in(c, op->segment, soft_cut(op->asize, sum), n, access);
 }
 
-/* And for what stands at sp in the stack. */
+/* What stands at sp in the stack. */
 INLINE void *soft_quick_stack(struct soft *c, int kind, uint64_t sp, int n, int access)
 {
     if (kind == FLAT64)
@@ -84,299 +95,309 @@ INLINE void *soft_rmw_at(struct soft *c, const struct soft_op *op, uint64_t line
     return soft_rmw_slow(c, op->segment, linear, 1 << n);
 }
 
-/* A copy of op's memory operand. */
-INLINE const void *soft_copy(struct soft *c, const struct soft_op *op, int n)
+/* ---- from bodies to handlers. All parameters but c and op are constants. ---- */
+
+/* Where the operand is that a body changes: bodies ask since a register of 32 bits is written as
+ * one of 64, and LOCK is for memory. */
+enum {
+    REGISTER,
+    MEMORY,
+    LOCKED,
+};
+
+/* Write what a body has computed; of a register see soft_put(). */
+INLINE void soft_write(int place, void *e, int n, uint64_t val)
 {
-    soft_poke(c->scratch, n, soft_load(c, op, ANYHOW, n));
-    return c->scratch;
+    if (place == REGISTER)
+        soft_put(e, n, val);
+    else
+        soft_poke(e, n, val);
 }
 
-/* A table of handlers t_reg_n and t_KIND_n, for sizes from 8 or from 16 bits on. */
-#define SOFT_FAMILY(t, reg0, flat64_0, flat32_0, anyhow0, with)                                    \
-    static const struct soft_family t##_family = {                                                 \
-        .jump = with,                                                                              \
-        .reg = {reg0, t##_reg_1, t##_reg_2, t##_reg_3},                                            \
-        .mem = {[FLAT64] = {flat64_0, t##_FLAT64_1, t##_FLAT64_2, t##_FLAT64_3},                   \
-                [FLAT32] = {flat32_0, t##_FLAT32_1, t##_FLAT32_2},                                 \
-                [ANYHOW] = {anyhow0, t##_ANYHOW_1, t##_ANYHOW_2, t##_ANYHOW_3}},                   \
-    }
-#define SOFT_FAMILY_8(t)  SOFT_FAMILY(t, t##_reg_0, t##_FLAT64_0, t##_FLAT32_0, t##_ANYHOW_0, NULL)
-#define SOFT_FAMILY_16(t) SOFT_FAMILY(t, NULL, NULL, NULL, NULL, NULL)
-#define SOFT_FAMILY_JUMP(t)                                                                        \
-    SOFT_FAMILY(t, t##_reg_0, t##_FLAT64_0, t##_FLAT32_0, t##_ANYHOW_0, &t##_jump_family)
+typedef void soft_load_body(struct soft *c, const struct soft_op *op, uint64_t e);
+typedef uint64_t soft_store_body(struct soft *c, const struct soft_op *op);
+typedef void soft_change_body(struct soft *c, const struct soft_op *op, int place, void *e);
 
-/* Handlers of all kinds. */
-#define SOFT_KINDS(make, t, n, m) make(t, FLAT64, n, m) make(t, FLAT32, n, m) make(t, ANYHOW, n, m)
+/* What comes after an operation: the next one, or the two are one and that is a jump. */
+INLINE void soft_then(struct soft *c, const struct soft_op *op, bool jumps)
+{
+    if (jumps)
+        return soft_jump(c, op + 1);
+    SOFT_NEXT(c, op);
+}
 
-/*
- * Operand E is only read: t(c, op, n, p), p being where it is, in a register or in memory. In
- * memory it has 1 << m bytes.
- */
-#define SOFT_LOAD_KIND(t, kind, n, m)                                                              \
-    SOFT_FAST t##_##kind##_##n(struct soft *c, const struct soft_op *op)                           \
+/* Operand E is read, of 1 << n bytes. */
+INLINE void soft_do_load(struct soft *c, const struct soft_op *op, int kind, int n,
+                         soft_load_body *body, soft_handler *slow, bool jumps)
+{
+    const void *p = soft_quick(c, op, kind, n, ACCESS_READ);
+
+    if (unlikely(!p))
+        return slow(c, op);
+    body(c, op, soft_peek(p, n));
+    return soft_then(c, op, jumps);
+}
+
+/* Operand E is written. */
+INLINE void soft_do_store(struct soft *c, const struct soft_op *op, int kind, int n,
+                          soft_store_body *body, soft_handler *slow)
+{
+    void *p = soft_quick(c, op, kind, n, ACCESS_WRITE);
+
+    if (unlikely(!p))
+        return slow(c, op);
+    soft_poke(p, n, body(c, op));
+    SOFT_NEXT(c, op);
+}
+
+/* Operand E is read and written. */
+INLINE void soft_do_change(struct soft *c, const struct soft_op *op, int kind, int place, int n,
+                           soft_change_body *body, soft_handler *slow)
+{
+    void *p = soft_quick(c, op, kind, n, ACCESS_READ | ACCESS_WRITE);
+
+    if (unlikely(!p))
+        return slow(c, op);
+    body(c, op, place, p);
+    SOFT_NEXT(c, op);
+}
+
+/* The body's result is pushed. */
+INLINE void soft_do_push(struct soft *c, const struct soft_op *op, int kind, int n,
+                         soft_store_body *body, soft_handler *slow)
+{
+    uint64_t sp = soft_sp(c, kind) - (1 << n);
+    void *p = soft_quick_stack(c, kind, sp, n, ACCESS_WRITE);
+
+    if (unlikely(!p))
+        return slow(c, op);
+    soft_poke(p, n, body(c, op));
+    soft_set_sp(c, kind, sp);
+    SOFT_NEXT(c, op);
+}
+
+/* The body gets what was popped, after the stack pointer has moved. */
+INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int n,
+                        soft_load_body *body, soft_handler *slow)
+{
+    uint64_t sp = soft_sp(c, kind);
+    const void *p = soft_quick_stack(c, kind, sp, n, ACCESS_READ);
+
+    if (unlikely(!p))
+        return slow(c, op);
+    uint64_t val = soft_peek(p, n);
+
+    soft_set_sp(c, kind, sp + (1 << n));
+    body(c, op, val);
+    SOFT_NEXT(c, op);
+}
+
+/* ---- an operation's handlers, in front of its body ---- */
+
+#define HANDLER(name) static void SIZED(name)(struct soft * c, const struct soft_op *op)
+#define SLOW_HANDLER(name)                                                                         \
+    static __attribute__((cold, noinline)) void SIZED(name)(struct soft * c,                       \
+                                                            const struct soft_op *op)
+
+/* A body may do without some of what it gets. */
+#define ANY(parameter) parameter __attribute__((unused))
+#define PLAIN_BODY(name)                                                                           \
+    INLINE void SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op))
+#define LOAD_BODY(name)                                                                            \
+    INLINE void SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op), ANY(uint64_t e))
+#define STORE_BODY(name)                                                                           \
+    INLINE uint64_t SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op))
+#define CHANGE_BODY(name)                                                                          \
+    INLINE void SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op), ANY(int place),   \
+                            void *e)
+
+/* The handlers of all kinds, each of which does what is said with its KIND; and their list. No code
+ * of 32 bits has operands of 64: the compiler drops these again. */
+#define HANDLERS_BY_KIND(name, does)                                                               \
+    HANDLER(name##_flat64)                                                                         \
     {                                                                                              \
-        const void *p = soft_quick(c, op, kind, m, ACCESS_READ);                                   \
+        const int KIND = FLAT64;                                                                   \
                                                                                                    \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        t(c, op, n, p);                                                                            \
-        SOFT_NEXT(c, op);                                                                          \
+        return does;                                                                               \
+    }                                                                                              \
+    HANDLER(name##_flat32)                                                                         \
+    {                                                                                              \
+        const int KIND = FLAT32;                                                                   \
+                                                                                                   \
+        return does;                                                                               \
+    }                                                                                              \
+    HANDLER(name##_anyhow)                                                                         \
+    {                                                                                              \
+        const int KIND = ANYHOW;                                                                   \
+                                                                                                   \
+        return does;                                                                               \
+    }
+#define BY_KIND(name)                                                                              \
+    {                                                                                              \
+        [FLAT64] = SIZED(name##_flat64), [FLAT32] = SIZE == 3 ? NULL : SIZED(name##_flat32),       \
+        [ANYHOW] = SIZED(name##_anyhow)                                                            \
     }
 
-#define SOFT_MEMORY_LOADS(t, n, m)                                                                 \
-    SOFT_SLOW t##_slow_##n(struct soft *c, const struct soft_op *op)                               \
+/* LOADS(name) { ... e ... }: e is the value of operand E; of 1 << n bytes where that is said. */
+#define LOADS(name) LOADS_FROM(name, SIZE)
+#define LOADS_FROM(name, n)                                                                        \
+    LOAD_HANDLERS(name, n)                                                                         \
+    static const struct soft_forms SIZED(name##_forms) = {                                         \
+        .reg = SIZED(name##_reg),                                                                  \
+        .mem = BY_KIND(name),                                                                      \
+    };                                                                                             \
+    LOAD_BODY(name)
+
+#define LOAD_HANDLERS(name, n)                                                                     \
+    LOAD_BODY(name);                                                                               \
+    SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
-        t(c, op, n, soft_copy(c, op, m));                                                          \
+        SIZED(name)(c, op, soft_load(c, op, ANYHOW, n));                                           \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_KINDS(SOFT_LOAD_KIND, t, n, m)
-
-#define SOFT_LOADS(t, n, m)                                                                        \
-    static void t##_reg_##n(struct soft *c, const struct soft_op *op)                              \
+    HANDLER(name##_reg)                                                                            \
     {                                                                                              \
-        t(c, op, n, soft_place(c, op->rm));                                                        \
+        SIZED(name)(c, op, soft_get(c, n, op->rm));                                                \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_MEMORY_LOADS(t, n, m)
+    HANDLERS_BY_KIND(name, soft_do_load(c, op, KIND, n, SIZED(name), SIZED(name##_slow), false))
 
-#define LOAD_FAMILY(t)                                                                             \
-    SOFT_LOADS(t, 0, 0)                                                                            \
-    SOFT_LOADS(t, 1, 1) SOFT_LOADS(t, 2, 2) SOFT_LOADS(t, 3, 3) SOFT_FAMILY_8(t)
-#define LOAD_FAMILY_16(t)                                                                          \
-    SOFT_LOADS(t, 1, 1) SOFT_LOADS(t, 2, 2) SOFT_LOADS(t, 3, 3) SOFT_FAMILY_16(t)
-#define LOAD_FAMILY_FROM(t, m1, m2, m3)                                                            \
-    SOFT_LOADS(t, 1, m1) SOFT_LOADS(t, 2, m2) SOFT_LOADS(t, 3, m3) SOFT_FAMILY_16(t)
-
-/* The same, and the conditional jump that follows. What is not at hand takes the slow way of the
- * instruction alone. */
-#define SOFT_LOAD_JUMP_KIND(t, kind, n, m)                                                         \
-    SOFT_FAST t##_jump_##kind##_##n(struct soft *c, const struct soft_op *op)                      \
+/* The same for what often stands before a conditional jump: with handlers that jump, too. Of these
+ * the slow way executes only the instruction itself. */
+#define COMPARES(name)                                                                             \
+    LOAD_HANDLERS(name, SIZE)                                                                      \
+    HANDLER(name##_jump_reg)                                                                       \
     {                                                                                              \
-        const void *p = soft_quick(c, op, kind, m, ACCESS_READ);                                   \
-                                                                                                   \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        t(c, op, n, p);                                                                            \
+        SIZED(name)(c, op, soft_get(c, SIZE, op->rm));                                             \
         return soft_jump(c, op + 1);                                                               \
-    }
-
-#define SOFT_LOAD_JUMPS(t, n)                                                                      \
-    SOFT_LOADS(t, n, n)                                                                            \
-    static void t##_jump_reg_##n(struct soft *c, const struct soft_op *op)                         \
-    {                                                                                              \
-        t(c, op, n, soft_place(c, op->rm));                                                        \
-        return soft_jump(c, op + 1);                                                               \
     }                                                                                              \
-    SOFT_KINDS(SOFT_LOAD_JUMP_KIND, t, n, n)
+    HANDLERS_BY_KIND(name##_jump,                                                                  \
+                     soft_do_load(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow), true))       \
+    static const struct soft_forms SIZED(name##_forms) = {                                         \
+        .reg = SIZED(name##_reg),                                                                  \
+        .mem = BY_KIND(name),                                                                      \
+        .reg_jump = SIZED(name##_jump_reg),                                                        \
+        .mem_jump = BY_KIND(name##_jump),                                                          \
+    };                                                                                             \
+    LOAD_BODY(name)
 
-#define LOAD_JUMP_FAMILY(t)                                                                        \
-    SOFT_LOAD_JUMPS(t, 0)                                                                          \
-    SOFT_LOAD_JUMPS(t, 1)                                                                          \
-    SOFT_LOAD_JUMPS(t, 2)                                                                          \
-    SOFT_LOAD_JUMPS(t, 3)                                                                          \
-    SOFT_FAMILY_8(t##_jump);                                                                       \
-    SOFT_FAMILY_JUMP(t)
-
-/* Operand E is only written: t(c, op, n) is what. */
-#define SOFT_STORE_KIND(t, kind, n, m)                                                             \
-    SOFT_FAST t##_##kind##_##n(struct soft *c, const struct soft_op *op)                           \
+/* STORES(name) { ... return what operand E becomes; } */
+#define STORES(name)                                                                               \
+    STORE_BODY(name);                                                                              \
+    SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
-        void *p = soft_quick(c, op, kind, m, ACCESS_WRITE);                                        \
-                                                                                                   \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        soft_poke(p, m, t(c, op, n));                                                              \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-
-#define SOFT_MEMORY_STORES(t, n)                                                                   \
-    SOFT_SLOW t##_slow_##n(struct soft *c, const struct soft_op *op)                               \
-    {                                                                                              \
-        soft_store(c, op, ANYHOW, n, t(c, op, n));                                                 \
+        soft_store(c, op, ANYHOW, SIZE, SIZED(name)(c, op));                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_KINDS(SOFT_STORE_KIND, t, n, n)
-
-#define SOFT_STORES(t, n)                                                                          \
-    static void t##_reg_##n(struct soft *c, const struct soft_op *op)                              \
+    HANDLER(name##_reg)                                                                            \
     {                                                                                              \
-        soft_set(c, n, op->rm, t(c, op, n));                                                       \
+        soft_set(c, SIZE, op->rm, SIZED(name)(c, op));                                             \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_MEMORY_STORES(t, n)
+    HANDLERS_BY_KIND(name, soft_do_store(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))      \
+    static const struct soft_forms SIZED(name##_forms) = {                                         \
+        .reg = SIZED(name##_reg),                                                                  \
+        .mem = BY_KIND(name),                                                                      \
+    };                                                                                             \
+    STORE_BODY(name)
 
-#define STORE_FAMILY(t)                                                                            \
-    SOFT_STORES(t, 0) SOFT_STORES(t, 1) SOFT_STORES(t, 2) SOFT_STORES(t, 3) SOFT_FAMILY_8(t)
-
-/*
- * Operand E is read and written: t(c, op, n, p, lock) where it is memory, t_reg(c, op, n) where it
- * is a register. t_lock is the handler of the locked form.
- */
-#define SOFT_CHANGE_KIND(t, kind, n, m)                                                            \
-    SOFT_FAST t##_##kind##_##n(struct soft *c, const struct soft_op *op)                           \
+/* CHANGES(name) { ... place ... e ... }: e is where operand E is. LOCK is right for it; and it may
+ * stand before a conditional jump, which is worth a handler where E is a register. */
+#define CHANGES(name)                                                                              \
+    CHANGE_BODY(name);                                                                             \
+    SLOW_HANDLER(name##_slow);                                                                     \
+    HANDLER(name##_lock)                                                                           \
     {                                                                                              \
-        void *p = soft_quick(c, op, kind, m, ACCESS_READ | ACCESS_WRITE);                          \
-                                                                                                   \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        t(c, op, n, p, false);                                                                     \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-
-#define SOFT_CHANGES(t, n)                                                                         \
-    static void t##_reg_##n(struct soft *c, const struct soft_op *op)                              \
-    {                                                                                              \
-        t##_reg(c, op, n);                                                                         \
-        SOFT_NEXT(c, op);                                                                          \
+        return soft_do_change(c, op, ANYHOW, LOCKED, SIZE, SIZED(name), SIZED(name##_slow));       \
     }                                                                                              \
-    SOFT_SLOW t##_slow_##n(struct soft *c, const struct soft_op *op)                               \
+    CHANGE_HANDLERS(name, SIZED(name##_lock))
+
+/* The same for what has no form with LOCK. */
+#define UPDATES(name)                                                                              \
+    CHANGE_BODY(name);                                                                             \
+    CHANGE_HANDLERS(name, NULL)
+
+#define CHANGE_HANDLERS(name, locked)                                                              \
+    SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
-        t(c, op, n, soft_rmw(c, op, ANYHOW, n), true);                                             \
+        SIZED(name)(c, op, LOCKED, soft_rmw(c, op, ANYHOW, SIZE));                                 \
         soft_rmw_end(c);                                                                           \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_KINDS(SOFT_CHANGE_KIND, t, n, n)
-
-#define SOFT_LOCKED_CHANGES(t, n)                                                                  \
-    SOFT_CHANGES(t, n)                                                                             \
-    static void t##_locked_##n(struct soft *c, const struct soft_op *op)                           \
+    HANDLER(name##_reg)                                                                            \
     {                                                                                              \
-        void *p = soft_quick(c, op, ANYHOW, n, ACCESS_READ | ACCESS_WRITE);                        \
-                                                                                                   \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        t(c, op, n, p, true);                                                                      \
+        SIZED(name)(c, op, REGISTER, soft_place(c, op->rm));                                       \
         SOFT_NEXT(c, op);                                                                          \
-    }
-
-#define SOFT_LOCKED(t, locked0)                                                                    \
-    static void t##_lock(struct soft *c, const struct soft_op *op)                                 \
+    }                                                                                              \
+    HANDLER(name##_jump_reg)                                                                       \
     {                                                                                              \
-        static soft_handler *const by_size[4] = {locked0, t##_locked_1, t##_locked_2,              \
-                                                 t##_locked_3};                                    \
-                                                                                                   \
-        return by_size[op->osize](c, op);                                                          \
-    }
-
-#define CHANGE_FAMILY(t)                                                                           \
-    SOFT_LOCKED_CHANGES(t, 0)                                                                      \
-    SOFT_LOCKED_CHANGES(t, 1)                                                                      \
-    SOFT_LOCKED_CHANGES(t, 2)                                                                      \
-    SOFT_LOCKED_CHANGES(t, 3)                                                                      \
-    SOFT_LOCKED(t, t##_locked_0)                                                                   \
-    SOFT_FAMILY_8(t)
-#define CHANGE_FAMILY_16(t)                                                                        \
-    SOFT_LOCKED_CHANGES(t, 1)                                                                      \
-    SOFT_LOCKED_CHANGES(t, 2)                                                                      \
-    SOFT_LOCKED_CHANGES(t, 3)                                                                      \
-    SOFT_LOCKED(t, NULL)                                                                           \
-    SOFT_FAMILY_16(t)
-
-/* And the conditional jump that follows, where the operand is a register. */
-#define SOFT_CHANGE_JUMP(t, n)                                                                     \
-    SOFT_LOCKED_CHANGES(t, n)                                                                      \
-    static void t##_jump_reg_##n(struct soft *c, const struct soft_op *op)                         \
-    {                                                                                              \
-        t##_reg(c, op, n);                                                                         \
+        SIZED(name)(c, op, REGISTER, soft_place(c, op->rm));                                       \
         return soft_jump(c, op + 1);                                                               \
-    }
-
-#define CHANGE_JUMP_FAMILY(t)                                                                      \
-    SOFT_CHANGE_JUMP(t, 0)                                                                         \
-    SOFT_CHANGE_JUMP(t, 1)                                                                         \
-    SOFT_CHANGE_JUMP(t, 2)                                                                         \
-    SOFT_CHANGE_JUMP(t, 3)                                                                         \
-    SOFT_LOCKED(t, t##_locked_0)                                                                   \
-    static const struct soft_family t##_jump_family = {                                            \
-        .reg = {t##_jump_reg_0, t##_jump_reg_1, t##_jump_reg_2, t##_jump_reg_3},                   \
+    }                                                                                              \
+    HANDLERS_BY_KIND(name,                                                                         \
+                     soft_do_change(c, op, KIND, MEMORY, SIZE, SIZED(name), SIZED(name##_slow)))   \
+    static const struct soft_forms SIZED(name##_forms) = {                                         \
+        .reg = SIZED(name##_reg),                                                                  \
+        .mem = BY_KIND(name),                                                                      \
+        .lock = locked,                                                                            \
+        .reg_jump = SIZED(name##_jump_reg),                                                        \
     };                                                                                             \
-    SOFT_FAMILY_JUMP(t)
+    CHANGE_BODY(name)
 
-/* The same of instructions that have no locked form. */
-#define PRIVATE_FAMILY(t)                                                                          \
-    SOFT_CHANGES(t, 0)                                                                             \
-    SOFT_CHANGES(t, 1)                                                                             \
-    SOFT_CHANGES(t, 2)                                                                             \
-    SOFT_CHANGES(t, 3)                                                                             \
-    SOFT_FAMILY_8(t)
-#define PRIVATE_FAMILY_16(t)                                                                       \
-    SOFT_CHANGES(t, 1)                                                                             \
-    SOFT_CHANGES(t, 2)                                                                             \
-    SOFT_CHANGES(t, 3)                                                                             \
-    SOFT_FAMILY_16(t)
-
-/* The operand is no memory, whatever the rows say: t(c, op, n). */
-#define SOFT_PLAIN(t, n)                                                                           \
-    static void t##_reg_##n(struct soft *c, const struct soft_op *op)                              \
+/* PUSHES(name) { ... return what is pushed; }, and POPS(name) { ... e ... }, which was popped. */
+#define PUSHES(name)                                                                               \
+    STORE_BODY(name);                                                                              \
+    SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
-        t(c, op, n);                                                                               \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-#define PLAIN_FAMILY_16(t)                                                                         \
-    SOFT_PLAIN(t, 1)                                                                               \
-    SOFT_PLAIN(t, 2)                                                                               \
-    SOFT_PLAIN(t, 3)                                                                               \
-    static const struct soft_family t##_family = {                                                 \
-        .reg = {NULL, t##_reg_1, t##_reg_2, t##_reg_3},                                            \
-    }
-
-/*
- * The stack. t(c, op, n) is what is pushed; t(c, op, n, val) gets what was popped, the stack
- * pointer having moved.
- */
-#define SOFT_PUSH_KIND(t, kind, n, m)                                                              \
-    SOFT_FAST t##_##kind##_##n(struct soft *c, const struct soft_op *op)                           \
-    {                                                                                              \
-        uint64_t sp = soft_sp(c, kind) - (1 << (m));                                               \
-        void *p = soft_quick_stack(c, kind, sp, m, ACCESS_WRITE);                                  \
-                                                                                                   \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        soft_poke(p, m, t(c, op, n));                                                              \
-        soft_set_sp(c, kind, sp);                                                                  \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-#define SOFT_PUSHES(t, n)                                                                          \
-    SOFT_SLOW t##_slow_##n(struct soft *c, const struct soft_op *op)                               \
-    {                                                                                              \
-        soft_push(c, op, ANYHOW, n, t(c, op, n));                                                  \
+        soft_push(c, op, ANYHOW, SIZE, SIZED(name)(c, op));                                        \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_KINDS(SOFT_PUSH_KIND, t, n, n)
+    HANDLERS_BY_KIND(name, soft_do_push(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))       \
+    static const struct soft_forms SIZED(name##_forms) = {.mem = BY_KIND(name)};                   \
+    STORE_BODY(name)
 
-#define SOFT_POP_KIND(t, kind, n, m)                                                               \
-    SOFT_FAST t##_##kind##_##n(struct soft *c, const struct soft_op *op)                           \
+#define POPS(name)                                                                                 \
+    LOAD_BODY(name);                                                                               \
+    SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
-        uint64_t sp = soft_sp(c, kind);                                                            \
-        const void *p = soft_quick_stack(c, kind, sp, m, ACCESS_READ);                             \
+        uint64_t val = soft_stack_load(c, op, ANYHOW, SIZE, 0);                                    \
                                                                                                    \
-        if (unlikely(!p))                                                                          \
-            return t##_slow_##n(c, op);                                                            \
-        uint64_t val = soft_peek(p, m);                                                            \
-                                                                                                   \
-        soft_set_sp(c, kind, sp + (1 << (m)));                                                     \
-        t(c, op, n, val);                                                                          \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-#define SOFT_POPS(t, n)                                                                            \
-    SOFT_SLOW t##_slow_##n(struct soft *c, const struct soft_op *op)                               \
-    {                                                                                              \
-        uint64_t val = soft_stack_load(c, op, ANYHOW, n, 0);                                       \
-                                                                                                   \
-        soft_set_sp(c, ANYHOW, soft_sp(c, ANYHOW) + (1 << (n)));                                   \
-        t(c, op, n, val);                                                                          \
+        soft_set_sp(c, ANYHOW, soft_sp(c, ANYHOW) + (1 << SIZE));                                  \
+        SIZED(name)(c, op, val);                                                                   \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    SOFT_KINDS(SOFT_POP_KIND, t, n, n)
+    HANDLERS_BY_KIND(name, soft_do_pop(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))        \
+    static const struct soft_forms SIZED(name##_forms) = {.mem = BY_KIND(name)};                   \
+    LOAD_BODY(name)
 
-#define SOFT_STACK_FAMILY(t)                                                                       \
-    static const struct soft_family t##_family = {                                                 \
-        .mem = {[FLAT64] = {NULL, t##_FLAT64_1, t##_FLAT64_2, t##_FLAT64_3},                       \
-                [FLAT32] = {NULL, t##_FLAT32_1, t##_FLAT32_2},                                     \
-                [ANYHOW] = {NULL, t##_ANYHOW_1, t##_ANYHOW_2, t##_ANYHOW_3}},                      \
+/* PLAIN(name) { ... }: there is no operand E, or it is always a register. */
+#define PLAIN(name)                                                                                \
+    PLAIN_BODY(name);                                                                              \
+    HANDLER(name##_reg)                                                                            \
+    {                                                                                              \
+        SIZED(name)(c, op);                                                                        \
+        SOFT_NEXT(c, op);                                                                          \
+    }                                                                                              \
+    static const struct soft_forms SIZED(name##_forms) = {.reg = SIZED(name##_reg)};               \
+    PLAIN_BODY(name)
+
+/* For handlers that are written out, name_reg and name_mem, the same for all kinds. */
+#define REG_AND_MEM(name, locked)                                                                  \
+    static const struct soft_forms SIZED(name##_forms) = {                                         \
+        .reg = SIZED(name##_reg),                                                                  \
+        .mem = {SIZED(name##_mem), SIZED(name##_mem), SIZED(name##_mem)},                          \
+        .lock = locked,                                                                            \
+    };
+
+/* For rows: an operation in all sizes, and one that has none of 8 bits. */
+#define SIZES(name)                                                                                \
+    {                                                                                              \
+        &name##_forms_b, &name##_forms_w, &name##_forms_d, &name##_forms_q                         \
     }
-#define PUSH_FAMILY(t) SOFT_PUSHES(t, 1) SOFT_PUSHES(t, 2) SOFT_PUSHES(t, 3) SOFT_STACK_FAMILY(t)
-#define POP_FAMILY(t)  SOFT_POPS(t, 1) SOFT_POPS(t, 2) SOFT_POPS(t, 3) SOFT_STACK_FAMILY(t)
+#define SIZES_16(name)                                                                             \
+    {                                                                                              \
+        NULL, &name##_forms_w, &name##_forms_d, &name##_forms_q                                    \
+    }
 
 /*
  * What the host's own instructions are given and leave of the flags, in AX: see soft.arith.

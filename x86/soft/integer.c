@@ -4,257 +4,16 @@
  *
  * The host computes each result, and the flags with it, by the guest's own instruction.
  *
+ * Here are the operations that have one size; all others are in integer-sized.h.
+ *
  * After: Intel SDM vol. 2, "Instruction Set Reference"; vol. 1, "EFLAGS Register".
  *
  * Left out: nothing.
  */
 #include "x86/soft/family.h"
 
-/* host_name(c, n, a, b) is a's new value; host_name_at(c, n, p, b, lock) is for an a in memory.
- * flags is the constraint of AX, before what stands before the instruction. */
-#define HOST_BINARY(name, flags, before)                                                           \
-    INLINE uint64_t host_##name(struct soft *c, int n, uint64_t a, uint64_t b)                     \
-    {                                                                                              \
-        uint16_t f = c->arith;                                                                     \
-                                                                                                   \
-        if (n == 0)                                                                                \
-            asm(before #name " %b0, %b2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
-        else if (n == 1)                                                                           \
-            asm(before #name " %w0, %w2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
-        else if (n == 2)                                                                           \
-            asm(before #name " %k0, %k2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");      \
-        else                                                                                       \
-            asm(before #name " %0, %2" SOFT_FLAGS_OUT : "+r"(a), flags(f) : "r"(b) : "cc");        \
-        c->arith = f;                                                                              \
-        return a;                                                                                  \
-    }
-
-#define HOST_AT(insn, type, p, flags, f, b)                                                        \
-    asm volatile(insn SOFT_FLAGS_OUT                                                               \
-                 : "+m"(*(type *)(p)), flags(f)                                                    \
-                 : "r"((type)(b))                                                                  \
-                 : "cc", "memory")
-#define HOST_AT_SIZES(insn, n, p, flags, f, b)                                                     \
-    do {                                                                                           \
-        if ((n) == 0)                                                                              \
-            HOST_AT(insn, uint8_t, p, flags, f, b);                                                \
-        else if ((n) == 1)                                                                         \
-            HOST_AT(insn, any16, p, flags, f, b);                                                  \
-        else if ((n) == 2)                                                                         \
-            HOST_AT(insn, any32, p, flags, f, b);                                                  \
-        else                                                                                       \
-            HOST_AT(insn, any64, p, flags, f, b);                                                  \
-    } while (0)
-
-#define HOST_CHANGE(name, operands, flags, before)                                                 \
-    INLINE void host_##name##_at(struct soft *c, int n, void *p, uint64_t b, bool lock)            \
-    {                                                                                              \
-        uint16_t f = c->arith;                                                                     \
-                                                                                                   \
-        if (lock)                                                                                  \
-            HOST_AT_SIZES(before "lock " #name operands, n, p, flags, f, b);                       \
-        else                                                                                       \
-            HOST_AT_SIZES(before #name operands, n, p, flags, f, b);                               \
-        c->arith = f;                                                                              \
-    }
-
-/* The forms Ev,Gv  Ev,Iz  Gv,Ev of an instruction that writes its first operand. */
-#define ARITHMETIC(name, flags, before)                                                            \
-    HOST_BINARY(name, flags, before)                                                               \
-    HOST_CHANGE(name, " %0, %2", flags, before)                                                    \
-    INLINE void name##_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)     \
-    {                                                                                              \
-        host_##name##_at(c, n, p, soft_get(c, n, op->reg), lock);                                  \
-    }                                                                                              \
-    INLINE void name##_eg_reg(struct soft *c, const struct soft_op *op, int n)                     \
-    {                                                                                              \
-        uint64_t a = soft_get(c, n, op->rm), b = soft_get(c, n, op->reg);                          \
-                                                                                                   \
-        soft_put(c, n, op->rm, host_##name(c, n, a, b));                                           \
-    }                                                                                              \
-    INLINE void name##_ei(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)     \
-    {                                                                                              \
-        host_##name##_at(c, n, p, op->imm, lock);                                                  \
-    }                                                                                              \
-    INLINE void name##_ei_reg(struct soft *c, const struct soft_op *op, int n)                     \
-    {                                                                                              \
-        soft_put(c, n, op->rm, host_##name(c, n, soft_get(c, n, op->rm), op->imm));                \
-    }                                                                                              \
-    INLINE void name##_ge(struct soft *c, const struct soft_op *op, int n, const void *p)          \
-    {                                                                                              \
-        soft_put(c, n, op->reg, host_##name(c, n, soft_get(c, n, op->reg), soft_peek(p, n)));      \
-    }                                                                                              \
-    CHANGE_JUMP_FAMILY(name##_eg);                                                                 \
-    CHANGE_JUMP_FAMILY(name##_ei);                                                                 \
-    LOAD_FAMILY(name##_ge)
-
-ARITHMETIC(add, "=&a", "");
-ARITHMETIC(or, "=&a", "");
-ARITHMETIC(adc, "+&a", SOFT_CARRY_IN);
-ARITHMETIC(sbb, "+&a", SOFT_CARRY_IN);
-ARITHMETIC(and, "=&a", "");
-ARITHMETIC(sub, "=&a", "");
-ARITHMETIC(xor, "=&a", "");
-
-/* The same of one that writes nothing but flags. */
-#define COMPARISON(name)                                                                           \
-    HOST_BINARY(name, "=&a", "")                                                                   \
-    INLINE void name##_eg(struct soft *c, const struct soft_op *op, int n, const void *p)          \
-    {                                                                                              \
-        host_##name(c, n, soft_peek(p, n), soft_get(c, n, op->reg));                               \
-    }                                                                                              \
-    INLINE void name##_ei(struct soft *c, const struct soft_op *op, int n, const void *p)          \
-    {                                                                                              \
-        host_##name(c, n, soft_peek(p, n), op->imm);                                               \
-    }                                                                                              \
-    LOAD_JUMP_FAMILY(name##_eg);                                                                   \
-    LOAD_JUMP_FAMILY(name##_ei)
-
-COMPARISON(cmp);
-COMPARISON(test);
-
-INLINE void cmp_ge(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    host_cmp(c, n, soft_get(c, n, op->reg), soft_peek(p, n));
-}
-LOAD_JUMP_FAMILY(cmp_ge);
-
-#define HOST_UNARY(name, flags, before)                                                            \
-    INLINE uint64_t host_##name(struct soft *c, int n, uint64_t a)                                 \
-    {                                                                                              \
-        uint16_t f = c->arith;                                                                     \
-                                                                                                   \
-        if (n == 0)                                                                                \
-            asm(before #name " %b0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
-        else if (n == 1)                                                                           \
-            asm(before #name " %w0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
-        else if (n == 2)                                                                           \
-            asm(before #name " %k0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                  \
-        else                                                                                       \
-            asm(before #name " %0" SOFT_FLAGS_OUT : "+r"(a), flags(f) : : "cc");                   \
-        c->arith = f;                                                                              \
-        return a;                                                                                  \
-    }
-
-#define UNARY(name, flags, before)                                                                 \
-    HOST_UNARY(name, flags, before)                                                                \
-    HOST_CHANGE(name, " %0", flags, before)                                                        \
-    INLINE void name##_e(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)      \
-    {                                                                                              \
-        (void)op;                                                                                  \
-        host_##name##_at(c, n, p, 0, lock);                                                        \
-    }                                                                                              \
-    INLINE void name##_e_reg(struct soft *c, const struct soft_op *op, int n)                      \
-    {                                                                                              \
-        soft_put(c, n, op->rm, host_##name(c, n, soft_get(c, n, op->rm)));                         \
-    }                                                                                              \
-    CHANGE_JUMP_FAMILY(name##_e)
-
-UNARY(inc, "+&a", SOFT_CARRY_IN);
-UNARY(dec, "+&a", SOFT_CARRY_IN);
-UNARY(neg, "=&a", "");
-
-/* Leaves the flags alone. */
-INLINE void not_e(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
-{
-    (void)c, (void)op;
-    if (!lock)
-        soft_poke(p, n, ~soft_peek(p, n));
-    else if (n == 0)
-        asm volatile("lock not %0" : "+m"(*(uint8_t *)p) : : "memory");
-    else if (n == 1)
-        asm volatile("lock not %0" : "+m"(*(any16 *)p) : : "memory");
-    else if (n == 2)
-        asm volatile("lock not %0" : "+m"(*(any32 *)p) : : "memory");
-    else
-        asm volatile("lock not %0" : "+m"(*(any64 *)p) : : "memory");
-}
-INLINE void not_e_reg(struct soft *c, const struct soft_op *op, int n)
-{
-    soft_set(c, n, op->rm, ~soft_get(c, n, op->rm));
-}
-CHANGE_FAMILY(not_e);
-
-/* ---- Exchanges ---- */
-
-INLINE void xadd_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
-{
-    uint64_t val = soft_get(c, n, op->reg);
-    uint16_t f;
-
-#define XADD(prefix, type, operand)                                                                \
-    asm volatile(prefix "xadd %0, %" operand SOFT_FLAGS_OUT                                        \
-                 : "+m"(*(type *)p), "+r"(val), "=&a"(f)                                           \
-                 :                                                                                 \
-                 : "cc", "memory")
-#define XADD_SIZES(prefix)                                                                         \
-    do {                                                                                           \
-        if (n == 0)                                                                                \
-            XADD(prefix, uint8_t, "b1");                                                           \
-        else if (n == 1)                                                                           \
-            XADD(prefix, any16, "w1");                                                             \
-        else if (n == 2)                                                                           \
-            XADD(prefix, any32, "k1");                                                             \
-        else                                                                                       \
-            XADD(prefix, any64, "1");                                                              \
-    } while (0)
-
-    if (lock)
-        XADD_SIZES("lock ");
-    else
-        XADD_SIZES("");
-    c->arith = f;
-    soft_set(c, n, op->reg, val);
-}
-INLINE void xadd_eg_reg(struct soft *c, const struct soft_op *op, int n)
-{
-    uint64_t a = soft_get(c, n, op->rm), b = soft_get(c, n, op->reg);
-
-    soft_set(c, n, op->reg, a);
-    soft_put(c, n, op->rm, host_add(c, n, a, b));
-}
-CHANGE_FAMILY(xadd_eg);
-
-/* RAX changes, its upper half included, just as the host's does. */
-INLINE void cmpxchg_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
-{
-    uint64_t val = soft_get(c, n, op->reg), a = c->r[RAX], out;
-
-#define CMPXCHG(prefix, type, operand)                                                             \
-    asm volatile(prefix "cmpxchg %0, %" operand "\n\tmov %2, rax" SOFT_FLAGS_OUT                   \
-                 : "+m"(*(type *)p), "+a"(a), "=&r"(out)                                           \
-                 : "r"(val)                                                                        \
-                 : "cc", "memory")
-#define CMPXCHG_SIZES(prefix)                                                                      \
-    do {                                                                                           \
-        if (n == 0)                                                                                \
-            CMPXCHG(prefix, uint8_t, "b3");                                                        \
-        else if (n == 1)                                                                           \
-            CMPXCHG(prefix, any16, "w3");                                                          \
-        else if (n == 2)                                                                           \
-            CMPXCHG(prefix, any32, "k3");                                                          \
-        else                                                                                       \
-            CMPXCHG(prefix, any64, "3");                                                           \
-    } while (0)
-
-    if (lock)
-        CMPXCHG_SIZES("lock ");
-    else
-        CMPXCHG_SIZES("");
-    c->arith = a;
-    c->r[RAX] = out;
-}
-INLINE void cmpxchg_eg_reg(struct soft *c, const struct soft_op *op, int n)
-{
-    uint64_t val = soft_get(c, n, op->reg), dest = soft_get(c, n, op->rm);
-
-    host_cmp(c, n, soft_reg(c, n, RAX), dest);
-    if (c->arith >> 8 & EFLAGS_ZF)
-        soft_set(c, n, op->rm, val);
-    else
-        soft_set_reg(c, n, RAX, dest);
-}
-CHANGE_FAMILY(cmpxchg_eg);
+#define TEMPLATE "x86/soft/integer-sized.h"
+#include "x86/soft/sizes.h"
 
 static void set_zf(struct soft *c, bool zf)
 {
@@ -305,52 +64,109 @@ static void cmpxchg_wide(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROWS(name, op0, op1, op2, op3, op4, op5, digit)                                            \
-    {op0, #name " Eb,Gb", .family = &name##_eg_family, .lock = name##_eg_lock, .attributes = ROW_LOCK},                             \
-    {op1, #name " Ev,Gv", .family = &name##_eg_family, .lock = name##_eg_lock, .attributes = ROW_LOCK},                             \
-    {op2, #name " Gb,Eb", .family = &name##_ge_family},                                       \
-    {op3, #name " Gv,Ev", .family = &name##_ge_family},                                       \
-    {op4, #name " al,Ib", .family = &name##_ei_family},                                       \
-    {op5, #name " rax,Iz", .family = &name##_ei_family},                                      \
-    {"80 /" digit, #name " Eb,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK},                    \
-    {"81 /" digit, #name " Ev,Iz", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK},                    \
-    {"82 /" digit, #name " Eb,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_NO64 | ROW_LOCK},             \
-    {"83 /" digit, #name " Ev,Ib", .family = &name##_ei_family, .lock = name##_ei_lock, .attributes = ROW_LOCK}
-
-#define cmp_eg_lock NULL
-#define cmp_ei_lock NULL
-
 const struct soft_row soft_integer_rows[] = {
-    ROWS(add, "00", "01", "02", "03", "04", "05", "0"),
-    ROWS(or, "08", "09", "0a", "0b", "0c", "0d", "1"),
-    ROWS(adc, "10", "11", "12", "13", "14", "15", "2"),
-    ROWS(sbb, "18", "19", "1a", "1b", "1c", "1d", "3"),
-    ROWS(and, "20", "21", "22", "23", "24", "25", "4"),
-    ROWS(sub, "28", "29", "2a", "2b", "2c", "2d", "5"),
-    ROWS(xor, "30", "31", "32", "33", "34", "35", "6"),
-    ROWS(cmp, "38", "39", "3a", "3b", "3c", "3d", "7"),
-    {"84", "test Eb,Gb", .family = &test_eg_family},
-    {"85", "test Ev,Gv", .family = &test_eg_family},
-    {"a8", "test al,Ib", .family = &test_ei_family},
-    {"a9", "test rax,Iz", .family = &test_ei_family},
-    {"f6 /0", "test Eb,Ib", .family = &test_ei_family},
-    {"f7 /0", "test Ev,Iz", .family = &test_ei_family},
-    {"f6 /1", "test Eb,Ib", .family = &test_ei_family},
-    {"f7 /1", "test Ev,Iz", .family = &test_ei_family},
-    {"40+r", "inc Zv", .family = &inc_e_family, .attributes = ROW_NO64},
-    {"48+r", "dec Zv", .family = &dec_e_family, .attributes = ROW_NO64},
-    {"fe /0", "inc Eb", .family = &inc_e_family, .lock = inc_e_lock, .attributes = ROW_LOCK},
-    {"ff /0", "inc Ev", .family = &inc_e_family, .lock = inc_e_lock, .attributes = ROW_LOCK},
-    {"fe /1", "dec Eb", .family = &dec_e_family, .lock = dec_e_lock, .attributes = ROW_LOCK},
-    {"ff /1", "dec Ev", .family = &dec_e_family, .lock = dec_e_lock, .attributes = ROW_LOCK},
-    {"f6 /2", "not Eb", .family = &not_e_family, .lock = not_e_lock, .attributes = ROW_LOCK},
-    {"f7 /2", "not Ev", .family = &not_e_family, .lock = not_e_lock, .attributes = ROW_LOCK},
-    {"f6 /3", "neg Eb", .family = &neg_e_family, .lock = neg_e_lock, .attributes = ROW_LOCK},
-    {"f7 /3", "neg Ev", .family = &neg_e_family, .lock = neg_e_lock, .attributes = ROW_LOCK},
-    {"0f c0", "xadd Eb,Gb", .family = &xadd_eg_family, .lock = xadd_eg_lock, .attributes = ROW_LOCK},
-    {"0f c1", "xadd Ev,Gv", .family = &xadd_eg_family, .lock = xadd_eg_lock, .attributes = ROW_LOCK},
-    {"0f b0", "cmpxchg Eb,Gb", .family = &cmpxchg_eg_family, .lock = cmpxchg_eg_lock, .attributes = ROW_LOCK},
-    {"0f b1", "cmpxchg Ev,Gv", .family = &cmpxchg_eg_family, .lock = cmpxchg_eg_lock, .attributes = ROW_LOCK},
+    {"00", "add Eb,Gb", .forms = SIZES(add_eg)},
+    {"01", "add Ev,Gv", .forms = SIZES(add_eg)},
+    {"02", "add Gb,Eb", .forms = SIZES(add_ge)},
+    {"03", "add Gv,Ev", .forms = SIZES(add_ge)},
+    {"04", "add al,Ib", .forms = SIZES(add_ei)},
+    {"05", "add rax,Iz", .forms = SIZES(add_ei)},
+    {"80 /0", "add Eb,Ib", .forms = SIZES(add_ei)},
+    {"81 /0", "add Ev,Iz", .forms = SIZES(add_ei)},
+    {"82 /0", "add Eb,Ib", .forms = SIZES(add_ei), .attributes = ROW_NO64},
+    {"83 /0", "add Ev,Ib", .forms = SIZES(add_ei)},
+    {"08", "or Eb,Gb", .forms = SIZES(or_eg)},
+    {"09", "or Ev,Gv", .forms = SIZES(or_eg)},
+    {"0a", "or Gb,Eb", .forms = SIZES(or_ge)},
+    {"0b", "or Gv,Ev", .forms = SIZES(or_ge)},
+    {"0c", "or al,Ib", .forms = SIZES(or_ei)},
+    {"0d", "or rax,Iz", .forms = SIZES(or_ei)},
+    {"80 /1", "or Eb,Ib", .forms = SIZES(or_ei)},
+    {"81 /1", "or Ev,Iz", .forms = SIZES(or_ei)},
+    {"82 /1", "or Eb,Ib", .forms = SIZES(or_ei), .attributes = ROW_NO64},
+    {"83 /1", "or Ev,Ib", .forms = SIZES(or_ei)},
+    {"10", "adc Eb,Gb", .forms = SIZES(adc_eg)},
+    {"11", "adc Ev,Gv", .forms = SIZES(adc_eg)},
+    {"12", "adc Gb,Eb", .forms = SIZES(adc_ge)},
+    {"13", "adc Gv,Ev", .forms = SIZES(adc_ge)},
+    {"14", "adc al,Ib", .forms = SIZES(adc_ei)},
+    {"15", "adc rax,Iz", .forms = SIZES(adc_ei)},
+    {"80 /2", "adc Eb,Ib", .forms = SIZES(adc_ei)},
+    {"81 /2", "adc Ev,Iz", .forms = SIZES(adc_ei)},
+    {"82 /2", "adc Eb,Ib", .forms = SIZES(adc_ei), .attributes = ROW_NO64},
+    {"83 /2", "adc Ev,Ib", .forms = SIZES(adc_ei)},
+    {"18", "sbb Eb,Gb", .forms = SIZES(sbb_eg)},
+    {"19", "sbb Ev,Gv", .forms = SIZES(sbb_eg)},
+    {"1a", "sbb Gb,Eb", .forms = SIZES(sbb_ge)},
+    {"1b", "sbb Gv,Ev", .forms = SIZES(sbb_ge)},
+    {"1c", "sbb al,Ib", .forms = SIZES(sbb_ei)},
+    {"1d", "sbb rax,Iz", .forms = SIZES(sbb_ei)},
+    {"80 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei)},
+    {"81 /3", "sbb Ev,Iz", .forms = SIZES(sbb_ei)},
+    {"82 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei), .attributes = ROW_NO64},
+    {"83 /3", "sbb Ev,Ib", .forms = SIZES(sbb_ei)},
+    {"20", "and Eb,Gb", .forms = SIZES(and_eg)},
+    {"21", "and Ev,Gv", .forms = SIZES(and_eg)},
+    {"22", "and Gb,Eb", .forms = SIZES(and_ge)},
+    {"23", "and Gv,Ev", .forms = SIZES(and_ge)},
+    {"24", "and al,Ib", .forms = SIZES(and_ei)},
+    {"25", "and rax,Iz", .forms = SIZES(and_ei)},
+    {"80 /4", "and Eb,Ib", .forms = SIZES(and_ei)},
+    {"81 /4", "and Ev,Iz", .forms = SIZES(and_ei)},
+    {"82 /4", "and Eb,Ib", .forms = SIZES(and_ei), .attributes = ROW_NO64},
+    {"83 /4", "and Ev,Ib", .forms = SIZES(and_ei)},
+    {"28", "sub Eb,Gb", .forms = SIZES(sub_eg)},
+    {"29", "sub Ev,Gv", .forms = SIZES(sub_eg)},
+    {"2a", "sub Gb,Eb", .forms = SIZES(sub_ge)},
+    {"2b", "sub Gv,Ev", .forms = SIZES(sub_ge)},
+    {"2c", "sub al,Ib", .forms = SIZES(sub_ei)},
+    {"2d", "sub rax,Iz", .forms = SIZES(sub_ei)},
+    {"80 /5", "sub Eb,Ib", .forms = SIZES(sub_ei)},
+    {"81 /5", "sub Ev,Iz", .forms = SIZES(sub_ei)},
+    {"82 /5", "sub Eb,Ib", .forms = SIZES(sub_ei), .attributes = ROW_NO64},
+    {"83 /5", "sub Ev,Ib", .forms = SIZES(sub_ei)},
+    {"30", "xor Eb,Gb", .forms = SIZES(xor_eg)},
+    {"31", "xor Ev,Gv", .forms = SIZES(xor_eg)},
+    {"32", "xor Gb,Eb", .forms = SIZES(xor_ge)},
+    {"33", "xor Gv,Ev", .forms = SIZES(xor_ge)},
+    {"34", "xor al,Ib", .forms = SIZES(xor_ei)},
+    {"35", "xor rax,Iz", .forms = SIZES(xor_ei)},
+    {"80 /6", "xor Eb,Ib", .forms = SIZES(xor_ei)},
+    {"81 /6", "xor Ev,Iz", .forms = SIZES(xor_ei)},
+    {"82 /6", "xor Eb,Ib", .forms = SIZES(xor_ei), .attributes = ROW_NO64},
+    {"83 /6", "xor Ev,Ib", .forms = SIZES(xor_ei)},
+    {"38", "cmp Eb,Gb", .forms = SIZES(cmp_eg)},
+    {"39", "cmp Ev,Gv", .forms = SIZES(cmp_eg)},
+    {"3a", "cmp Gb,Eb", .forms = SIZES(cmp_ge)},
+    {"3b", "cmp Gv,Ev", .forms = SIZES(cmp_ge)},
+    {"3c", "cmp al,Ib", .forms = SIZES(cmp_ei)},
+    {"3d", "cmp rax,Iz", .forms = SIZES(cmp_ei)},
+    {"80 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei)},
+    {"81 /7", "cmp Ev,Iz", .forms = SIZES(cmp_ei)},
+    {"82 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei), .attributes = ROW_NO64},
+    {"83 /7", "cmp Ev,Ib", .forms = SIZES(cmp_ei)},
+    {"84", "test Eb,Gb", .forms = SIZES(test_eg)},
+    {"85", "test Ev,Gv", .forms = SIZES(test_eg)},
+    {"a8", "test al,Ib", .forms = SIZES(test_ei)},
+    {"a9", "test rax,Iz", .forms = SIZES(test_ei)},
+    {"f6 /0", "test Eb,Ib", .forms = SIZES(test_ei)},
+    {"f7 /0", "test Ev,Iz", .forms = SIZES(test_ei)},
+    {"f6 /1", "test Eb,Ib", .forms = SIZES(test_ei)},
+    {"f7 /1", "test Ev,Iz", .forms = SIZES(test_ei)},
+    {"40+r", "inc Zv", .forms = SIZES(inc_e), .attributes = ROW_NO64},
+    {"48+r", "dec Zv", .forms = SIZES(dec_e), .attributes = ROW_NO64},
+    {"fe /0", "inc Eb", .forms = SIZES(inc_e)},
+    {"ff /0", "inc Ev", .forms = SIZES(inc_e)},
+    {"fe /1", "dec Eb", .forms = SIZES(dec_e)},
+    {"ff /1", "dec Ev", .forms = SIZES(dec_e)},
+    {"f6 /2", "not Eb", .forms = SIZES(not_e)},
+    {"f7 /2", "not Ev", .forms = SIZES(not_e)},
+    {"f6 /3", "neg Eb", .forms = SIZES(neg_e)},
+    {"f7 /3", "neg Ev", .forms = SIZES(neg_e)},
+    {"0f c0", "xadd Eb,Gb", .forms = SIZES(xadd_eg)},
+    {"0f c1", "xadd Ev,Gv", .forms = SIZES(xadd_eg)},
+    {"0f b0", "cmpxchg Eb,Gb", .forms = SIZES(cmpxchg_eg)},
+    {"0f b1", "cmpxchg Ev,Gv", .forms = SIZES(cmpxchg_eg)},
     {"0f c7 /1 mem", "cmpxchg8b M", .run = cmpxchg_wide, .attributes = ROW_LOCK},
     {0},
 };

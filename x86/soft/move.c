@@ -3,65 +3,13 @@
  * Moves: between registers and memory, to and from the stack, with conditions and conversions; and
  * the instructions that do nothing.
  *
+ * What comes in several sizes is in move-sized.h.
+ *
  * After: Intel SDM vol. 2, "Instruction Set Reference".
  *
  * Left out: nothing.
  */
 #include "x86/soft/family.h"
-
-/* ---- mov ---- */
-
-INLINE uint64_t mov_eg(struct soft *c, const struct soft_op *op, int n)
-{
-    return soft_get(c, n, op->reg);
-}
-STORE_FAMILY(mov_eg);
-
-INLINE uint64_t mov_ei(struct soft *c, const struct soft_op *op, int n)
-{
-    (void)c, (void)n;
-    return op->imm;
-}
-STORE_FAMILY(mov_ei);
-
-INLINE void mov_ge(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    soft_set(c, n, op->reg, soft_peek(p, n));
-}
-LOAD_FAMILY(mov_ge);
-
-INLINE void movzx8(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    soft_set(c, n, op->reg, soft_peek(p, 0));
-}
-LOAD_FAMILY_FROM(movzx8, 0, 0, 0);
-
-INLINE void movzx16(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    soft_set(c, n, op->reg, soft_peek(p, 1));
-}
-LOAD_FAMILY_FROM(movzx16, 1, 1, 1);
-
-INLINE void movsx8(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    soft_set(c, n, op->reg, soft_sign(0, soft_peek(p, 0)));
-}
-LOAD_FAMILY_FROM(movsx8, 0, 0, 0);
-
-INLINE void movsx16(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    soft_set(c, n, op->reg, soft_sign(1, soft_peek(p, 1)));
-}
-LOAD_FAMILY_FROM(movsx16, 1, 1, 1);
-
-/* With 16-bit operands the source has 16 bits, too. */
-INLINE void movsxd(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    int from = n == 1 ? 1 : 2;
-
-    soft_set(c, n, op->reg, soft_sign(from, soft_peek(p, from)));
-}
-LOAD_FAMILY_FROM(movsxd, 1, 2, 2);
 
 INLINE uint64_t swapped(int n, uint64_t val)
 {
@@ -95,103 +43,12 @@ static void movbe_mg(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* Of 16 bits it is undefined: processors leave zeros. */
-INLINE void bswap(struct soft *c, const struct soft_op *op, int n)
-{
-    soft_set(c, n, op->rm, n == 1 ? 0 : swapped(n, soft_get(c, n, op->rm)));
-}
-PLAIN_FAMILY_16(bswap);
-
-/* ---- lea ---- */
-
-INLINE void lea64(struct soft *c, const struct soft_op *op, int n)
-{
-    soft_set(c, n, op->reg,
-             soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp);
-}
-SOFT_PLAIN(lea64, 1)
-SOFT_PLAIN(lea64, 2)
-SOFT_PLAIN(lea64, 3)
-
-INLINE void lea(struct soft *c, const struct soft_op *op, int n)
-{
-    soft_set(c, n, op->reg, soft_offset(c, op));
-}
-SOFT_PLAIN(lea, 1)
-SOFT_PLAIN(lea, 2)
-SOFT_PLAIN(lea, 3)
-
-/* Cutting the address to 32 bits changes nothing in code where no operand has more. */
-static const struct soft_family lea_family = {
-    .mem = {[FLAT64] = {NULL, lea64_reg_1, lea64_reg_2, lea64_reg_3},
-            [FLAT32] = {NULL, lea64_reg_1, lea64_reg_2},
-            [ANYHOW] = {NULL, lea_reg_1, lea_reg_2, lea_reg_3}},
-};
-
-/* ---- xchg ---- */
-
-/* Memory is always locked. */
-INLINE void xchg_eg(struct soft *c, const struct soft_op *op, int n, void *p, bool lock)
-{
-    uint64_t val = soft_get(c, n, op->reg);
-
-    (void)lock;
-    if (n == 0)
-        asm volatile("xchg %0, %b1" : "+m"(*(uint8_t *)p), "+q"(val) : : "memory");
-    else if (n == 1)
-        asm volatile("xchg %0, %w1" : "+m"(*(any16 *)p), "+r"(val) : : "memory");
-    else if (n == 2)
-        asm volatile("xchg %0, %k1" : "+m"(*(any32 *)p), "+r"(val) : : "memory");
-    else
-        asm volatile("xchg %0, %1" : "+m"(*(any64 *)p), "+r"(val) : : "memory");
-    soft_set(c, n, op->reg, val);
-}
-INLINE void xchg_eg_reg(struct soft *c, const struct soft_op *op, int n)
-{
-    uint64_t a = soft_get(c, n, op->rm), b = soft_get(c, n, op->reg);
-
-    soft_set(c, n, op->rm, b);
-    soft_set(c, n, op->reg, a);
-}
-CHANGE_FAMILY(xchg_eg);
-
-/* With RAX itself it does nothing, not even to RAX's upper half: that is NOP. */
-INLINE void xchg_z(struct soft *c, const struct soft_op *op, int n)
-{
-    uint64_t a = soft_get(c, n, op->rm), b = soft_reg(c, n, RAX);
-
-    if (op->rm == RAX * 8)
-        return;
-    soft_set(c, n, op->rm, b);
-    soft_set_reg(c, n, RAX, a);
-}
-PLAIN_FAMILY_16(xchg_z);
-
 static void nop(struct soft *c, const struct soft_op *op)
 {
     SOFT_NEXT(c, op);
 }
 
-/* ---- The stack ---- */
-
-INLINE uint64_t push_z(struct soft *c, const struct soft_op *op, int n)
-{
-    return soft_get(c, n, op->rm);
-}
-PUSH_FAMILY(push_z);
-
-INLINE uint64_t push_i(struct soft *c, const struct soft_op *op, int n)
-{
-    (void)c, (void)n;
-    return op->imm;
-}
-PUSH_FAMILY(push_i);
-
-INLINE void pop_z(struct soft *c, const struct soft_op *op, int n, uint64_t val)
-{
-    soft_set(c, n, op->rm, val);
-}
-POP_FAMILY(pop_z);
+/* ---- the stack ---- */
 
 static void push_m(struct soft *c, const struct soft_op *op)
 {
@@ -253,127 +110,10 @@ static void enter(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-static void leave(struct soft *c, const struct soft_op *op)
-{
-    int n = op->osize;
-    uint64_t bp = soft_cut(c->stack_size, c->r[RBP]);
-    uint64_t val = soft_load_at(c, op, SS, frame_linear(c, op, bp, n, ACCESS_READ), n);
-
-    soft_set_sp(c, ANYHOW, bp + (1 << n));
-    soft_set_reg(c, n, RBP, val);
-    SOFT_NEXT(c, op);
-}
-
-static void leave64(struct soft *c, const struct soft_op *op)
-{
-    uint64_t bp = c->r[RBP];
-    const void *p = soft_quick_at(c, bp, 3, ACCESS_READ);
-
-    if (unlikely(!p))
-        return leave(c, op);
-    c->r[RSP] = bp + 8;
-    c->r[RBP] = soft_peek(p, 3);
-    SOFT_NEXT(c, op);
-}
-
-static const struct soft_family leave_family = {
-    .mem = {[FLAT64] = {NULL, leave, NULL, leave64},
-            [FLAT32] = {NULL, leave, leave},
-            [ANYHOW] = {NULL, leave, leave, leave}},
-};
-
-/* ---- Conditions ---- */
-
-/* What is not moved is loaded all the same, and 32 bits clear the upper half all the same. */
-INLINE void cmov(struct soft *c, const struct soft_op *op, int n, const void *p, int cc)
-{
-    uint64_t val = soft_peek(p, n), old = soft_get(c, n, op->reg);
-
-    soft_set(c, n, op->reg, soft_condition(c, cc) ? val : old);
-}
-
-INLINE void cmov_any(struct soft *c, const struct soft_op *op, int n, const void *p)
-{
-    cmov(c, op, n, p, op->opcode & 15);
-}
-SOFT_MEMORY_LOADS(cmov_any, 1, 1)
-SOFT_MEMORY_LOADS(cmov_any, 2, 2)
-SOFT_MEMORY_LOADS(cmov_any, 3, 3)
-
-INLINE uint64_t set_any(struct soft *c, const struct soft_op *op, int n)
-{
-    (void)n;
-    return soft_condition(c, op->opcode & 15);
-}
-SOFT_MEMORY_STORES(set_any, 0)
-
-/* With registers each condition has its own handler. */
-#define CONDITION(cc)                                                                              \
-    static void cmov##cc##_reg_1(struct soft *c, const struct soft_op *op)                         \
-    {                                                                                              \
-        cmov(c, op, 1, soft_place(c, op->rm), 0x##cc);                                             \
-        SOFT_NEXT(c, op);                                                                          \
-    }                                                                                              \
-    static void cmov##cc##_reg_2(struct soft *c, const struct soft_op *op)                         \
-    {                                                                                              \
-        cmov(c, op, 2, soft_place(c, op->rm), 0x##cc);                                             \
-        SOFT_NEXT(c, op);                                                                          \
-    }                                                                                              \
-    static void cmov##cc##_reg_3(struct soft *c, const struct soft_op *op)                         \
-    {                                                                                              \
-        cmov(c, op, 3, soft_place(c, op->rm), 0x##cc);                                             \
-        SOFT_NEXT(c, op);                                                                          \
-    }                                                                                              \
-    static const struct soft_family cmov##cc##_family = {                                          \
-        .reg = {NULL, cmov##cc##_reg_1, cmov##cc##_reg_2, cmov##cc##_reg_3},                       \
-        .mem = {[FLAT64] = {NULL, cmov_any_FLAT64_1, cmov_any_FLAT64_2, cmov_any_FLAT64_3},        \
-                [FLAT32] = {NULL, cmov_any_FLAT32_1, cmov_any_FLAT32_2},                           \
-                [ANYHOW] = {NULL, cmov_any_ANYHOW_1, cmov_any_ANYHOW_2, cmov_any_ANYHOW_3}},       \
-    };                                                                                             \
-    static void set##cc##_reg(struct soft *c, const struct soft_op *op)                            \
-    {                                                                                              \
-        soft_set(c, 0, op->rm, soft_condition(c, 0x##cc));                                         \
-        SOFT_NEXT(c, op);                                                                          \
-    }                                                                                              \
-    static const struct soft_family set##cc##_family = {                                           \
-        .reg = {set##cc##_reg},                                                                    \
-        .mem = {[FLAT64] = {set_any_FLAT64_0},                                                     \
-                [FLAT32] = {set_any_FLAT32_0},                                                     \
-                [ANYHOW] = {set_any_ANYHOW_0}},                                                    \
-    }
-
-CONDITION(0);
-CONDITION(1);
-CONDITION(2);
-CONDITION(3);
-CONDITION(4);
-CONDITION(5);
-CONDITION(6);
-CONDITION(7);
-CONDITION(8);
-CONDITION(9);
-CONDITION(a);
-CONDITION(b);
-CONDITION(c);
-CONDITION(d);
-CONDITION(e);
-CONDITION(f);
+#define TEMPLATE "x86/soft/move-sized.h"
+#include "x86/soft/sizes.h"
 
 /* ---- RAX, and the flags ---- */
-
-INLINE void cbw(struct soft *c, const struct soft_op *op, int n)
-{
-    (void)op;
-    soft_set_reg(c, n, RAX, soft_sign(n - 1, c->r[RAX]));
-}
-PLAIN_FAMILY_16(cbw);
-
-INLINE void cwd(struct soft *c, const struct soft_op *op, int n)
-{
-    (void)op;
-    soft_set_reg(c, n, RDX, (int64_t)soft_sign(n, c->r[RAX]) < 0 ? UINT64_MAX : 0);
-}
-PLAIN_FAMILY_16(cwd);
 
 static void xlat(struct soft *c, const struct soft_op *op)
 {
@@ -474,66 +214,78 @@ static void std(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define CONDITION_ROWS(digit, cc)                                                                  \
-    {"0f 4" #digit, "cmov" cc " Gv,Ev", .family = &cmov##digit##_family},                     \
-    {"0f 9" #digit, "set" cc " Eb", .family = &set##digit##_family}
-
 const struct soft_row soft_move_rows[] = {
-    {"88", "mov Eb,Gb", .family = &mov_eg_family},
-    {"89", "mov Ev,Gv", .family = &mov_eg_family},
-    {"8a", "mov Gb,Eb", .family = &mov_ge_family},
-    {"8b", "mov Gv,Ev", .family = &mov_ge_family},
-    {"a0", "mov al,Ob", .family = &mov_ge_family},
-    {"a1", "mov rax,Ov", .family = &mov_ge_family},
-    {"a2", "mov Ob,al", .family = &mov_eg_family},
-    {"a3", "mov Ov,rax", .family = &mov_eg_family},
-    {"b0+r", "mov Zb,Ib", .family = &mov_ei_family},
-    {"b8+r", "mov Zv,Iv", .family = &mov_ei_family},
-    {"c6 /0", "mov Eb,Ib", .family = &mov_ei_family},
-    {"c7 /0", "mov Ev,Iz", .family = &mov_ei_family},
-    {"np 0f c3", "movnti My,Gy", .family = &mov_eg_family},
-    {"0f b6", "movzx Gv,Eb", .family = &movzx8_family},
-    {"0f b7", "movzx Gv,Ew", .family = &movzx16_family},
-    {"0f be", "movsx Gv,Eb", .family = &movsx8_family},
-    {"0f bf", "movsx Gv,Ew", .family = &movsx16_family},
-    {"63", "movsxd Gv,Ed", .family = &movsxd_family, .attributes = ROW_ONLY64},
+    {"88", "mov Eb,Gb", .forms = SIZES(mov_eg)},
+    {"89", "mov Ev,Gv", .forms = SIZES(mov_eg)},
+    {"8a", "mov Gb,Eb", .forms = SIZES(mov_ge)},
+    {"8b", "mov Gv,Ev", .forms = SIZES(mov_ge)},
+    {"a0", "mov al,Ob", .forms = SIZES(mov_ge)},
+    {"a1", "mov rax,Ov", .forms = SIZES(mov_ge)},
+    {"a2", "mov Ob,al", .forms = SIZES(mov_eg)},
+    {"a3", "mov Ov,rax", .forms = SIZES(mov_eg)},
+    {"b0+r", "mov Zb,Ib", .forms = SIZES(mov_ei)},
+    {"b8+r", "mov Zv,Iv", .forms = SIZES(mov_ei)},
+    {"c6 /0", "mov Eb,Ib", .forms = SIZES(mov_ei)},
+    {"c7 /0", "mov Ev,Iz", .forms = SIZES(mov_ei)},
+    {"np 0f c3", "movnti My,Gy", .forms = SIZES(mov_eg)},
+    {"0f b6", "movzx Gv,Eb", .forms = SIZES_16(movzx8)},
+    {"0f b7", "movzx Gv,Ew", .forms = SIZES_16(movzx16)},
+    {"0f be", "movsx Gv,Eb", .forms = SIZES_16(movsx8)},
+    {"0f bf", "movsx Gv,Ew", .forms = SIZES_16(movsx16)},
+    {"63", "movsxd Gv,Ed", .forms = SIZES_16(movsxd), .attributes = ROW_ONLY64},
     {"0f 38 f0", "movbe Gv,Mv", .run = movbe_gm},
     {"0f 38 f1", "movbe Mv,Gv", .run = movbe_mg},
-    {"0f c8+r", "bswap Zv", .family = &bswap_family},
-    {"8d", "lea Gv,M", .family = &lea_family},
-    {"86", "xchg Eb,Gb", .family = &xchg_eg_family, .lock = xchg_eg_lock, .attributes = ROW_LOCK},
-    {"87", "xchg Ev,Gv", .family = &xchg_eg_family, .lock = xchg_eg_lock, .attributes = ROW_LOCK},
-    {"90+r", "xchg Zv,rax", .family = &xchg_z_family},
-    {"50+r", "push Zv", .family = &push_z_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"58+r", "pop Zv", .family = &pop_z_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"68", "push Iz", .family = &push_i_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"6a", "push Ib", .family = &push_i_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"ff /6 reg", "push Ev", .family = &push_z_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"0f c8+r", "bswap Zv", .forms = SIZES_16(bswap)},
+    {"8d", "lea Gv,M", .forms = SIZES_16(lea)},
+    {"86", "xchg Eb,Gb", .forms = SIZES(xchg_eg)},
+    {"87", "xchg Ev,Gv", .forms = SIZES(xchg_eg)},
+    {"90+r", "xchg Zv,rax", .forms = SIZES_16(xchg_z)},
+    {"50+r", "push Zv", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"58+r", "pop Zv", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"68", "push Iz", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"6a", "push Ib", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"ff /6 reg", "push Ev", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
     {"ff /6 mem", "push Ev", .run = push_m, .attributes = ROW_DEFAULT64},
-    {"8f /0 reg", "pop Ev", .family = &pop_z_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"8f /0 reg", "pop Ev", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
     {"8f /0 mem", "pop Ev", .run = pop_m, .attributes = ROW_DEFAULT64},
     {"60", "pusha", .run = pusha, .attributes = ROW_NO64},
     {"61", "popa", .run = popa, .attributes = ROW_NO64},
     {"c8", "enter Iw,Ib", .run = enter, .attributes = ROW_DEFAULT64},
-    {"c9", "leave", .family = &leave_family, .attributes = ROW_DEFAULT64 | ROW_STACK},
-    CONDITION_ROWS(0, "o"),
-    CONDITION_ROWS(1, "no"),
-    CONDITION_ROWS(2, "b"),
-    CONDITION_ROWS(3, "ae"),
-    CONDITION_ROWS(4, "e"),
-    CONDITION_ROWS(5, "ne"),
-    CONDITION_ROWS(6, "be"),
-    CONDITION_ROWS(7, "a"),
-    CONDITION_ROWS(8, "s"),
-    CONDITION_ROWS(9, "ns"),
-    CONDITION_ROWS(a, "p"),
-    CONDITION_ROWS(b, "np"),
-    CONDITION_ROWS(c, "l"),
-    CONDITION_ROWS(d, "ge"),
-    CONDITION_ROWS(e, "le"),
-    CONDITION_ROWS(f, "g"),
-    {"98", "cbw", .family = &cbw_family},
-    {"99", "cwd", .family = &cwd_family},
+    {"c9", "leave", .forms = SIZES_16(leave), .attributes = ROW_DEFAULT64 | ROW_STACK},
+    {"0f 40", "cmovo Gv,Ev", .forms = SIZES_16(cmovo)},
+    {"0f 41", "cmovno Gv,Ev", .forms = SIZES_16(cmovno)},
+    {"0f 42", "cmovb Gv,Ev", .forms = SIZES_16(cmovb)},
+    {"0f 43", "cmovae Gv,Ev", .forms = SIZES_16(cmovae)},
+    {"0f 44", "cmove Gv,Ev", .forms = SIZES_16(cmove)},
+    {"0f 45", "cmovne Gv,Ev", .forms = SIZES_16(cmovne)},
+    {"0f 46", "cmovbe Gv,Ev", .forms = SIZES_16(cmovbe)},
+    {"0f 47", "cmova Gv,Ev", .forms = SIZES_16(cmova)},
+    {"0f 48", "cmovs Gv,Ev", .forms = SIZES_16(cmovs)},
+    {"0f 49", "cmovns Gv,Ev", .forms = SIZES_16(cmovns)},
+    {"0f 4a", "cmovp Gv,Ev", .forms = SIZES_16(cmovp)},
+    {"0f 4b", "cmovnp Gv,Ev", .forms = SIZES_16(cmovnp)},
+    {"0f 4c", "cmovl Gv,Ev", .forms = SIZES_16(cmovl)},
+    {"0f 4d", "cmovge Gv,Ev", .forms = SIZES_16(cmovge)},
+    {"0f 4e", "cmovle Gv,Ev", .forms = SIZES_16(cmovle)},
+    {"0f 4f", "cmovg Gv,Ev", .forms = SIZES_16(cmovg)},
+    {"0f 90", "seto Eb", .forms = {&seto_forms_b}},
+    {"0f 91", "setno Eb", .forms = {&setno_forms_b}},
+    {"0f 92", "setb Eb", .forms = {&setb_forms_b}},
+    {"0f 93", "setae Eb", .forms = {&setae_forms_b}},
+    {"0f 94", "sete Eb", .forms = {&sete_forms_b}},
+    {"0f 95", "setne Eb", .forms = {&setne_forms_b}},
+    {"0f 96", "setbe Eb", .forms = {&setbe_forms_b}},
+    {"0f 97", "seta Eb", .forms = {&seta_forms_b}},
+    {"0f 98", "sets Eb", .forms = {&sets_forms_b}},
+    {"0f 99", "setns Eb", .forms = {&setns_forms_b}},
+    {"0f 9a", "setp Eb", .forms = {&setp_forms_b}},
+    {"0f 9b", "setnp Eb", .forms = {&setnp_forms_b}},
+    {"0f 9c", "setl Eb", .forms = {&setl_forms_b}},
+    {"0f 9d", "setge Eb", .forms = {&setge_forms_b}},
+    {"0f 9e", "setle Eb", .forms = {&setle_forms_b}},
+    {"0f 9f", "setg Eb", .forms = {&setg_forms_b}},
+    {"98", "cbw", .forms = SIZES_16(cbw)},
+    {"99", "cwd", .forms = SIZES_16(cwd)},
     {"d7", "xlat", .run = xlat},
     {"d6", "salc", .run = salc, .attributes = ROW_NO64},
     {"9e", "sahf", .run = sahf},

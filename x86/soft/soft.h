@@ -11,6 +11,8 @@
  *     gate        far jumps, calls and returns, IRET, system calls; task: the task switch
  *     control     near jumps, calls, returns; flags
  *     integer     arithmetic and logic; move, muldiv, bits, bmi: what their names say
+ *     family      how an operation gets handlers for each size and place of its operands; what
+ *                 *-sized.h have is made once for each size, by sizes.h
  *     string      movs, stos, ins and their kin
  *     system      control registers, I/O; msr; cpuid: what it says it is
  *     x87, mmx    floating point, and vectors in its registers

@@ -82,8 +82,8 @@
 
 /* clang-format on */
 
-#define DEFINE_BITS(name, encoding, bytes, operands)   HOST_FAMILY(name, bytes)
-#define DEFINE_FLOATS(name, encoding, bytes, operands) FLOAT_FAMILY(name, bytes)
+#define DEFINE_BITS(name, encoding, bytes, operands)   HOST_VECTORS(name, bytes)
+#define DEFINE_FLOATS(name, encoding, bytes, operands) FLOAT_VECTORS(name, bytes)
 BITS(DEFINE_BITS)
 FLOATS(DEFINE_FLOATS)
 
@@ -133,7 +133,7 @@ COMPARE(ss, 4)
 COMPARE(sd, 8)
 
 #define COMPARE_FLAGS(name, bytes)                                                                 \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         vec d = get_vector(c, op->reg);                                                            \
         uint16_t flags;                                                                            \
@@ -141,8 +141,7 @@ COMPARE(sd, 8)
         RUN_FLOAT(c, op, , #name " %[to], %[from]\n\tlahf\n\tseto al",                             \
                   "=&a"(flags), [to] "x"(d), [from] "x"(s));                                       \
         c->arith = flags;                                                                          \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 COMPARE_FLAGS(comiss, 4)
 COMPARE_FLAGS(comisd, 8)
@@ -172,7 +171,7 @@ FROM_INTEGER(cvtsi2ss)
 FROM_INTEGER(cvtsi2sd)
 
 #define TO_INTEGER(name, bytes)                                                                    \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         uint64_t val;                                                                              \
                                                                                                    \
@@ -181,8 +180,7 @@ FROM_INTEGER(cvtsi2sd)
         else                                                                                       \
             RUN_FLOAT(c, op, , #name " %k[to], %[from]", [to] "=&r"(val), [from] "x"(s));          \
         soft_set(c, op->osize, op->reg, val);                                                      \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 TO_INTEGER(cvtss2si, 4)
 TO_INTEGER(cvttss2si, 4)
@@ -218,21 +216,21 @@ static void shufpd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes, operands) {encoding, #name " " operands, .family = &name},
+#define ROW(name, encoding, bytes, operands) {encoding, #name " " operands, .forms = ALL_SIZES(name)},
 
 const struct soft_row soft_sse_float_rows[] = {
     BITS(ROW)
     FLOATS(ROW)
     {"f3 0f 2a", "cvtsi2ss Vss,Ey", .run = cvtsi2ss},
     {"f2 0f 2a", "cvtsi2sd Vsd,Ey", .run = cvtsi2sd},
-    {"f3 0f 2c", "cvttss2si Gy,Wss", .family = &cvttss2si},
-    {"f2 0f 2c", "cvttsd2si Gy,Wsd", .family = &cvttsd2si},
-    {"f3 0f 2d", "cvtss2si Gy,Wss", .family = &cvtss2si},
-    {"f2 0f 2d", "cvtsd2si Gy,Wsd", .family = &cvtsd2si},
-    {"np 0f 2e", "ucomiss Vss,Wss", .family = &ucomiss},
-    {"66 0f 2e", "ucomisd Vsd,Wsd", .family = &ucomisd},
-    {"np 0f 2f", "comiss Vss,Wss", .family = &comiss},
-    {"66 0f 2f", "comisd Vsd,Wsd", .family = &comisd},
+    {"f3 0f 2c", "cvttss2si Gy,Wss", .forms = ALL_SIZES(cvttss2si)},
+    {"f2 0f 2c", "cvttsd2si Gy,Wsd", .forms = ALL_SIZES(cvttsd2si)},
+    {"f3 0f 2d", "cvtss2si Gy,Wss", .forms = ALL_SIZES(cvtss2si)},
+    {"f2 0f 2d", "cvtsd2si Gy,Wsd", .forms = ALL_SIZES(cvtsd2si)},
+    {"np 0f 2e", "ucomiss Vss,Wss", .forms = ALL_SIZES(ucomiss)},
+    {"66 0f 2e", "ucomisd Vsd,Wsd", .forms = ALL_SIZES(ucomisd)},
+    {"np 0f 2f", "comiss Vss,Wss", .forms = ALL_SIZES(comiss)},
+    {"66 0f 2f", "comisd Vsd,Wsd", .forms = ALL_SIZES(comisd)},
     {"np 0f c2", "cmpps Vps,Wps,Ib", .run = cmpps},
     {"66 0f c2", "cmppd Vpd,Wpd,Ib", .run = cmppd},
     {"f3 0f c2", "cmpss Vss,Wss,Ib", .run = cmpss},

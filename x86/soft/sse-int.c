@@ -69,7 +69,7 @@
     X(paddd, "66 0f fe")
 /* clang-format on */
 
-#define DEFINE(name, encoding) HOST_FAMILY(name, 16)
+#define DEFINE(name, encoding) HOST_VECTORS(name, 16)
 INTEGER(DEFINE)
 
 /* ---- shifts by an immediate ---- */
@@ -171,7 +171,7 @@ static void pextrw(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding) {encoding, #name " Vx,Wx", .family = &name},
+#define ROW(name, encoding) {encoding, #name " Vx,Wx", .forms = ALL_SIZES(name)},
 
 const struct soft_row soft_sse_int_rows[] = {
     INTEGER(ROW)

@@ -95,12 +95,10 @@ bool soft_float_again(struct soft *c, const struct soft_op *op)
 
 /* ---- whole vectors ---- */
 
-INLINE void do_move(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(move, 16)
 {
     set_vector(c, op->reg, s);
 }
-
-FAMILY(move, 16)
 
 /* A load that may be unaligned; and stores. */
 static void load_anyhow(struct soft *c, const struct soft_op *op)
@@ -163,16 +161,18 @@ static void move_back(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-static const struct soft_family load_unaligned = {
-    .reg = FOUR_SIZES(move_reg),
-    .mem = {FOUR_SIZES(load_flat64), FOUR_SIZES(load_flat32), FOUR_SIZES(load_anyhow)}};
-static const struct soft_family store_unaligned = {
-    .reg = FOUR_SIZES(move_back),
-    .mem = {FOUR_SIZES(store_flat64), FOUR_SIZES(store_flat32), FOUR_SIZES(store_anyhow)}};
-static const struct soft_family store_aligned = {.reg = FOUR_SIZES(move_back),
-                                                 .mem = {FOUR_SIZES(store_aligned_flat64),
-                                                         FOUR_SIZES(store_aligned_flat32),
-                                                         FOUR_SIZES(store_aligned_anyhow)}};
+static const struct soft_forms load_unaligned_forms = {
+    .reg = move_reg,
+    .mem = {load_flat64, load_flat32, load_anyhow},
+};
+static const struct soft_forms store_unaligned_forms = {
+    .reg = move_back,
+    .mem = {store_flat64, store_flat32, store_anyhow},
+};
+static const struct soft_forms store_aligned_forms = {
+    .reg = move_back,
+    .mem = {store_aligned_flat64, store_aligned_flat32, store_aligned_anyhow},
+};
 
 /* ---- parts of vectors ---- */
 
@@ -188,52 +188,52 @@ INLINE uint64_t get_lane(const struct soft *c, int n, int osize, int lane)
     return soft_peek(c->fpu.xmm[n] + (lane << osize), osize);
 }
 
-#define SCALAR_MOVES(suffix, osize)                                                                \
-    INLINE void do_load_##suffix(struct soft *c, const struct soft_op *op, vec s)                  \
+#define LOADS_SCALAR(name, osize)                                                                  \
+    VECTORS(name, 1 << (osize))                                                                    \
     {                                                                                              \
         if (op->mem)                                                                               \
             set_vector(c, op->reg, s);                                                             \
         else                                                                                       \
             set_lane(c, op->reg, osize, 0, _mm_cvtsi128_si64(s));                                  \
-    }                                                                                              \
-    FAMILY(load_##suffix, 1 << (osize))                                                            \
-    static void store_##suffix##_reg(struct soft *c, const struct soft_op *op)                     \
+    }
+#define STORES_SCALAR(name, osize)                                                                 \
+    static void name##_reg(struct soft *c, const struct soft_op *op)                               \
     {                                                                                              \
         sse(c, op);                                                                                \
         set_lane(c, op->rm, osize, 0, get_lane(c, op->reg, osize, 0));                             \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static void store_##suffix##_mem(struct soft *c, const struct soft_op *op)                     \
+    static void name##_anyhow(struct soft *c, const struct soft_op *op)                            \
     {                                                                                              \
         sse(c, op);                                                                                \
         soft_store(c, op, ANYHOW, osize, get_lane(c, op->reg, osize, 0));                          \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static void store_##suffix##_flat64(struct soft *c, const struct soft_op *op)                  \
+    static void name##_flat64(struct soft *c, const struct soft_op *op)                            \
     {                                                                                              \
         sse(c, op);                                                                                \
         void *p = quick_operand(c, op, FLAT64, 1 << (osize), 1, ACCESS_WRITE);                     \
                                                                                                    \
         if (unlikely(!p))                                                                          \
-            return store_##suffix##_mem(c, op);                                                    \
+            return name##_anyhow(c, op);                                                           \
         soft_poke(p, osize, get_lane(c, op->reg, osize, 0));                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_family store_##suffix = {.reg = FOUR_SIZES(store_##suffix##_reg),     \
-                                                      .mem = {FOUR_SIZES(store_##suffix##_flat64), \
-                                                              FOUR_SIZES(store_##suffix##_mem),    \
-                                                              FOUR_SIZES(store_##suffix##_mem)}};
+    static const struct soft_forms name##_forms = {                                                \
+        .reg = name##_reg,                                                                         \
+        .mem = {name##_flat64, name##_anyhow, name##_anyhow},                                      \
+    };
 
-SCALAR_MOVES(single, 2)
-SCALAR_MOVES(double, 3)
+LOADS_SCALAR(load_single, 2)
+LOADS_SCALAR(load_double, 3)
+STORES_SCALAR(store_single, 2)
+STORES_SCALAR(store_double, 3)
 
 /* MOVQ clears the upper half. */
-INLINE void do_load_movq(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(load_movq, 8)
 {
     set_vector(c, op->reg, _mm_move_epi64(s));
 }
-
-FAMILY(load_movq, 8)
 
 static void store_movq(struct soft *c, const struct soft_op *op)
 {
@@ -246,47 +246,43 @@ static void store_movq(struct soft *c, const struct soft_op *op)
 }
 
 /* MOVLPS and MOVHPS: halves, to and from memory; and MOVHLPS, MOVLHPS. */
-#define HALF(name, half)                                                                           \
-    static void load_##name(struct soft *c, const struct soft_op *op)                              \
+#define HALF(load, store, cross, half)                                                             \
+    static void load(struct soft *c, const struct soft_op *op)                                     \
     {                                                                                              \
         sse(c, op);                                                                                \
         set_lane(c, op->reg, 3, half, soft_load(c, op, ANYHOW, 3));                                \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static void store_##name(struct soft *c, const struct soft_op *op)                             \
+    static void store(struct soft *c, const struct soft_op *op)                                    \
     {                                                                                              \
         sse(c, op);                                                                                \
         soft_store(c, op, ANYHOW, 3, get_lane(c, op->reg, 3, half));                               \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static void cross_##name(struct soft *c, const struct soft_op *op)                             \
+    static void cross(struct soft *c, const struct soft_op *op)                                    \
     {                                                                                              \
         sse(c, op);                                                                                \
         set_lane(c, op->reg, 3, half, get_lane(c, op->rm, 3, !half));                              \
         SOFT_NEXT(c, op);                                                                          \
     }
 
-HALF(low, 0)
-HALF(high, 1)
+HALF(load_low, store_low, cross_low, 0)
+HALF(load_high, store_high, cross_high, 1)
 
-INLINE void do_movsldup(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(movsldup, 16)
 {
     set_vector(c, op->reg, _mm_shuffle_epi32(s, 0xa0));
 }
 
-INLINE void do_movshdup(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(movshdup, 16)
 {
     set_vector(c, op->reg, _mm_shuffle_epi32(s, 0xf5));
 }
 
-INLINE void do_movddup(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(movddup, 8)
 {
     set_vector(c, op->reg, _mm_unpacklo_epi64(s, s));
 }
-
-FAMILY(movsldup, 16)
-FAMILY(movshdup, 16)
-FAMILY(movddup, 8)
 
 /* ---- general registers ---- */
 
@@ -344,46 +340,46 @@ static void maskmovdqu(struct soft *c, const struct soft_op *op)
 
 /* clang-format off */
 const struct soft_row soft_sse_rows[] = {
-    {"np 0f 10", "movups Vps,Wps", .family = &load_unaligned},
-    {"66 0f 10", "movupd Vpd,Wpd", .family = &load_unaligned},
-    {"f3 0f 10", "movss Vss,Wss", .family = &load_single},
-    {"f2 0f 10", "movsd Vsd,Wsd", .family = &load_double},
-    {"np 0f 11", "movups Wps,Vps", .family = &store_unaligned},
-    {"66 0f 11", "movupd Wpd,Vpd", .family = &store_unaligned},
-    {"f3 0f 11", "movss Wss,Vss", .family = &store_single},
-    {"f2 0f 11", "movsd Wsd,Vsd", .family = &store_double},
+    {"np 0f 10", "movups Vps,Wps", .forms = ALL_SIZES(load_unaligned)},
+    {"66 0f 10", "movupd Vpd,Wpd", .forms = ALL_SIZES(load_unaligned)},
+    {"f3 0f 10", "movss Vss,Wss", .forms = ALL_SIZES(load_single)},
+    {"f2 0f 10", "movsd Vsd,Wsd", .forms = ALL_SIZES(load_double)},
+    {"np 0f 11", "movups Wps,Vps", .forms = ALL_SIZES(store_unaligned)},
+    {"66 0f 11", "movupd Wpd,Vpd", .forms = ALL_SIZES(store_unaligned)},
+    {"f3 0f 11", "movss Wss,Vss", .forms = ALL_SIZES(store_single)},
+    {"f2 0f 11", "movsd Wsd,Vsd", .forms = ALL_SIZES(store_double)},
     {"np 0f 12 mem", "movlps Vq,Mq", .run = load_low},
     {"np 0f 12 reg", "movhlps Vq,Uq", .run = cross_low},
     {"66 0f 12 mem", "movlpd Vq,Mq", .run = load_low},
-    {"f3 0f 12", "movsldup Vx,Wx", .family = &movsldup},
-    {"f2 0f 12", "movddup Vx,Wq", .family = &movddup},
+    {"f3 0f 12", "movsldup Vx,Wx", .forms = ALL_SIZES(movsldup)},
+    {"f2 0f 12", "movddup Vx,Wq", .forms = ALL_SIZES(movddup)},
     {"np 0f 13 mem", "movlps Mq,Vq", .run = store_low},
     {"66 0f 13 mem", "movlpd Mq,Vq", .run = store_low},
     {"np 0f 16 mem", "movhps Vq,Mq", .run = load_high},
     {"np 0f 16 reg", "movlhps Vq,Uq", .run = cross_high},
     {"66 0f 16 mem", "movhpd Vq,Mq", .run = load_high},
-    {"f3 0f 16", "movshdup Vx,Wx", .family = &movshdup},
+    {"f3 0f 16", "movshdup Vx,Wx", .forms = ALL_SIZES(movshdup)},
     {"np 0f 17 mem", "movhps Mq,Vq", .run = store_high},
     {"66 0f 17 mem", "movhpd Mq,Vq", .run = store_high},
-    {"np 0f 28", "movaps Vps,Wps", .family = &move},
-    {"66 0f 28", "movapd Vpd,Wpd", .family = &move},
-    {"np 0f 29", "movaps Wps,Vps", .family = &store_aligned},
-    {"66 0f 29", "movapd Wpd,Vpd", .family = &store_aligned},
-    {"np 0f 2b mem", "movntps Mps,Vps", .family = &store_aligned},
-    {"66 0f 2b mem", "movntpd Mpd,Vpd", .family = &store_aligned},
+    {"np 0f 28", "movaps Vps,Wps", .forms = ALL_SIZES(move)},
+    {"66 0f 28", "movapd Vpd,Wpd", .forms = ALL_SIZES(move)},
+    {"np 0f 29", "movaps Wps,Vps", .forms = ALL_SIZES(store_aligned)},
+    {"66 0f 29", "movapd Wpd,Vpd", .forms = ALL_SIZES(store_aligned)},
+    {"np 0f 2b mem", "movntps Mps,Vps", .forms = ALL_SIZES(store_aligned)},
+    {"66 0f 2b mem", "movntpd Mpd,Vpd", .forms = ALL_SIZES(store_aligned)},
     {"np 0f 50", "movmskps Gd,Ups", .run = movmskps},
     {"66 0f 50", "movmskpd Gd,Upd", .run = movmskpd},
     {"66 0f 6e", "movd Vy,Ey", .run = load_movd},
-    {"66 0f 6f", "movdqa Vx,Wx", .family = &move},
-    {"f3 0f 6f", "movdqu Vx,Wx", .family = &load_unaligned},
+    {"66 0f 6f", "movdqa Vx,Wx", .forms = ALL_SIZES(move)},
+    {"f3 0f 6f", "movdqu Vx,Wx", .forms = ALL_SIZES(load_unaligned)},
     {"66 0f 7e", "movd Ey,Vy", .run = store_movd},
-    {"f3 0f 7e", "movq Vq,Wq", .family = &load_movq},
-    {"66 0f 7f", "movdqa Wx,Vx", .family = &store_aligned},
-    {"f3 0f 7f", "movdqu Wx,Vx", .family = &store_unaligned},
+    {"f3 0f 7e", "movq Vq,Wq", .forms = ALL_SIZES(load_movq)},
+    {"66 0f 7f", "movdqa Wx,Vx", .forms = ALL_SIZES(store_aligned)},
+    {"f3 0f 7f", "movdqu Wx,Vx", .forms = ALL_SIZES(store_unaligned)},
     {"66 0f d6", "movq Wq,Vq", .run = store_movq},
     {"66 0f d7", "pmovmskb Gd,Udq", .run = pmovmskb},
-    {"66 0f e7 mem", "movntdq Mx,Vx", .family = &store_aligned},
-    {"f2 0f f0 mem", "lddqu Vx,Mx", .family = &load_unaligned},
+    {"66 0f e7 mem", "movntdq Mx,Vx", .forms = ALL_SIZES(store_aligned)},
+    {"f2 0f f0 mem", "lddqu Vx,Mx", .forms = ALL_SIZES(load_unaligned)},
     {"66 0f f7", "maskmovdqu Vdq,Udq", .run = maskmovdqu},
     {0}
 };

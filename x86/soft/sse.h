@@ -151,23 +151,29 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
     return op->mem ? load_source(c, op, bytes) : get_vector(c, op->rm);
 }
 
-#define FOUR_SIZES(x)                                                                              \
+/* For rows: the same handlers whatever the operand size is. */
+#define ALL_SIZES(name)                                                                            \
     {                                                                                              \
-        x, x, x, x                                                                                 \
+        &name##_forms, &name##_forms, &name##_forms, &name##_forms                                 \
     }
 
-/* The family `name`, of a function do_name(c, op, source). */
-#define FAMILY(name, bytes)                                                                        \
+#define VECTOR_BODY(name)                                                                          \
+    INLINE void name(struct soft *c, __attribute__((unused)) const struct soft_op *op, vec s)
+
+/* VECTORS(name, bytes) { ... } is an operation whose source, of so many bytes in memory, is s. See
+ * family.h. */
+#define VECTORS(name, bytes)                                                                       \
+    VECTOR_BODY(name);                                                                             \
     static void name##_reg(struct soft *c, const struct soft_op *op)                               \
     {                                                                                              \
         sse(c, op);                                                                                \
-        do_##name(c, op, get_vector(c, op->rm));                                                   \
+        name(c, op, get_vector(c, op->rm));                                                        \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static void name##_mem(struct soft *c, const struct soft_op *op)                               \
+    static void name##_anyhow(struct soft *c, const struct soft_op *op)                            \
     {                                                                                              \
         sse(c, op);                                                                                \
-        do_##name(c, op, load_source(c, op, bytes));                                               \
+        name(c, op, load_source(c, op, bytes));                                                    \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
     static void name##_flat64(struct soft *c, const struct soft_op *op)                            \
@@ -176,25 +182,26 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
         const void *p = quick_operand(c, op, FLAT64, bytes, (bytes) == 16 ? 16 : 1, ACCESS_READ);  \
                                                                                                    \
         if (unlikely(!p))                                                                          \
-            return name##_mem(c, op);                                                              \
-        do_##name(c, op, quick_source(p, bytes));                                                  \
+            return name##_anyhow(c, op);                                                           \
+        name(c, op, quick_source(p, bytes));                                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_family name = {                                                       \
-        .reg = FOUR_SIZES(name##_reg),                                                             \
-        .mem = {FOUR_SIZES(name##_flat64), FOUR_SIZES(name##_mem), FOUR_SIZES(name##_mem)}};
+    static const struct soft_forms name##_forms = {                                                \
+        .reg = name##_reg,                                                                         \
+        .mem = {name##_flat64, name##_anyhow, name##_anyhow},                                      \
+    };                                                                                             \
+    VECTOR_BODY(name)
 
 /* destination = destination OP source, by the host's instruction of the same name, that knows
  * nothing of MXCSR. */
-#define HOST_FAMILY(name, bytes)                                                                   \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+#define HOST_VECTORS(name, bytes)                                                                  \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         vec d = get_vector(c, op->reg);                                                            \
                                                                                                    \
         asm(#name " %0, %1" : "+x"(d) : "x"(s));                                                   \
         set_vector(c, op->reg, d);                                                                 \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 extern const uint32_t soft_host_mxcsr;
 
@@ -232,14 +239,13 @@ extern const uint32_t soft_host_mxcsr;
     RUN_FLOAT(c, op, r = d, insn " %[to], %[from]", [to] "+x"(r), [from] "x"(s))
 
 /* destination = destination OP source, by the host's instruction of the same name, under MXCSR. */
-#define FLOAT_FAMILY(name, bytes)                                                                  \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+#define FLOAT_VECTORS(name, bytes)                                                                 \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         vec d = get_vector(c, op->reg), r;                                                         \
                                                                                                    \
         RUN_FLOAT_PAIR(c, op, #name, r, d, s);                                                     \
         set_vector(c, op->reg, r);                                                                 \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 #endif

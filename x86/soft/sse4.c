@@ -135,7 +135,7 @@ SLOW static vec plain_phminposuw(vec dv, vec sv)
 }
 
 #define DEFINE(name, encoding, bytes)                                                              \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         vec d = get_vector(c, op->reg);                                                            \
                                                                                                    \
@@ -144,8 +144,7 @@ SLOW static vec plain_phminposuw(vec dv, vec sv)
         else                                                                                       \
             d = plain_##name(d, s);                                                                \
         set_vector(c, op->reg, d);                                                                 \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 NEW(DEFINE)
 
@@ -159,22 +158,22 @@ INLINE void blend(struct soft *c, const struct soft_op *op, vec s, vec mask)
 }
 
 /* By the top bits of XMM0. */
-INLINE void do_pblendvb(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(pblendvb, 16)
 {
     blend(c, op, s, _mm_cmpgt_epi8(_mm_setzero_si128(), get_vector(c, 0)));
 }
 
-INLINE void do_blendvps(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(blendvps, 16)
 {
     blend(c, op, s, _mm_srai_epi32(get_vector(c, 0), 31));
 }
 
-INLINE void do_blendvpd(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(blendvpd, 16)
 {
     blend(c, op, s, _mm_shuffle_epi32(_mm_srai_epi32(get_vector(c, 0), 31), 0xf5));
 }
 
-INLINE void do_ptest(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(ptest, 16)
 {
     union lanes d = {.v = get_vector(c, op->reg)}, t = {.v = s};
     bool zf = !(d.q[0] & t.q[0]) && !(d.q[1] & t.q[1]);
@@ -182,11 +181,6 @@ INLINE void do_ptest(struct soft *c, const struct soft_op *op, vec s)
 
     soft_set_arith(c, (zf ? EFLAGS_ZF : 0) | (cf ? EFLAGS_CF : 0));
 }
-
-FAMILY(pblendvb, 16)
-FAMILY(blendvps, 16)
-FAMILY(blendvpd, 16)
-FAMILY(ptest, 16)
 
 static void movntdqa(struct soft *c, const struct soft_op *op)
 {
@@ -197,7 +191,7 @@ static void movntdqa(struct soft *c, const struct soft_op *op)
 
 /* ---- by an immediate ---- */
 
-INLINE void do_palignr(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(palignr, 16)
 {
     typedef unsigned __int128 uint128;
     int n = (op->imm & 0xff) * 8;
@@ -225,27 +219,27 @@ INLINE void blend_lanes(struct soft *c, const struct soft_op *op, vec s, int osi
     blend(c, op, s, mask.v);
 }
 
-INLINE void do_pblendw(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(pblendw, 16)
 {
     blend_lanes(c, op, s, 1);
 }
 
-INLINE void do_blendps(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(blendps, 16)
 {
     blend_lanes(c, op, s, 2);
 }
 
-INLINE void do_blendpd(struct soft *c, const struct soft_op *op, vec s)
+VECTORS(blendpd, 16)
 {
     blend_lanes(c, op, s, 3);
 }
 
 /* Sums of the differences of four bytes of the source and each four of eleven
  * bytes of the destination. */
-INLINE void do_mpsadbw(struct soft *c, const struct soft_op *op, vec sv)
+VECTORS(mpsadbw, 16)
 {
-    union lanes d = {.v = get_vector(c, op->reg)}, s = {.v = sv}, r;
-    const uint8_t *a = d.ub + (op->imm & 4), *b = s.ub + 4 * (op->imm & 3);
+    union lanes d = {.v = get_vector(c, op->reg)}, t = {.v = s}, r;
+    const uint8_t *a = d.ub + (op->imm & 4), *b = t.ub + 4 * (op->imm & 3);
 
     for (int i = 0; i < 8; i++) {
         r.uw[i] = 0;
@@ -256,23 +250,16 @@ INLINE void do_mpsadbw(struct soft *c, const struct soft_op *op, vec sv)
 }
 
 /* Memory has just the one lane. */
-INLINE void do_insertps(struct soft *c, const struct soft_op *op, vec sv)
+VECTORS(insertps, 4)
 {
-    union lanes d = {.v = get_vector(c, op->reg)}, s = {.v = sv};
+    union lanes d = {.v = get_vector(c, op->reg)}, t = {.v = s};
 
-    d.d[op->imm >> 4 & 3] = s.d[op->mem ? 0 : op->imm >> 6 & 3];
+    d.d[op->imm >> 4 & 3] = t.d[op->mem ? 0 : op->imm >> 6 & 3];
     for (int i = 0; i < 4; i++)
         if (op->imm >> i & 1)
             d.d[i] = 0;
     set_vector(c, op->reg, d.v);
 }
-
-FAMILY(palignr, 16)
-FAMILY(pblendw, 16)
-FAMILY(blendps, 16)
-FAMILY(blendpd, 16)
-FAMILY(mpsadbw, 16)
-FAMILY(insertps, 4)
 
 /* A lane of 1 << osize bytes, to a general register (32 bits at least) or memory. */
 INLINE void extract(struct soft *c, const struct soft_op *op, int osize)
@@ -385,7 +372,7 @@ INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
         *mxcsr = flags;                                                                            \
         return d;                                                                                  \
     }                                                                                              \
-    INLINE void do_##name(struct soft *c, const struct soft_op *op, vec s)                         \
+    VECTORS(name, bytes)                                                                           \
     {                                                                                              \
         uint32_t *mxcsr = (uint32_t *)c->scratch;                                                  \
         vec d = get_vector(c, op->reg);                                                            \
@@ -401,8 +388,7 @@ INLINE uint32_t round_mxcsr(const struct soft *c, const struct soft_op *op)
             *mxcsr &= MXCSR_IE;                                                                    \
         soft_float_flags(c, op, mxcsr[0] & MXCSR_FLAGS);                                           \
         set_vector(c, op->reg, d);                                                                 \
-    }                                                                                              \
-    FAMILY(name, bytes)
+    }
 
 ROUND(roundps, 16, 4, 2)
 ROUND(roundpd, 16, 2, 3)
@@ -456,32 +442,32 @@ static void dppd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes) {encoding, #name " Vx,Wx", .family = &name},
+#define ROW(name, encoding, bytes) {encoding, #name " Vx,Wx", .forms = ALL_SIZES(name)},
 
 const struct soft_row soft_sse4_rows[] = {
     NEW(ROW)
-    {"66 0f 38 10", "pblendvb Vx,Wx", .family = &pblendvb},
-    {"66 0f 38 14", "blendvps Vps,Wps", .family = &blendvps},
-    {"66 0f 38 15", "blendvpd Vpd,Wpd", .family = &blendvpd},
-    {"66 0f 38 17", "ptest Vx,Wx", .family = &ptest},
+    {"66 0f 38 10", "pblendvb Vx,Wx", .forms = ALL_SIZES(pblendvb)},
+    {"66 0f 38 14", "blendvps Vps,Wps", .forms = ALL_SIZES(blendvps)},
+    {"66 0f 38 15", "blendvpd Vpd,Wpd", .forms = ALL_SIZES(blendvpd)},
+    {"66 0f 38 17", "ptest Vx,Wx", .forms = ALL_SIZES(ptest)},
     {"66 0f 38 2a mem", "movntdqa Vx,Mx", .run = movntdqa},
-    {"66 0f 3a 08", "roundps Vps,Wps,Ib", .family = &roundps},
-    {"66 0f 3a 09", "roundpd Vpd,Wpd,Ib", .family = &roundpd},
-    {"66 0f 3a 0a", "roundss Vss,Wss,Ib", .family = &roundss},
-    {"66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", .family = &roundsd},
-    {"66 0f 3a 0c", "blendps Vps,Wps,Ib", .family = &blendps},
-    {"66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", .family = &blendpd},
-    {"66 0f 3a 0e", "pblendw Vx,Wx,Ib", .family = &pblendw},
-    {"66 0f 3a 0f", "palignr Vx,Wx,Ib", .family = &palignr},
+    {"66 0f 3a 08", "roundps Vps,Wps,Ib", .forms = ALL_SIZES(roundps)},
+    {"66 0f 3a 09", "roundpd Vpd,Wpd,Ib", .forms = ALL_SIZES(roundpd)},
+    {"66 0f 3a 0a", "roundss Vss,Wss,Ib", .forms = ALL_SIZES(roundss)},
+    {"66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", .forms = ALL_SIZES(roundsd)},
+    {"66 0f 3a 0c", "blendps Vps,Wps,Ib", .forms = ALL_SIZES(blendps)},
+    {"66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", .forms = ALL_SIZES(blendpd)},
+    {"66 0f 3a 0e", "pblendw Vx,Wx,Ib", .forms = ALL_SIZES(pblendw)},
+    {"66 0f 3a 0f", "palignr Vx,Wx,Ib", .forms = ALL_SIZES(palignr)},
     {"66 0f 3a 14", "pextrb Ed,Vdq,Ib", .run = pextrb},
     {"66 0f 3a 15", "pextrw Ed,Vdq,Ib", .run = pextrw},
     {"66 0f 3a 16", "pextrd Ey,Vdq,Ib", .run = pextrd},
     {"66 0f 3a 17", "extractps Ed,Vdq,Ib", .run = pextrd},
     {"66 0f 3a 20", "pinsrb Vdq,Ed,Ib", .run = pinsrb},
-    {"66 0f 3a 21", "insertps Vdq,Wd,Ib", .family = &insertps},
+    {"66 0f 3a 21", "insertps Vdq,Wd,Ib", .forms = ALL_SIZES(insertps)},
     {"66 0f 3a 22", "pinsrd Vdq,Ey,Ib", .run = pinsrd},
     {"66 0f 3a 40", "dpps Vps,Wps,Ib", .run = dpps},
     {"66 0f 3a 41", "dppd Vpd,Wpd,Ib", .run = dppd},
-    {"66 0f 3a 42", "mpsadbw Vx,Wx,Ib", .family = &mpsadbw},
+    {"66 0f 3a 42", "mpsadbw Vx,Wx,Ib", .forms = ALL_SIZES(mpsadbw)},
     {0}
 };

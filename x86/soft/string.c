@@ -8,12 +8,14 @@
  *
  * REP MOVS and REP STOS upwards do as much at a time as lies in one page on both sides.
  *
+ * Those without ports are put together in string-sized.h.
+ *
  * After: Intel SDM vol. 2B, "REP/REPE/REPZ/REPNE/REPNZ" and the instructions' own pages; vol. 1,
  * "String Instructions"; vol. 3B, "Instruction-Breakpoint Exception Condition" for RF.
  *
  * Left out: the order of stores that fast-string operation leaves undefined needs nothing here.
  */
-#include "x86/soft/block.h"
+#include "x86/soft/family.h"
 
 enum {
     BATCH = 4096, /* elements between two looks at who wants something */
@@ -250,32 +252,6 @@ INLINE bool repeat(struct soft *c, const struct soft_op *op, int osize, string_p
 
 /* ---- handlers ---- */
 
-/* An instruction in its four sizes; some is NULL where it goes one by one. */
-#define STRING(name, osize, some)                                                                  \
-    static __attribute__((noinline)) bool repeat_##name##osize(struct soft *c,                     \
-                                                               const struct soft_op *op)           \
-    {                                                                                              \
-        return repeat(c, op, osize, some, name##_one);                                             \
-    }                                                                                              \
-    static void name##osize(struct soft *c, const struct soft_op *op)                              \
-    {                                                                                              \
-        if (!is_repeated(op))                                                                      \
-            name##_one(c, op, osize);                                                              \
-        else if (!repeat_##name##osize(c, op))                                                     \
-            return;                                                                                \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-#define STRINGS(name, some)                                                                        \
-    STRING(name, 0, some)                                                                          \
-    STRING(name, 1, some)                                                                          \
-    STRING(name, 2, some)                                                                          \
-    STRING(name, 3, some)                                                                          \
-    static const struct soft_family name = {.reg = {name##0, name##1, name##2, name##3}};
-
-STRINGS(movs, movs_piece)
-STRINGS(stos, stos_piece)
-STRINGS(lods, NULL)
-
 /* With ports: after each access to a chip somebody may want something, the chip's interrupt above
  * all. So they end their line, and a repeated one looks after each element. */
 INLINE void with_ports(struct soft *c, const struct soft_op *op, string_one *one)
@@ -307,90 +283,23 @@ static void outs(struct soft *c, const struct soft_op *op)
     with_ports(c, op, outs_one);
 }
 
-/* The flags of a - b. */
-INLINE uint16_t compare(int osize, uint64_t a, uint64_t b)
-{
-    uint16_t flags;
-
-#define COMPARE(size)                                                                              \
-    asm("cmp %" size "1, %" size "2\n\tlahf\n\tseto al" : "=&a"(flags) : "q"(a), "q"(b) : "cc")
-    if (osize == 0)
-        COMPARE("b");
-    else if (osize == 1)
-        COMPARE("w");
-    else if (osize == 2)
-        COMPARE("k");
-    else
-        COMPARE("q");
-#undef COMPARE
-    return flags;
-}
-
-/*
- * SCAS and CMPS, which end with the first element that is equal, or not equal. The flags are those
- * of the last comparison; when a fault ends it they are what they were.
- */
-INLINE bool compare_strings(struct soft *c, const struct soft_op *op, int osize, bool scas)
-{
-    bool repeated = is_repeated(op), while_equal = op->prefix & SOFT_REP, ended;
-    uint64_t count = repeated ? repetitions(c, op) : 1, a, b;
-    int64_t left = batch(c);
-
-    if (!count)
-        return true;
-    do {
-        a = scas ? soft_reg(c, osize, RAX) : load_source(c, op, osize);
-        b = soft_load_at(c, op, ES, target(c, op, osize, ACCESS_READ), osize);
-        if (!scas)
-            advance(c, op, osize, RSI);
-        advance(c, op, osize, RDI);
-        count--;
-        if (repeated)
-            soft_set_reg(c, op->asize, RCX, count);
-        ended = !count || (a == b) != while_equal;
-        if (!ended && --left <= 0) {
-            if (stopping(c))
-                break;
-            left = batch(c);
-        }
-    } while (!ended);
-    c->arith = compare(osize, a, b);
-    if (!ended)
-        leave_between(c, op);
-    return ended;
-}
-
-#define COMPARISON(name, osize)                                                                    \
-    static void name##osize(struct soft *c, const struct soft_op *op)                              \
-    {                                                                                              \
-        if (!compare_strings(c, op, osize, !strcmp(#name, "scas")))                                \
-            return;                                                                                \
-        SOFT_NEXT(c, op);                                                                          \
-    }
-#define COMPARISONS(name)                                                                          \
-    COMPARISON(name, 0)                                                                            \
-    COMPARISON(name, 1)                                                                            \
-    COMPARISON(name, 2)                                                                            \
-    COMPARISON(name, 3)                                                                            \
-    static const struct soft_family name = {.reg = {name##0, name##1, name##2, name##3}};
-
-COMPARISONS(scas)
-COMPARISONS(cmps)
+#define TEMPLATE "x86/soft/string-sized.h"
+#include "x86/soft/sizes.h"
 
 const struct soft_row soft_string_rows[] = {
     {"6c", "ins Yb,dx", .run = ins, .attributes = ROW_END},
     {"6d", "ins Yz,dx", .run = ins, .attributes = ROW_END},
     {"6e", "outs dx,Xb", .run = outs, .attributes = ROW_END},
     {"6f", "outs dx,Xz", .run = outs, .attributes = ROW_END},
-    {"a4", "movs Yb,Xb", .family = &movs},
-    {"a5", "movs Yv,Xv", .family = &movs},
-    {"a6", "cmps Xb,Yb", .family = &cmps},
-    {"a7", "cmps Xv,Yv", .family = &cmps},
-    {"aa", "stos Yb,al", .family = &stos},
-    {"ab", "stos Yv,rax", .family = &stos},
-    {"ac", "lods al,Xb", .family = &lods},
-    {"ad", "lods rax,Xv", .family = &lods},
-    {"ae", "scas al,Yb", .family = &scas},
-    {"af", "scas rax,Yv", .family = &scas},
+    {"a4", "movs Yb,Xb", .forms = SIZES(movs)},
+    {"a5", "movs Yv,Xv", .forms = SIZES(movs)},
+    {"a6", "cmps Xb,Yb", .forms = SIZES(cmps)},
+    {"a7", "cmps Xv,Yv", .forms = SIZES(cmps)},
+    {"aa", "stos Yb,al", .forms = SIZES(stos)},
+    {"ab", "stos Yv,rax", .forms = SIZES(stos)},
+    {"ac", "lods al,Xb", .forms = SIZES(lods)},
+    {"ad", "lods rax,Xv", .forms = SIZES(lods)},
+    {"ae", "scas al,Yb", .forms = SIZES(scas)},
+    {"af", "scas rax,Yv", .forms = SIZES(scas)},
     {0},
 };
