@@ -38,13 +38,7 @@ static const char synopsis[] = "minivm run [OPTION]... KERNEL [-- COMMAND [ARG].
                                "\n"
                                "Boots a guest with its console, COM1, on stdin and stdout.\n";
 
-static const char run_end[] =
-    "\n"
-    "Long options also take --opt=VALUE.\n"
-    "\n"
-    "On a terminal: Ctrl-A x quits, Ctrl-A d says where the guest is, Ctrl-A b sends\n"
-    "a break, Ctrl-A n types to the next of several guests, Ctrl-A u and v scroll in\n"
-    "--split, Ctrl-A h helps, Ctrl-A Ctrl-A sends Ctrl-A.\n"
+static const char run_status[] =
     "\n"
     "Exit status: the guest's own, when it gave one (its shell's or COMMAND's; of\n"
     "several guests the first that is not 0); else\n"
@@ -112,7 +106,9 @@ static void help_run(void)
             printf("\n%s:\n", option_table[i].group);
         print_option(&option_table[i]);
     }
-    fputs(run_end, stdout);
+    puts("\nLong options also take --opt=VALUE.\n\nOn a terminal, after Ctrl-A:");
+    print_keys(stdout, "  %-6s  %s\n", true, true);
+    fputs(run_status, stdout);
 }
 
 /* What `minivm help` can be asked for; those with dashes are for other programs to read. */
@@ -125,6 +121,7 @@ static const struct {
     {"--zsh", print_zsh_completion},
     {"--options", print_option_list},
     {"--foreign", print_foreign_table},
+    {"--keys", print_key_list},
 };
 
 int cmd_help(int argc, char **argv)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 struct options;
 
@@ -72,6 +73,11 @@ void print_bash_completion(void);
 void print_zsh_completion(void);
 void print_option_list(void);
 void print_foreign_table(void);
+void print_key_list(void);
+
+/* The keys after Ctrl-A, each by the format line, of which the two strings are its name and what it
+ * does: all, or without those for several guests and those of --split. */
+void print_keys(FILE *f, const char *line, bool several, bool split);
 
 /* Is there such a file? The name of a program may lack its .bin. */
 bool is_program(const char *name);

@@ -117,15 +117,6 @@ bool outlet_key(struct outlet *u, int key)
     return true;
 }
 
-const char *outlet_help(const struct outlet *u)
-{
-    if (u->split)
-        return "Ctrl-A n  type to the next guest\n"
-               "Ctrl-A u  look back\n"
-               "Ctrl-A v  look forward\n";
-    return u->guests > 1 ? "Ctrl-A n  type to the next guest\n" : "";
-}
-
 void outlet_say(struct outlet *u, const char *text)
 {
     if (u->split) {

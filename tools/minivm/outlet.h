@@ -46,9 +46,6 @@ void outlet_ended(void *u, struct vcpu *v);
 /* The keys after Ctrl-A that it knows itself; false for others. Machine locked, main thread. */
 bool outlet_key(struct outlet *u, int key);
 
-/* Those keys, a line each for the help; "" when there are none. */
-const char *outlet_help(const struct outlet *u);
-
 /* Tell the user something, lines of text, wherever that can be read now. As outlet_key(). */
 void outlet_say(struct outlet *u, const char *text);
 

@@ -186,6 +186,11 @@ void print_option_list(void)
     }
 }
 
+void print_key_list(void)
+{
+    print_keys(stdout, "- `Ctrl-A %s`: %s\n", true, true);
+}
+
 /* A list of options as a cell of a table. */
 static void print_cell(const char *list)
 {

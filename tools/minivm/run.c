@@ -8,6 +8,7 @@
 #include "tools/minivm/debugcon.h"
 #include "tools/minivm/load.h"
 #include "tools/minivm/minivm.h"
+#include "tools/minivm/option.h"
 #include "tools/minivm/outlet.h"
 #include "tools/minivm/report.h"
 #include "tools/minivm/symbols.h"
@@ -93,17 +94,17 @@ static void looked_last(struct still *s)
 
 static void say_help(struct run *r)
 {
-    char text[512];
+    const struct outlet *u = &r->outlet;
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
 
-    snprintf(text, sizeof(text),
-             "\nCtrl-A x  quit\n"
-             "%s"
-             "Ctrl-A d  where is the guest?\n"
-             "Ctrl-A b  send a break\n"
-             "Ctrl-A h  this help\n"
-             "Ctrl-A Ctrl-A  send Ctrl-A\n",
-             outlet_help(&r->outlet));
+    assert(f);
+    fputc('\n', f);
+    print_keys(f, "Ctrl-A %s  %s\n", u->guests > 1, u->split);
+    fclose(f);
     outlet_say(&r->outlet, text);
+    free(text);
 }
 
 /* With the instruction clock all input of a pipe is read before the guest begins. */
