@@ -14,6 +14,10 @@ check_equal "the README's links and paths are there" \
     "$(grep -oE '(\]\(|`|\./)?(tools|guest|os-1k)/[a-zA-Z0-9/._-]+[a-zA-Z0-9]' README.md |
         sed 's/^[^a-z]*//; s/^\.\///' | sort -u | grep -v mine |
         while read -r path; do [ -e "$path" ] || [ -e "$path.S" ] || echo "$path"; done)" ""
+sed -n '/^## How it is built/,/^## /p' tools/manual.md >"$TMP/built"
+check_equal "the manual's picture has every file" \
+    "$(ls hw/*.c x86/*.c boot/*.c tools/minivm/*.c | sed 's/.*\///; s/\.c$//' | grep -vx main |
+        while read -r name; do grep -q -w -e "$name" "$TMP/built" || echo "$name"; done)" ""
 if command -v man >/dev/null && command -v groff >/dev/null; then
     check_equal "the manual page has no errors" \
         "$(man --warnings=all -l build/minivm.1 2>&1 >/dev/null)" ""
