@@ -31,3 +31,5 @@ check "make install" make -s install DESTDIR="$TMP/root" PREFIX=/usr
 check_equal "what it installs" "$(cd "$TMP/root/usr" && find . -type f | sort | tr '\n' ' ')" \
     "./bin/minivm ./share/bash-completion/completions/minivm ./share/man/man1/minivm.1 \
 ./share/minivm/initramfs.cpio ./share/zsh/site-functions/_minivm "
+check_equal "the helps fit into 80 columns" \
+    "$( (./minivm help && ./minivm help run) | awk 'length > 80')" ""

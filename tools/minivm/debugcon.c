@@ -20,7 +20,7 @@ void debugcon_open(struct debugcon *d, const char *file)
     d->name = file;
     d->fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDERR_FILENO;
     if (d->fd < 0)
-        die("%s: %m", file);
+        die("--debugcon=%s: %m", file);
 }
 
 /* Write what can be written within timeout_ms each. */
