@@ -178,9 +178,9 @@ MMX(packssdw, low(_mm_packs_epi32(both(a, b), both(a, b))))
 MMX(packuswb, low(_mm_packus_epi16(both(a, b), both(a, b))))
 
 /* Shifts: by Q, and of N by an immediate. */
-#define MMX_SHIFT(name, intrinsic)                                                                 \
+#define MMX_SHIFT(name, name_i, intrinsic)                                                         \
     MMX_SSE2(name, intrinsic)                                                                      \
-    static void name##_i(struct soft *c, const struct soft_op *op)                                 \
+    static void name_i(struct soft *c, const struct soft_op *op)                                   \
     {                                                                                              \
         await(c, op);                                                                              \
         enter(c);                                                                                  \
@@ -188,14 +188,14 @@ MMX(packuswb, low(_mm_packus_epi16(both(a, b), both(a, b))))
         SOFT_NEXT(c, op);                                                                          \
     }
 
-MMX_SHIFT(psrlw, _mm_srl_epi16)
-MMX_SHIFT(psrld, _mm_srl_epi32)
-MMX_SHIFT(psrlq, _mm_srl_epi64)
-MMX_SHIFT(psraw, _mm_sra_epi16)
-MMX_SHIFT(psrad, _mm_sra_epi32)
-MMX_SHIFT(psllw, _mm_sll_epi16)
-MMX_SHIFT(pslld, _mm_sll_epi32)
-MMX_SHIFT(psllq, _mm_sll_epi64)
+MMX_SHIFT(psrlw, psrlw_i, _mm_srl_epi16)
+MMX_SHIFT(psrld, psrld_i, _mm_srl_epi32)
+MMX_SHIFT(psrlq, psrlq_i, _mm_srl_epi64)
+MMX_SHIFT(psraw, psraw_i, _mm_sra_epi16)
+MMX_SHIFT(psrad, psrad_i, _mm_sra_epi32)
+MMX_SHIFT(psllw, psllw_i, _mm_sll_epi16)
+MMX_SHIFT(pslld, pslld_i, _mm_sll_epi32)
+MMX_SHIFT(psllq, psllq_i, _mm_sll_epi64)
 
 /* The i-th element of a. */
 INLINE uint8_t byte(uint64_t a, int i)
@@ -513,10 +513,6 @@ TO_MMX(cvttpd2pi, load128, doubles_to_dwords_cut)
     {                                                                                              \
         "np 0f " opcode, #name " Pq,Qd", .run = name                                               \
     }
-#define SHIFT(opcode, name)                                                                        \
-    {                                                                                              \
-        "np 0f " opcode, #name " Nq,Ib", .run = name##_i                                           \
-    }
 
 /* clang-format off */
 const struct soft_row soft_mmx_rows[] = {
@@ -536,9 +532,14 @@ const struct soft_row soft_mmx_rows[] = {
     {"np 0f 6e", "movd Pd,Ey", .run = movd_load},
     {"np 0f 6f", "movq Pq,Qq", .run = movq_load},
     {"np 0f 70", "pshufw Pq,Qq,Ib", .run = pshufw},
-    SHIFT("71 /2", psrlw), SHIFT("71 /4", psraw), SHIFT("71 /6", psllw),
-    SHIFT("72 /2", psrld), SHIFT("72 /4", psrad), SHIFT("72 /6", pslld),
-    SHIFT("73 /2", psrlq), SHIFT("73 /6", psllq),
+    {"np 0f 71 /2", "psrlw Nq,Ib", .run = psrlw_i},
+    {"np 0f 71 /4", "psraw Nq,Ib", .run = psraw_i},
+    {"np 0f 71 /6", "psllw Nq,Ib", .run = psllw_i},
+    {"np 0f 72 /2", "psrld Nq,Ib", .run = psrld_i},
+    {"np 0f 72 /4", "psrad Nq,Ib", .run = psrad_i},
+    {"np 0f 72 /6", "pslld Nq,Ib", .run = pslld_i},
+    {"np 0f 73 /2", "psrlq Nq,Ib", .run = psrlq_i},
+    {"np 0f 73 /6", "psllq Nq,Ib", .run = psllq_i},
     PQ("74", pcmpeqb), PQ("75", pcmpeqw), PQ("76", pcmpeqd),
     {"np 0f 77", "emms", .run = emms},
     {"np 0f 7e", "movd Ey,Pd", .run = movd_store},

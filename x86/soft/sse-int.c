@@ -74,26 +74,26 @@ INTEGER(DEFINE)
 
 /* ---- shifts by an immediate ---- */
 
-#define SHIFT(name)                                                                                \
-    static void name##_imm(struct soft *c, const struct soft_op *op)                               \
+#define SHIFT(name, insn)                                                                          \
+    static void name(struct soft *c, const struct soft_op *op)                                     \
     {                                                                                              \
         vec d, count = _mm_cvtsi32_si128(op->imm & 0xff);                                          \
                                                                                                    \
         sse(c, op);                                                                                \
         d = get_vector(c, op->rm);                                                                 \
-        asm(#name " %0, %1" : "+x"(d) : "x"(count));                                               \
+        asm(#insn " %0, %1" : "+x"(d) : "x"(count));                                               \
         set_vector(c, op->rm, d);                                                                  \
         SOFT_NEXT(c, op);                                                                          \
     }
 
-SHIFT(psrlw)
-SHIFT(psraw)
-SHIFT(psllw)
-SHIFT(psrld)
-SHIFT(psrad)
-SHIFT(pslld)
-SHIFT(psrlq)
-SHIFT(psllq)
+SHIFT(psrlw_imm, psrlw)
+SHIFT(psraw_imm, psraw)
+SHIFT(psllw_imm, psllw)
+SHIFT(psrld_imm, psrld)
+SHIFT(psrad_imm, psrad)
+SHIFT(pslld_imm, pslld)
+SHIFT(psrlq_imm, psrlq)
+SHIFT(psllq_imm, psllq)
 
 typedef unsigned __int128 __attribute__((may_alias)) uint128;
 

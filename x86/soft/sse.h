@@ -2,9 +2,10 @@
 /*
  * What the handlers of SSE instructions are made of.
  *
- * An instruction is what the host's own instruction makes of two vectors: the destination's
- * register and the source, which is a register or memory. Its name is a family of handlers: one for
- * a register, one for memory that is quick to reach, one for any memory.
+ * Most instructions make one vector of two: of the destination's register and of the source, which
+ * is a register or memory. What such an instruction does is the body behind VECTORS(), which makes
+ * its handlers: one for a register, one for memory that is quick to reach, one for any memory. The
+ * host's own instruction computes wherever there is one.
  */
 #ifndef X86_SOFT_SSE_H
 #define X86_SOFT_SSE_H
