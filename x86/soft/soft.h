@@ -2,6 +2,8 @@
 /*
  * Engine 2: an x86-64 processor made of C. Its state, and what its files share.
  *
+ * The files:
+ *
  *     decode      bytes to operations, by the tables of opcodes that each file of handlers has
  *     disasm      bytes to text, by the same
  *     block       straight lines of operations, decoded once; the run loop
@@ -20,10 +22,37 @@
  *     xsave       all of these registers as memory
  *     engine      what stands behind x86/vcpu.h
  *
- * All of it belongs to the vCPU's own thread but what says "any thread".
+ * Words, in the order in which one instruction meets what they mean:
  *
- * An instruction is precise: it changes nothing before its last access that may fault. A fault
- * leaves by soft_raise(), which does not return; the run loop delivers it.
+ *     row        The bytes of an instruction are found in the tables of opcodes, each row of
+ *                which is an instruction in the manual's notation. What they mean depends on the
+ *                mode: 16, 32 or 64 bits, and a few things more, which soft.mode keeps as one
+ *                number.
+ *     operation  The decoded instruction, struct soft_op: registers, address, immediate, the
+ *                number of its row, and its handler, the function that executes it.
+ *     kind       How an address in memory becomes a linear one. FLAT64 and FLAT32 need no look at
+ *                the segment, and are right for most code; ANYHOW is right for all.
+ *     forms      The handlers of one operation with operands of one size: for a register, and for
+ *                memory of each kind. The decoder chooses once, so that handlers need not ask.
+ *     line       The operations of a piece of code up to a jump that is always taken, or to the
+ *                end of its page. Each handler goes on to the next by a jump of its own. A line
+ *                is kept until its code is written to; near jumps have links to the lines that
+ *                they lead to.
+ *     TLB        Where a page of RAM is on the host. There is a TLB for each view of the page
+ *                tables, as it depends on the privilege level and on SMAP who may access a page;
+ *                soft.tlb is the one in use. What it does not know goes the slow way: page walks,
+ *                operands across two pages, chips, pages that have code.
+ *     flags      The host's own instruction computes a result and the flags with it, which stand
+ *                in soft.arith.
+ *     fault      soft_raise() leaves the handler by longjmp(). soft.op says which operation that
+ *                was, by which RIP and the count of instructions are put right: within a line
+ *                they are not. An instruction is precise: it changes nothing before its last
+ *                access that may fault. Then the run loop delivers the exception.
+ *     request    What other threads want: an interrupt, a stop, that code is forgotten. They set
+ *                a bit in soft.request, and soft.stop_at so that no further line begins. Between
+ *                lines the run loop looks at requests.
+ *
+ * All of it belongs to the vCPU's own thread but what says "any thread".
  */
 #ifndef X86_SOFT_SOFT_H
 #define X86_SOFT_SOFT_H
@@ -210,7 +239,7 @@ struct soft {
     uint32_t request; /* any thread, atomic: why */
     uint8_t startup;
 
-    const struct soft_op *op; /* whoever may raise, sets it first */
+    const struct soft_op *op; /* set this before calling anything that may raise */
     struct soft_block *block; /* whose line is being run */
     struct soft_tlb *tlb;     /* the one for what runs now */
     struct soft_window window[SEGMENTS];
