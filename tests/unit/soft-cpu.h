@@ -63,6 +63,7 @@ __attribute__((unused)) static void cpu_start(enum cpu_mode mode)
     cpu_machine = calloc(1, sizeof(*cpu_machine));
     test_console_init(&console);
     machine_build(cpu_machine, &config, (struct console *[]){&console.console});
+    machine_release(cpu_machine); /* the test is what runs it */
     c = cpu_machine->vcpu[0].engine;
     if (mode == CPU_REAL16) {
         cpu_real_mode(&s, CPU_CODE);
