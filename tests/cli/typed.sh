@@ -15,8 +15,10 @@ rnu => unknown command rnu; did you mean: minivm run
 inspekt FILE => unknown command inspekt; did you mean: minivm inspect
 run --append x => --append: here it is -p, --cmdline STRING
 run -append x => -append: here it is -p, --cmdline STRING
-run -kernel $kernel => -kernel: write it with two dashes, --kernel
-run -no-reboot x => -no-reboot: write it with two dashes, --no-reboot
+run -kernel $kernel => -kernel: here it is KERNEL, or -k, --kernel FILE
+run -no-reboot x => -no-reboot: here it is --no-reboot
+run -stat x => -stat: write it with two dashes, --stat
+run -boot d => -boot: no firmware: kernels are entered directly
 run --linux=$kernel => --linux: here it is KERNEL, or -k, --kernel FILE
 run --paging os-1k/kernel.bin => --paging: here it is --pmode FILE
 run --long-mode guest/hello64 => --long-mode: here it is --long FILE

@@ -42,7 +42,7 @@ const struct foreign foreign_table[] = {
      "no disks yet; put files into the initramfs with `tools/mkinitramfs -o OUT FILE...`"},
     {"-nic, -netdev", "-n, --network", "-n, --network", "-net --tap --net --virtio-net",
      "no network yet"},
-    {"-bios, -pflash", "-f, --firmware", NULL, "-F --flash --firmware",
+    {"-bios, -pflash", "-f, --firmware", NULL, "-boot -F --flash --firmware",
      "no firmware: kernels are entered directly"},
     {"-loadvm, -incoming", NULL, NULL, "-snapshot --save --restore --snapshot", "no snapshots yet"},
 

@@ -57,8 +57,6 @@ static _Noreturn void die_unknown(const char *said)
     const struct foreign *f = foreign_option(said);
     const struct option *near = option_near(name, strlen(name));
 
-    if (option_named(name, strlen(name)))
-        die("%s: write it with two dashes, --%s", said, name);
     if (f) {
         char here[256];
         size_t n = 0;
@@ -69,6 +67,8 @@ static _Noreturn void die_unknown(const char *said)
         here[n] = 0;
         die("%s: %s%s", said, *f->here == '`' ? "here it is " : "", here);
     }
+    if (option_named(name, strlen(name)))
+        die("%s: write it with two dashes, --%s", said, name);
     if (near)
         die("unknown option %s; did you mean --%s?", said, near->name);
     die("unknown option %s; 'minivm help run' lists them", said);
