@@ -2,23 +2,23 @@
 /*
  * The one way to fail while a machine is being built.
  */
+#define _GNU_SOURCE
 #include "hw/die.h"
+#include "hw/text.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 void die(const char *fmt, ...)
 {
-    int error = errno;
+    char *text;
     va_list ap;
 
-    fputs("minivm: ", stderr);
     va_start(ap, fmt);
-    errno = error;
-    vfprintf(stderr, fmt, ap);
+    if (vasprintf(&text, fmt, ap) < 0)
+        abort();
     va_end(ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "minivm: %s\n", text_make_plain(text));
     exit(EXIT_USAGE);
 }

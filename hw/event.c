@@ -16,8 +16,7 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 16,
-    STACK = 256 * 1024,
+    STACK = 256 * 1024
 };
 
 static void woken(struct watch *w)
@@ -75,6 +74,11 @@ void event_remove(struct event_loop *l, struct watch *w)
     if (!*p)
         return;
     *p = w->next;
+    if (l->next == w)
+        l->next = w->next;
+    for (int i = 0; i < EVENT_BATCH; i++)
+        if (l->due[i] == w)
+            l->due[i] = NULL;
     w->on = false;
     if (!w->always)
         epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
@@ -100,8 +104,8 @@ static bool serve_always(struct event_loop *l)
 {
     bool served = false;
 
-    for (struct watch *w = l->watches, *next; w; w = next) {
-        next = w->next;
+    for (struct watch *w = l->watches; w; w = l->next) {
+        l->next = w->next;
         if (w->always && w->on) {
             w->ready(w);
             served = true;
@@ -110,24 +114,32 @@ static bool serve_always(struct event_loop *l)
     return served;
 }
 
+static void serve(struct event_loop *l, const struct epoll_event *e, int n)
+{
+    for (int i = 0; i < n; i++)
+        l->due[i] = e[i].data.ptr;
+    for (int i = 0; i < n; i++) {
+        struct watch *w = l->due[i];
+
+        l->due[i] = NULL;
+        if (w && w->on)
+            w->ready(w);
+    }
+}
+
 void event_run(struct event_loop *l)
 {
-    struct epoll_event e[BATCH];
+    struct epoll_event e[EVENT_BATCH];
     bool busy = true; /* to begin with, as there may be watches that are always ready */
 
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
-        int n = epoll_wait(l->epoll, e, BATCH, busy ? 0 : -1);
+        int n = epoll_wait(l->epoll, e, EVENT_BATCH, busy ? 0 : -1);
 
         /* Who stopped us may not have left the lock, and never will. */
         if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE))
             continue;
         pthread_mutex_lock(l->lock);
-        for (int i = 0; i < n; i++) {
-            struct watch *w = e[i].data.ptr;
-
-            if (w->on)
-                w->ready(w);
-        }
+        serve(l, e, n);
         busy = serve_always(l);
         pthread_mutex_unlock(l->lock);
     }

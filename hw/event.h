@@ -17,6 +17,10 @@ struct watch {
     struct watch *next;
 };
 
+enum {
+    EVENT_BATCH = 16 /* watches served at a time */
+};
+
 struct event_loop {
     int epoll;
     int wake; /* an eventfd that ends a wait */
@@ -24,6 +28,8 @@ struct event_loop {
     bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
     struct watch *watches;
+    struct watch *due[EVENT_BATCH]; /* ready, and not served yet; NULL for one taken back */
+    struct watch *next;             /* the one that is looked at next */
 };
 
 /* Make a loop whose callbacks run with lock held. Dies when the host is out of descriptors. */
@@ -32,8 +38,8 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock);
 /* Give its descriptors back. */
 void event_free(struct event_loop *l);
 
-/* Watch w->fd for input, until event_remove(). Lock held, or the loop not running. Dies when it
- * cannot be watched. */
+/* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
+ * as in a callback, or the loop not running. event_add() dies when it cannot be watched. */
 void event_add(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 

@@ -210,6 +210,72 @@ static void test_remove_other(void)
     teardown();
 }
 
+/* A watch whose memory goes when it is taken back. */
+struct guest {
+    struct watch w;
+    struct guest **victim; /* to be taken back in its callback, too */
+    int *calls;
+};
+
+static void take_back(struct guest **g)
+{
+    event_remove(&loop, &(*g)->w);
+    close((*g)->w.fd);
+    memset(*g, 0xa5, sizeof(**g));
+    free(*g);
+    *g = NULL;
+}
+
+static void end_both(struct watch *w)
+{
+    struct guest *g = container_of(w, struct guest, w), **victim = g->victim;
+
+    (*g->calls)++;
+    if (*victim)
+        take_back(victim);
+}
+
+/* Where one callback takes back another's watch, or its own, and frees it, nobody looks at it any
+ * more. */
+static void test_take_back(int fd)
+{
+    for (int own = 0; own < 2; own++) {
+        struct guest *g[2];
+        int calls = 0;
+
+        setup();
+        for (int i = 0; i < 2; i++) {
+            g[i] = calloc(1, sizeof(*g[i]));
+            *g[i] = (struct guest){{.fd = dup(fd), .ready = end_both}, &g[own ? i : !i], &calls};
+        }
+        for (int i = 0; i < 2; i++)
+            event_add(&loop, &g[i]->w);
+        spin();
+        CHECK(calls >= 1);
+        if (own)
+            CHECK_EQ(calls, 2);
+        for (int i = 0; i < 2; i++)
+            if (g[i])
+                take_back(&g[i]);
+        teardown();
+    }
+    close(fd);
+}
+
+static void test_take_back_ready(void)
+{
+    int p[2] = {-1, -1};
+
+    CHECK(!pipe2(p, O_CLOEXEC));
+    close(p[1]);
+    test_take_back(p[0]);
+}
+
+static void test_take_back_always(void)
+{
+    test_take_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
 static void test_enable(void)
 {
     struct epoll_event e[4];
@@ -386,6 +452,8 @@ int main(void)
         {test_always_and_pipe, "what is always ready starves nobody"},
         {test_remove, "removed watches are left alone"},
         {test_remove_other, "a callback may remove a watch that is ready"},
+        {test_take_back_ready, "a watch taken back in a callback is not looked at again"},
+        {test_take_back_always, "nor is one that is always ready"},
         {test_enable, "disabled watches wait, and cost nothing"},
         {test_hang_up, "the end of input is told"},
         {test_stop, "another thread stops the loop"},

@@ -8,32 +8,28 @@
 #ifndef TOOLS_MINIVM_DEBUGCON_H
 #define TOOLS_MINIVM_DEBUGCON_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tools/minivm/ending.h"
+#include "tools/minivm/writer.h"
 
 enum {
     DEBUGCON_KEPT = 256 * 1024
 };
 
 struct debugcon {
-    const char *name; /* of the file; NULL for stderr */
-    int fd;
-    int error; /* errno of a write that failed */
-    uint64_t lost;
-    size_t n;
-    char kept[DEBUGCON_KEPT];
+    const char *name;   /* of the file; NULL for stderr */
+    struct writer file; /* where there is one */
+    struct writer *to;
 };
 
-/* Open it: file is a file's name, which is made or overwritten, or NULL for stderr. Dies when that
- * cannot be. */
-void debugcon_open(struct debugcon *d, const char *file);
+/* Open it: file is a file's name, which is made or overwritten, or NULL for stderr, which err
+ * writes. Dies when that cannot be. */
+void debugcon_open(struct debugcon *d, const char *file, struct writer *err);
 
-/* A byte. For config.debug; machine locked. */
+/* A byte. For config.debug; any lock. */
 void debugcon_put(void *debugcon, uint8_t byte);
 
-/* The guests have ended: write the rest, for at most timeout_ms without progress. Says on stderr
- * what could not be written; returns false when that is an error of the file. */
-bool debugcon_finish(struct debugcon *d, int timeout_ms);
+/* The guests have ended: write the rest to the file, with patience until the deadline. What could
+ * not be written is added to the ending. */
+void debugcon_finish(struct debugcon *d, uint64_t deadline, struct ending *e);
 
 #endif

@@ -9,6 +9,7 @@
 #include "boot/linux.h"
 #include "boot/unpack.h"
 #include "hw/die.h"
+#include "hw/text.h"
 #include "tools/minivm/minivm.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ int cmd_inspect(int argc, char **argv)
     if (argc != 2)
         die("inspect: name one file ('minivm inspect FILE')");
     image_open(&img, argv[1], true);
-    printf("%s: %llu bytes", argv[1], (unsigned long long)img.size);
+    printf("%s: %llu bytes", text_make_plain(strdup(argv[1])), (unsigned long long)img.size);
     if (img.packing != PACKING_NONE)
         printf(" unpacked, compressed by %s", packing_name(img.packing));
     putchar('\n');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The keys after Ctrl-A, as the helps name them. What they do is in run.c and outlet.c.
+ * The keys after Ctrl-A, as the helps name them. What they do is in steer.c and outlet.c.
  */
 #include "tools/minivm/option.h"
 
@@ -14,6 +14,7 @@ static const struct {
 } keys[] = {
     {"x", "quit", ALWAYS},
     {"d", "say where the guest is", ALWAYS},
+    {"r", "print the registers of its CPUs", ALWAYS},
     {"b", "send a break (to Linux: the magic SysRq key)", ALWAYS},
     {"n", "type to the next of several guests", SEVERAL},
     {"u", "with --split, look back", SPLIT},

@@ -6,8 +6,12 @@
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/option.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -36,8 +40,21 @@ static _Noreturn void die_unknown(char **argv)
         argv[0]);
 }
 
+/* What was printed has to be somewhere: a full disk shows when the last of it is written. */
+static void close_stdout(void)
+{
+    bool failed = ferror(stdout);
+
+    errno = 0;
+    if (fclose(stdout) == 0 && !failed)
+        return;
+    fprintf(stderr, "minivm: stdout: %s\n", errno ? strerror(errno) : "cannot be written");
+    _exit(EXIT_USAGE);
+}
+
 int main(int argc, char **argv)
 {
+    atexit(close_stdout);
     if (argc < 2)
         die("say what to do: run, check, inspect, help or version ('minivm help')");
     for (size_t i = 0; i < COMMANDS; i++)

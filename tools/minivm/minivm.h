@@ -7,6 +7,7 @@
 
 #include "boot/kernel.h"
 #include "boot/realmode.h"
+#include "tools/minivm/dump.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,9 @@ int cmd_check(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+
+/* So many ranges of memory may be dumped. */
+#define DUMPS_MAX 16
 
 /* More options than there are. */
 #define OPTIONS_MAX 64
@@ -48,6 +52,8 @@ struct options {
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */
     char **command;            /* what follows --, or NULL */
+    struct dump dump[DUMPS_MAX];
+    int dumps;
 
     /* How each option of the table was given, "-k" or "--kernel"; NULL when it was not. */
     const char *said[OPTIONS_MAX];

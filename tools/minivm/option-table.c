@@ -76,6 +76,9 @@ const struct option option_table[] = {
     {"symbols", 0, STRING, AT(symbols), "FILE",
      .text = "the kernel's `System.map`, or a copy of the guest's `/proc/kallsyms`, to name "
              "addresses in reports"},
+    {"dump-mem", 0, RANGE, 0, "ADDR,LEN",
+     .text = "at the end, print so much of the guest's physical memory on stderr, in hexadecimal: "
+             "`0x7c00,512`, `1M,4K`; may be repeated"},
     {"verbose", 0, FLAG, AT(verbose), NULL,
      .text = "print every exit from the guest to minivm on stderr: port, direction, size, value, "
              "device; hypercalls by name; first, which engine and why"},

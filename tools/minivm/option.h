@@ -23,6 +23,7 @@ enum option_kind {
     MODULE,
     OPTIONAL, /* --opt or --opt=VALUE */
     PORT,
+    RANGE,
 };
 
 struct option {

@@ -222,6 +222,11 @@ static void store(struct options *o, const struct word *w, const char *val)
     case PORT:
         *(int *)to = parse_port(w->said, val);
         break;
+    case RANGE:
+        if (o->dumps == DUMPS_MAX)
+            die("%s %s: one range too many; at most %d are dumped", w->said, val, DUMPS_MAX);
+        o->dump[o->dumps++] = dump_parse(val);
+        break;
     case OPERAND:
     case ALIAS:
         assert(!"the table gives no such row for an option");

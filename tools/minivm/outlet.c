@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "tools/minivm/outlet.h"
+#include "hw/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include <unistd.h>
 
 /* How long the terminal may take to show the last frame. */
-#define PATIENCE_MS 1000
+#define PATIENCE_NS (NS_PER_SECOND / 4)
 
 /* What a guest is called: its file's name without the folder and .bin. Kept for good. */
 static const char *short_name(const char *path)
@@ -24,15 +25,15 @@ static const char *short_name(const char *path)
     len = strlen(base);
     if (len > 4 && !strcmp(base + len - 4, ".bin"))
         len -= 4;
-    return strndup(base, len);
+    return text_make_plain(strndup(base, len));
 }
 
 void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
-                 void (*command)(void *to, int key), void (*closed)(void *to, int error), void *to)
+                 void (*command)(void *to, int key), void (*closed)(void *to), void *to)
 {
     struct terminal *t = &u->terminal;
 
-    terminal_init(t, STDIN_FILENO, STDOUT_FILENO, command, closed, to);
+    terminal_init(t, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, command, closed, to);
     /* Linux writes the carriage returns itself, and its shell outlives the end of input. */
     t->hangs_up = !is_linux;
     t->onlcr = !is_linux || o->verbose;
@@ -127,9 +128,7 @@ void outlet_say(struct outlet *u, const char *text)
         free(closing);
         return;
     }
-    /* On a raw line a newline alone does not return the carriage. */
-    for (const char *p = text; *p; p++)
-        fprintf(stderr, *p == '\n' ? "\r\n" : "%c", *p);
+    terminal_say(&u->terminal, text);
 }
 
 void outlet_resize(struct outlet *u)
@@ -144,7 +143,7 @@ void outlet_suspend(struct outlet *u)
 {
     if (u->split) {
         panes_suspend(&u->panes);
-        terminal_drain(&u->terminal, PATIENCE_MS);
+        writer_drain(&u->terminal.out, PATIENCE_NS);
     }
     terminal_cook();
 }
@@ -173,7 +172,7 @@ void outlet_linger(struct outlet *u)
 {
     struct machine *m = u->machine;
 
-    if (!u->split)
+    if (!u->split || m->stuck)
         return;
     pthread_mutex_lock(&m->lock);
     u->terminal.console.arrived = key_pressed;
@@ -187,16 +186,14 @@ void outlet_linger(struct outlet *u)
 
 void outlet_close(struct outlet *u)
 {
+    /* A CPU that does not come back may have the lock. */
+    if (u->machine->stuck)
+        return;
     pthread_mutex_lock(&u->machine->lock);
-    terminal_at_cook(&u->terminal, NULL);
+    u->terminal.parted = true;
     if (u->split)
         panes_finish(&u->panes);
     else if (u->guests > 1)
         lines_finish(&u->lines);
     pthread_mutex_unlock(&u->machine->lock);
-}
-
-void outlet_finish(struct outlet *u, int timeout_ms)
-{
-    terminal_finish(&u->terminal, timeout_ms);
 }

@@ -29,7 +29,7 @@ struct outlet {
 /* Make consoles for what the options name, on stdin and stdout; is_linux: the guest is one.
  * command, closed and to are the terminal's. */
 void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
-                 void (*command)(void *to, int key), void (*closed)(void *to, int error), void *to);
+                 void (*command)(void *to, int key), void (*closed)(void *to), void *to);
 
 /* The console of CPU n. */
 struct console *outlet_console(struct outlet *u, int n);
@@ -62,10 +62,7 @@ void outlet_dismiss(struct outlet *u);
 void outlet_linger(struct outlet *u);
 
 /* Nothing more is said by this way: give back the screen that was divided. The bytes for it are
- * written by outlet_finish(). Main thread. */
+ * written by terminal_finish(). Main thread. */
 void outlet_close(struct outlet *u);
-
-/* Write what is left and give the terminal back, as terminal_finish(). */
-void outlet_finish(struct outlet *u, int timeout_ms);
 
 #endif

@@ -3,9 +3,13 @@
  * Reports on a guest in trouble.
  */
 #include "tools/minivm/report.h"
+#include "hw/text.h"
 #include "x86/paging.h"
 #include "x86/soft/decode.h"
 #include "x86/soft/disasm.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 enum {
     BYTES_AT_RIP = 16
@@ -38,26 +42,58 @@ void report_last_line(struct terminal *t, FILE *f)
         fprintf(f, "minivm: the console has printed nothing\n");
 }
 
+/* Why there is nothing to say about where a CPU is, or NULL when there is. */
+static const char *unknown(struct machine *m, const struct vcpu *v)
+{
+    if (v->inspected)
+        return NULL;
+    return machine_stopping(m) ? "is being reset" : "does not answer";
+}
+
+static void print_registers(const struct vcpu *v, FILE *f)
+{
+    fprintf(f, "minivm: %s: registers\n", v->name);
+    cpu_print(&v->state, f);
+}
+
 void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f)
 {
+    const struct vcpu *suspect = NULL;
+
     for (int i = 0; i < m->config.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
 
         fprintf(f, "minivm: %s: ", v->name);
         if (v->exited) {
             fprintf(f, "ended with status %d\n", v->status);
-        } else if (machine_stopping(m) && !v->inspected) {
-            fprintf(f, "is being reset\n");
-        } else if (!v->inspected) {
-            fprintf(f, "does not answer (is the reader of its output asleep?)\n");
+        } else if (unknown(m, v)) {
+            fprintf(f, "%s\n", unknown(m, v));
         } else {
             print_place(v, symbols, f);
             fprintf(f, ", %s, interrupts %s\n", v->waiting ? "halted" : "running",
                     v->state.rflags & EFLAGS_IF ? "on" : "off");
+            if (!suspect || (suspect->waiting && !v->waiting))
+                suspect = v;
         }
     }
     if (t)
         report_last_line(t, f);
+    if (suspect)
+        print_registers(suspect, f);
+}
+
+void report_registers(struct machine *m, FILE *f)
+{
+    for (int i = 0; i < m->config.cpus; i++) {
+        const struct vcpu *v = &m->vcpu[i];
+
+        if (v->exited)
+            continue;
+        if (unknown(m, v))
+            fprintf(f, "minivm: %s: %s\n", v->name, unknown(m, v));
+        else
+            print_registers(v, f);
+    }
 }
 
 /* What the meaning of code depends on, for the disassembler. */
@@ -93,9 +129,11 @@ static bool is_reset_state(const struct cpu_state *s)
 void report_crash(const struct vcpu *v, const char *name, const struct symbols *symbols, FILE *f)
 {
     bool shutdown = v->crash == VCPU_SHUTDOWN;
+    char *plain = text_make_plain(strdup(name));
 
-    fprintf(f, "minivm: %s crashed: CPU %d: %s\n", name, v->index,
+    fprintf(f, "minivm: %s crashed: CPU %d: %s\n", plain, v->index,
             shutdown ? "triple fault: an exception while delivering a double fault" : v->failure);
+    free(plain);
     if (shutdown && is_reset_state(&v->state)) {
         fprintf(f, "minivm: where it was is lost: this processor forgets its state at a triple "
                    "fault\n");

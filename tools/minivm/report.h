@@ -11,9 +11,13 @@
 
 #include <stdio.h>
 
-/* A line for each CPU, from v->state as of when it stood still, and the console's last line.
- * symbols may be NULL; so may t, when there is no such line. */
+/* A line for each CPU, from v->state as of when it stood still, the console's last line, and the
+ * registers of the first CPU that is running, or else of the first. symbols may be NULL; so may t,
+ * when there is no such line. */
 void report_where(struct machine *m, struct terminal *t, const struct symbols *symbols, FILE *f);
+
+/* The registers of all CPUs, likewise. */
+void report_registers(struct machine *m, FILE *f);
 
 /* The last line on the console, for a report on the only guest. */
 void report_last_line(struct terminal *t, FILE *f);

@@ -8,6 +8,7 @@
  */
 #include "tools/minivm/symbols.h"
 #include "hw/die.h"
+#include "hw/text.h"
 #include "x86/paging.h"
 
 #include <assert.h>
@@ -16,19 +17,31 @@
 #include <string.h>
 
 enum {
+    CHUNK = 1 << 20,    /* bytes read at a time */
+    LARGEST = 64 << 20, /* bytes of a file of symbols */
     KASLR_ALIGN = 0x200000,
     REACH = 0x100000, /* a symbol further away than this explains nothing */
 };
 
+/* All of a file; one without end is none. */
 static char *read_file(const char *path)
 {
     FILE *f = fopen(path, "r");
-    char *text = NULL;
-    size_t size = 0;
+    char *text = malloc(1);
+    size_t size = 0, n;
 
     if (!f)
         die("--symbols %s: %m", path);
-    if (getdelim(&text, &size, 0, f) < 0)
+    do {
+        text = realloc(text, size + CHUNK + 1);
+        assert(text);
+        n = fread(text + size, 1, CHUNK, f);
+        size += n;
+        if (size > LARGEST)
+            die("--symbols %s: more than %d MiB, which no System.map has", path, LARGEST >> 20);
+    } while (n);
+    text[size] = 0;
+    if (ferror(f) || !size)
         die("--symbols %s: empty or unreadable; name a System.map", path);
     fclose(f);
     return text;
@@ -113,4 +126,5 @@ void symbols_describe(const struct symbols *s, const struct ram *ram, const stru
     buf[0] = 0;
     if (best && addr - best->addr < REACH)
         snprintf(buf, size, "%s+%#llx", best->name, (unsigned long long)(addr - best->addr));
+    text_make_plain(buf);
 }

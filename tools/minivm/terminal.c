@@ -9,7 +9,6 @@
  */
 #define _GNU_SOURCE
 #include "tools/minivm/terminal.h"
-#include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 
@@ -25,44 +24,22 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     CTRL_A = 1,
-    LINGER_NS = 1000000,    /* how long output is gathered before it is written */
-    GATHER = 16 * 1024,     /* or how much */
-    HIGH_WATER = 64 * 1024, /* unwritten bytes that make a vCPU wait, */
-    LOW_WATER = 16 * 1024,  /* until so few are left */
+    ESC = 0x1b,
 };
 
 /* The terminal as the user's shell had it. The one global of minivm: signal handlers need it. */
 static struct {
     volatile sig_atomic_t saved, raw;
+    volatile sig_atomic_t due; /* the goodbye */
     int fd;
     struct termios cooked;
-    const char *goodbye; /* to be written to out_fd when the terminal is given back, or NULL */
-    int out_fd;
+    const char *goodbye; /* undoes what was done to the screen, or NULL */
+    struct writer *out;
 } user;
-
-static const int fatal_signals[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,    SIGABRT, SIGSYS, SIGTRAP,
-                                    SIGXCPU, SIGALRM, SIGUSR2, SIGVTALRM, SIGPROF, SIGIO};
-
-void terminal_cook(void)
-{
-    if (user.saved && user.raw) {
-        user.raw = 0;
-        tcsetattr(user.fd, TCSANOW, &user.cooked);
-        if (user.goodbye)
-            (void)!write(user.out_fd, user.goodbye, strlen(user.goodbye));
-    }
-}
-
-void terminal_at_cook(struct terminal *t, const char *bytes)
-{
-    user.out_fd = t->out_fd;
-    user.goodbye = bytes;
-}
 
 /* May we read from this terminal? One that does not control us has no foreground to be in. */
 static bool in_foreground(int fd)
@@ -70,6 +47,38 @@ static bool in_foreground(int fd)
     pid_t owner = tcgetpgrp(fd);
 
     return owner < 0 || owner == getpgrp();
+}
+
+/* What was typed to the guest, and what the terminal answered it, is not for the shell. */
+static void drop_input(void)
+{
+    if (user.saved && in_foreground(user.fd))
+        tcflush(user.fd, TCIFLUSH);
+}
+
+void terminal_give_keys(void)
+{
+    if (!user.saved || !user.raw)
+        return;
+    user.raw = 0;
+    drop_input();
+    tcsetattr(user.fd, TCSANOW, &user.cooked);
+}
+
+void terminal_cook(void)
+{
+    if (user.due && user.goodbye) {
+        user.due = 0;
+        writer_overtake(user.out, user.goodbye, strlen(user.goodbye));
+    }
+    terminal_give_keys();
+}
+
+void terminal_at_cook(struct terminal *t, const char *bytes)
+{
+    user.out = &t->out;
+    user.goodbye = bytes;
+    user.due = user.raw;
 }
 
 static void raw_mode(const struct terminal *t)
@@ -82,15 +91,33 @@ static void raw_mode(const struct terminal *t)
     cfmakeraw(&raw);
     if (t->onlcr)
         raw.c_oflag |= OPOST | ONLCR;
-    user.raw = 1;
+    user.raw = user.due = 1;
     tcsetattr(user.fd, TCSANOW, &raw);
 }
 
-static void crashed(int sig)
+static void dying(int sig)
 {
     terminal_cook();
     signal(sig, SIG_DFL);
     raise(sig);
+}
+
+/* Does a signal that nobody handles end the process? */
+static bool is_fatal(int sig)
+{
+    struct sigaction sa;
+
+    switch (sig) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return false;
+    }
+    return !sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_DFL;
 }
 
 static void take_over(const struct terminal *t)
@@ -100,8 +127,9 @@ static void take_over(const struct terminal *t)
         return;
     user.saved = 1;
     atexit(terminal_cook);
-    for (size_t i = 0; i < sizeof(fatal_signals) / sizeof(fatal_signals[0]); i++)
-        signal(fatal_signals[i], crashed);
+    for (int sig = 1; sig <= SIGRTMAX; sig++)
+        if (is_fatal(sig))
+            signal(sig, dying);
     /* Restoring from the background must not stop us. */
     signal(SIGTTOU, SIG_IGN);
     raw_mode(t);
@@ -110,6 +138,7 @@ static void take_over(const struct terminal *t)
 void terminal_resume(struct terminal *t)
 {
     raw_mode(t);
+    writer_hold(&t->out, false);
     if (t->is_tty && !t->eof)
         event_enable(t->loop, &t->in, true);
 }
@@ -267,13 +296,6 @@ static bool ended(struct console *c)
     return t->hangs_up && t->eof && !t->count;
 }
 
-/* Output lock held, but wait_for_reader() looks without it. */
-static void set_unwritten(struct terminal *t, size_t n)
-{
-    __atomic_store_n(&t->unwritten, n, __ATOMIC_RELAXED);
-}
-
-/* Output lock held. */
 static void remember(struct terminal *t, const uint8_t *buf, size_t n)
 {
     if (n > TERMINAL_TAIL) {
@@ -289,146 +311,31 @@ static void put(struct console *c, const void *buf, size_t n)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
-    pthread_mutex_lock(&t->lock);
     remember(t, buf, n);
-    if (!t->dead) {
-        if (t->nout + n > t->capacity) {
-            t->capacity = 2 * (t->nout + n);
-            t->out = realloc(t->out, t->capacity);
-            assert(t->out);
-        }
-        memcpy(t->out + t->nout, buf, n);
-        bool first = t->nout == 0, enough = t->nout < GATHER && t->nout + n >= GATHER;
-
-        t->nout += n;
-        set_unwritten(t, t->unwritten + n);
-        if (first || enough)
-            pthread_cond_signal(&t->more);
-    }
-    pthread_mutex_unlock(&t->lock);
+    writer_put(&t->out, buf, n);
 }
 
 static void wait_for_reader(struct console *c)
 {
-    struct terminal *t = container_of(c, struct terminal, console);
-
-    if (__atomic_load_n(&t->unwritten, __ATOMIC_RELAXED) < HIGH_WATER)
-        return;
-    pthread_mutex_lock(&t->lock);
-    while (t->unwritten > LOW_WATER && !t->released && !t->dead)
-        pthread_cond_wait(&t->less, &t->lock);
-    pthread_mutex_unlock(&t->lock);
+    writer_wait(&container_of(c, struct terminal, console)->out);
 }
 
 static void release(struct console *c, bool released)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
-    pthread_mutex_lock(&t->lock);
-    t->released = released;
-    pthread_cond_broadcast(&t->less);
-    pthread_mutex_unlock(&t->lock);
+    writer_release(&t->out, released);
+    writer_release(&t->err, released);
 }
 
 static size_t unwritten(struct console *c)
 {
-    struct terminal *t = container_of(c, struct terminal, console);
-
-    return __atomic_load_n(&t->unwritten, __ATOMIC_RELAXED);
+    return writer_unwritten(&container_of(c, struct terminal, console)->out);
 }
 
-/* Write all of buf, however the descriptor behaves; false when nobody will ever read it. */
-static bool write_all(struct terminal *t, const uint8_t *buf, size_t n)
+void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
+                   void (*command)(void *to, int key), void (*closed)(void *to), void *to)
 {
-    while (n > 0) {
-        ssize_t done = write(t->out_fd, buf, n);
-
-        if (done < 0 && errno == EAGAIN) {
-            poll(&(struct pollfd){.fd = t->out_fd, .events = POLLOUT}, 1, -1);
-            continue;
-        }
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0)
-            return false;
-        buf += done;
-        n -= done;
-        pthread_mutex_lock(&t->lock);
-        set_unwritten(t, t->unwritten - done);
-        pthread_cond_broadcast(&t->less);
-        pthread_mutex_unlock(&t->lock);
-    }
-    return true;
-}
-
-static struct timespec after(uint64_t ns)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    ns += t.tv_nsec;
-    t.tv_sec += ns / NS_PER_SECOND;
-    t.tv_nsec = ns % NS_PER_SECOND;
-    return t;
-}
-
-/* The output lock is held; wait until output is worth a system call. False at the very end. */
-static bool gather(struct terminal *t)
-{
-    while (!t->nout && !t->flush)
-        pthread_cond_wait(&t->more, &t->lock);
-
-    struct timespec deadline = after(LINGER_NS);
-
-    while (t->nout < GATHER && !t->flush)
-        if (pthread_cond_timedwait(&t->more, &t->lock, &deadline) == ETIMEDOUT)
-            break;
-    return t->nout > 0;
-}
-
-static void *writer(void *arg)
-{
-    struct terminal *t = arg;
-    uint8_t *spare = NULL;
-    size_t spare_capacity = 0;
-
-    pthread_mutex_lock(&t->lock);
-    while (gather(t)) {
-        uint8_t *buf = t->out;
-        size_t n = t->nout, capacity = t->capacity;
-
-        t->out = spare;
-        t->capacity = spare_capacity;
-        t->nout = 0;
-        pthread_mutex_unlock(&t->lock);
-        bool alive = write_all(t, buf, n);
-        pthread_mutex_lock(&t->lock);
-        spare = buf;
-        spare_capacity = capacity;
-        if (!alive) {
-            int error = errno;
-
-            t->dead = true;
-            t->nout = 0;
-            set_unwritten(t, 0);
-            pthread_cond_broadcast(&t->less);
-            pthread_mutex_unlock(&t->lock);
-            t->closed(t->to, error);
-            pthread_mutex_lock(&t->lock);
-        }
-    }
-    t->dead = true;
-    pthread_cond_broadcast(&t->less);
-    pthread_mutex_unlock(&t->lock);
-    free(spare);
-    return NULL;
-}
-
-void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
-                   void (*closed)(void *to, int error), void *to)
-{
-    pthread_condattr_t attr;
-
     *t = (struct terminal){
         .console =
             {
@@ -445,18 +352,12 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(vo
         .is_tty = isatty(in_fd),
         .file = -1,
         .command = command,
-        .out_fd = out_fd,
-        .closed = closed,
         .to = to,
     };
     assert(t->queue);
     t->limit = t->is_tty ? TERMINAL_TYPED : TERMINAL_INPUT;
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->more, &attr);
-    pthread_cond_init(&t->less, &attr);
-    pthread_condattr_destroy(&attr);
+    writer_init(&t->out, out_fd, SIZE_MAX, closed, to);
+    writer_init(&t->err, err_fd, TERMINAL_SAID, NULL, to);
 }
 
 /* All of the input is to be there before the guest begins: of a file it is, a pipe is copied to
@@ -483,12 +384,10 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     int error;
 
     t->loop = loop;
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* both are errors of write() instead */
+    error = writer_start(&t->out);
     if (t->is_tty)
         take_over(t);
     event_add(loop, &t->in);
-    error = event_thread(&t->writer, writer, t);
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
     if (t->is_tty)
@@ -504,12 +403,8 @@ bool terminal_ready(struct terminal *t)
     return !t->waits;
 }
 
-void terminal_finish(struct terminal *t, int timeout_ms)
+bool terminal_finish(struct terminal *t, uint64_t deadline)
 {
-    struct timespec deadline;
-    size_t left = SIZE_MAX;
-    int error = 0;
-
     event_remove(t->loop, &t->in);
     if (t->file >= 0 && t->file != t->in.fd)
         close(t->file);
@@ -517,55 +412,60 @@ void terminal_finish(struct terminal *t, int timeout_ms)
     free(t->queue);
     t->queue = NULL;
     t->count = 0;
-    pthread_mutex_lock(&t->lock);
-    t->flush = true;
-    pthread_cond_signal(&t->more);
-    while (!t->dead && error != ETIMEDOUT) {
-        if (timeout_ms < 0) {
-            pthread_cond_wait(&t->less, &t->lock);
-            continue;
-        }
-        if (t->unwritten < left) {
-            left = t->unwritten;
-            deadline = after(timeout_ms * UINT64_C(1000000));
-        }
-        error = pthread_cond_timedwait(&t->less, &t->lock, &deadline);
-    }
-    bool dead = t->dead;
-    pthread_mutex_unlock(&t->lock);
-    /* A writer stuck in write() ends with the process. */
-    if (dead) {
-        pthread_join(t->writer, NULL);
-        free(t->out);
-        t->out = NULL;
-    } else {
-        pthread_detach(t->writer);
-    }
+    writer_patience(&t->out, deadline);
+
+    bool written = writer_finish(&t->out);
+
+    if (written && t->parted)
+        user.due = 0;
+    drop_input();
     terminal_cook();
+    return written;
 }
 
-void terminal_drain(struct terminal *t, int timeout_ms)
+void terminal_say(struct terminal *t, const char *text)
 {
-    struct timespec deadline = after(timeout_ms * UINT64_C(1000000));
+    /* On a raw line a newline alone does not return the carriage. */
+    const char *end = user.raw ? "\r\n" : "\n";
+    char *buf;
+    size_t size;
+    FILE *f = open_memstream(&buf, &size);
 
-    pthread_mutex_lock(&t->lock);
-    while (t->unwritten > 0 && !t->dead)
-        if (pthread_cond_timedwait(&t->less, &t->lock, &deadline) == ETIMEDOUT)
-            break;
-    pthread_mutex_unlock(&t->lock);
+    assert(f);
+    for (; *text; text++)
+        fprintf(f, *text == '\n' ? "%s" : "%.1s", *text == '\n' ? end : text);
+    fclose(f);
+    writer_put(&t->err, buf, size);
+    free(buf);
+}
+
+/* Is byte part of a control sequence: ESC [ ... and a letter? *state is what came before, 0 at the
+ * beginning. */
+static bool in_sequence(char *state, uint8_t byte)
+{
+    char before = *state;
+
+    if (byte < ' ')
+        *state = byte == ESC ? ESC : 0;
+    else if (before == ESC)
+        *state = byte == '[' ? '[' : 0;
+    else if (byte >= '@')
+        *state = 0;
+    return byte == ESC || (before && byte >= ' ');
 }
 
 void terminal_last_line(struct terminal *t, char *line, size_t size)
 {
-    size_t n = 0;
-
-    pthread_mutex_lock(&t->lock);
     uint64_t start = t->total > TERMINAL_TAIL ? t->total - TERMINAL_TAIL : 0;
+    char sequence = 0;
+    size_t n = 0;
 
     line[0] = 0;
     for (uint64_t i = start; i < t->total; i++) {
         uint8_t byte = t->tail[i % TERMINAL_TAIL];
 
+        if (in_sequence(&sequence, byte))
+            continue;
         if (byte == '\n' || byte == '\r') {
             n = 0;
         } else if (n < size - 1 && (n || byte != ' ')) {
@@ -573,7 +473,6 @@ void terminal_last_line(struct terminal *t, char *line, size_t size)
             line[n] = 0;
         }
     }
-    pthread_mutex_unlock(&t->lock);
 }
 
 /* What a kernel parameter can hold without quotes. */

@@ -7,14 +7,14 @@
  * back; one who types, only after so much that Ctrl-A is heard beyond all that a person types. The
  * end of input is not the end of the guest; at most it hangs up.
  *
- * Output leaves by a thread of its own, a millisecond's worth at a time, so that a vCPU never
- * waits inside a chip for a slow reader.
+ * Output leaves by a writer, so that a vCPU never waits inside a chip for a slow reader.
  */
 #ifndef TOOLS_MINIVM_TERMINAL_H
 #define TOOLS_MINIVM_TERMINAL_H
 
 #include "hw/console.h"
 #include "hw/event.h"
+#include "tools/minivm/writer.h"
 
 #include <stdint.h>
 
@@ -22,6 +22,7 @@ enum {
     TERMINAL_INPUT = 4096, /* bytes that wait for the guest before a pipe or file is left alone, */
     TERMINAL_TYPED = 1 << 20,   /* and before a terminal is; Ctrl-A is heard up to there */
     TERMINAL_WHOLE = 256 << 20, /* bytes of a pipe that is read to its end first */
+    TERMINAL_SAID = 256 << 10,  /* bytes said that wait for a slow reader */
     TERMINAL_TAIL = 1024,       /* bytes of output remembered for a report */
     TERMINAL_WORDS = 128,       /* bytes of terminal_words() */
 };
@@ -46,30 +47,23 @@ struct terminal {
     void (*command)(void *to, int key);
     void *to;
 
-    /* Output: its own lock, which is never held while another is taken. */
-    pthread_mutex_t lock;
-    pthread_cond_t more, less; /* output arrived; output left */
-    pthread_t writer;
-    int out_fd;
-    uint8_t *out;
-    size_t nout, capacity;
-    size_t unwritten; /* nout, and what the writer has in hand */
-    bool flush, released, dead;
-    void (*closed)(void *to, int error); /* our output cannot be written any more */
+    /* Output of the guest, and what minivm says beside it on stderr. */
+    struct writer out, err;
+    bool parted; /* what terminal_at_cook() was told has been put by other ways */
     uint8_t tail[TERMINAL_TAIL];
-    uint64_t total; /* bytes of output since the start */
+    uint64_t total; /* bytes of output since the start; machine lock, as tail */
 };
 
 /*
- * Make a console of two descriptors. command is called in the main thread, machine locked, for the
- * key after a Ctrl-A; closed is called in any thread without lock, once, with the
- * errno of a write that failed: EPIPE when the reader of out_fd has gone.
+ * Make a console of two descriptors, and a writer of what is said beside it. command is called in
+ * the main thread, machine locked, for the key after a Ctrl-A; closed, as writer.failed, when
+ * out_fd cannot be written any more. t->err.failed may be set afterwards.
  */
-void terminal_init(struct terminal *t, int in_fd, int out_fd, void (*command)(void *to, int key),
-                   void (*closed)(void *to, int error), void *to);
+void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
+                   void (*command)(void *to, int key), void (*closed)(void *to), void *to);
 
 /* Start serving it by a loop that is not running yet. Puts a terminal in raw mode, to be restored
- * at exit and on fatal signals. Dies when the host is out of threads. */
+ * at exit and by every signal that ends the process. Dies when the host is out of threads. */
 void terminal_start(struct terminal *t, struct event_loop *loop);
 
 /* With whole: is all input of a pipe there, so that the guest may begin? Until then the loop is to
@@ -79,23 +73,28 @@ bool terminal_ready(struct terminal *t);
 /* Queue a byte, or CONSOLE_BREAK, as if it had been typed. Machine locked. */
 void terminal_type(struct terminal *t, int byte);
 
-/* Write what is left, for at most timeout_ms without progress (-1: as long as it takes), and end
- * the writer. The loop and the vCPUs have ended. */
-void terminal_finish(struct terminal *t, int timeout_ms);
+/* Write what is left, but for t->err, with patience until the deadline (writer_patience), and give
+ * the terminal back. Returns whether all has been written. The loop and the vCPUs have ended. */
+bool terminal_finish(struct terminal *t, uint64_t deadline);
 
-/* Wait until all that was put has been written, or timeout_ms have passed. In the main thread. */
-void terminal_drain(struct terminal *t, int timeout_ms);
+/* Say something beside the guest's output, lines of text. It is lost when nobody has read what was
+ * said before. Any thread, any lock. */
+void terminal_say(struct terminal *t, const char *text);
 
-/* The last line of output that is not blank, from its first non-blank on, as plain ASCII: up to
- * size-1 bytes. */
+/* The last line of output that is not blank, from its first non-blank on, as plain ASCII without
+ * control sequences: up to size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);
 
 /* Write these bytes, too, whenever the terminal is given back: what undoes other things than modes.
  * They are kept by reference; NULL for none. t has started. */
 void terminal_at_cook(struct terminal *t, const char *bytes);
 
-/* Give the user's shell its terminal back. Harmless without one, async-signal-safe. */
+/* Give the user's shell its terminal back, however slow that is. Input that waits is dropped.
+ * Harmless without a terminal, async-signal-safe. */
 void terminal_cook(void);
+
+/* Give back the modes alone: the keys are the shell's again, while output is still written. */
+void terminal_give_keys(void);
 
 /* What a guest with a console on this terminal should know: "TERM=xterm LINES=24 COLUMNS=80", or
  * less of it, as kernel parameters that init gets as environment variables; "" without a terminal.

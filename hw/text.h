@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text that comes from outside, such as the names of files and symbols, on its way to a terminal.
+ */
+#ifndef HW_TEXT_H
+#define HW_TEXT_H
+
+/* Make each byte of s a '?' that a terminal would obey and not show: control characters, and what
+ * is not UTF-8. Returns s. */
+char *text_make_plain(char *s);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which engine a guest gets.
+ */
+#ifndef TOOLS_MINIVM_CHOOSE_H
+#define TOOLS_MINIVM_CHOOSE_H
+
+#include "tools/minivm/load.h"
+#include "tools/minivm/minivm.h"
+#include "x86/machine.h"
+
+struct choice {
+    const struct engine *engine;
+    const char *no_kvm; /* why it is not KVM, when that was not the user's wish */
+    char why[256];
+};
+
+/* The engine to begin with: of `auto` it is KVM where there is one. */
+void choose_engine(struct choice *c, const struct options *o);
+
+/* Is it the right one for these guests, when tried in their machine, which has not started? If not,
+ * the machine gets another, or minivm dies where the user wants KVM. */
+void choose_again(struct choice *c, struct load *l, struct machine *m);
+
+/* With --verbose: say which it is, and why. */
+void choose_say(const struct choice *c, const struct machine *m);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a run ended: why, what is to be said of it, and minivm's exit status.
+ */
+#ifndef TOOLS_MINIVM_ENDING_H
+#define TOOLS_MINIVM_ENDING_H
+
+#include "tools/minivm/load.h"
+#include "tools/minivm/minivm.h"
+#include "x86/machine.h"
+
+struct ending {
+    enum ending_why {
+        ENDING_EXIT,     /* the guests gave their statuses, or switched the machine off */
+        ENDING_REBOOTED, /* on purpose */
+        ENDING_PANICKED, /* a Linux that gave up and said so */
+        ENDING_CRASHED,  /* machine.culprit, or a reset that nobody asked for */
+        ENDING_HALTED,   /* it sleeps for ever */
+        ENDING_TIMEOUT,
+        ENDING_QUIT,
+        ENDING_SIGNAL,
+        ENDING_OUTPUT, /* what was to be written could not be */
+    } why;
+    int status;     /* minivm's; of ENDING_SIGNAL the signal */
+    char text[512]; /* for stderr: lines, or "" */
+};
+
+/* How the machine, which has stopped, ended what was loaded into it. */
+struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o);
+
+/* Is it the user's wish and not the guest's? */
+bool ending_is_forced(const struct ending *e);
+
+/* Is it one after which the guest is to be started again? */
+bool ending_goes_on(const struct ending *e, const struct options *o);
+
+/* What is called name could not be written, for this errno: the ending is another one, but for a
+ * signal's. Where nobody reads (EPIPE) it is that of any program of a pipeline. */
+void ending_output(struct ending *e, const char *name, int error);
+
+/* Something more is to be said. */
+void ending_say(struct ending *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The status to exit with; of a signal, by that signal. */
+int ending_exit(const struct ending *e);
+
+#endif

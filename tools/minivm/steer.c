@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the user wants.
+ *
+ * After: signalfd(2), timerfd_create(2).
+ */
+#define _GNU_SOURCE
+#include "tools/minivm/steer.h"
+#include "hw/die.h"
+#include "tools/minivm/option.h"
+#include "tools/minivm/report.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+enum {
+    LOOK_MS = 500 /* for the CPUs to stand still, to be looked at */
+};
+
+/* How long a reader may keep us from ending, where the end is not the guest's wish. */
+#define MOMENT_NS (NS_PER_SECOND / 2)
+
+/* Have the CPUs stand still. Those that wait for a reader, of the console or of --verbose, go on.
+ */
+static void hold(struct steer *s, struct still *look)
+{
+    for (int i = 0; i < s->machine->config.cpus; i++)
+        console_release(s->machine->vcpu[i].console, true);
+    machine_hold(s->machine, look, LOOK_MS);
+}
+
+/* They do: let them go, and say where they are or what is in their registers; the caller frees it.
+ */
+static char *looked(struct steer *s, bool registers)
+{
+    struct terminal *t = s->options->split ? NULL : &s->outlet->terminal;
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    assert(f);
+    if (registers)
+        report_registers(s->machine, f);
+    else
+        report_where(s->machine, t, s->symbols, f);
+    fclose(f);
+    for (int i = 0; i < s->machine->config.cpus; i++)
+        console_release(s->machine->vcpu[i].console, false);
+    machine_release(s->machine);
+    return text;
+}
+
+static void say_look(struct still *look)
+{
+    struct steer *s = container_of(look, struct steer, look);
+    char *text = looked(s, s->registers);
+
+    outlet_say(s->outlet, text);
+    free(text);
+}
+
+static void say_help(struct steer *s)
+{
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    assert(f);
+    fputc('\n', f);
+    print_keys(f, "Ctrl-A %s  %s\n", s->outlet->guests > 1, s->outlet->split);
+    fclose(f);
+    outlet_say(s->outlet, text);
+    free(text);
+}
+
+static void stop(struct steer *s, enum machine_stop why)
+{
+    machine_stop(s->machine, why);
+    outlet_dismiss(s->outlet);
+}
+
+static void stop_by_signal(struct steer *s, int sig)
+{
+    __atomic_store_n(&s->machine->signal, sig, __ATOMIC_RELEASE);
+    stop(s, STOP_SIGNAL);
+}
+
+void steer_command(void *to, int key)
+{
+    struct steer *s = to;
+
+    if (outlet_key(s->outlet, key))
+        return;
+    switch (key) {
+    case 'x':
+        stop(s, STOP_QUIT);
+        break;
+    case 'b':
+        terminal_type(&s->outlet->terminal, CONSOLE_BREAK);
+        break;
+    case 'd':
+    case 'r':
+        if (s->look.pending)
+            break;
+        s->registers = key == 'r';
+        hold(s, &s->look);
+        break;
+    case 'h':
+    case '?':
+        say_help(s);
+        break;
+    }
+}
+
+/* Nothing can be written any more: end as any program of a pipeline does. */
+void steer_closed(void *to)
+{
+    stop_by_signal(to, SIGPIPE);
+}
+
+static void signalled(struct watch *w)
+{
+    struct steer *s = container_of(w, struct steer, signals);
+    struct signalfd_siginfo info;
+
+    while (read(w->fd, &info, sizeof(info)) == sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGTSTP:
+            outlet_suspend(s->outlet);
+            raise(SIGSTOP);
+            outlet_resume(s->outlet);
+            break;
+        case SIGCONT:
+            outlet_resume(s->outlet);
+            break;
+        case SIGWINCH:
+            outlet_resize(s->outlet);
+            break;
+        default:
+            stop_by_signal(s, info.ssi_signo);
+        }
+    }
+}
+
+static void keep_look(struct still *look)
+{
+    struct steer *s = container_of(look, struct steer, last_look);
+
+    s->where = looked(s, false);
+    stop(s, STOP_TIMEOUT);
+}
+
+static void timed_out(struct watch *w)
+{
+    struct steer *s = container_of(w, struct steer, timeout);
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    if (terminal_ready(&s->outlet->terminal))
+        hold(s, &s->last_look);
+    else
+        stop(s, STOP_TIMEOUT);
+}
+
+/* The signals that the main thread takes as events; ignored ones (nohup) stay ignored. */
+static sigset_t handled_signals(void)
+{
+    static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct sigaction sa;
+
+        sigaction(all[i], NULL, &sa);
+        if (sa.sa_handler != SIG_IGN)
+            sigaddset(&set, all[i]);
+    }
+    return set;
+}
+
+static void watch(struct steer *s, struct watch *w, int fd, void (*ready)(struct watch *w))
+{
+    if (fd < 0)
+        die("cannot watch signals or the time: %m");
+    *w = (struct watch){.fd = fd, .ready = ready};
+    event_add(&s->machine->loop, w);
+}
+
+void steer_start(struct steer *s)
+{
+    int64_t ns = s->options->timeout;
+    struct itimerspec t = {.it_value = {ns / 1000000000, ns % 1000000000}};
+    sigset_t set = handled_signals();
+
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    watch(s, &s->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signalled);
+    s->look.ready = say_look;
+    s->last_look.ready = keep_look;
+    s->began = writer_now();
+    if (!ns)
+        return;
+    watch(s, &s->timeout, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), timed_out);
+    timerfd_settime(s->timeout.fd, 0, &t, NULL);
+}
+
+void steer_free_signals(void)
+{
+    sigset_t set = handled_signals();
+
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+uint64_t steer_soon(void)
+{
+    return writer_now() + MOMENT_NS;
+}
+
+uint64_t steer_deadline(const struct steer *s)
+{
+    uint64_t soon = steer_soon(), end = s->began + s->options->timeout;
+
+    if (!s->options->timeout)
+        return WRITER_PATIENT;
+    return end > soon ? end : soon;
+}

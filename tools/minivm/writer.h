@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes on their way to a descriptor whose reader may be slow, asleep or gone.
+ *
+ * A thread of its own writes them, a millisecond's worth at a time, so that nobody else ever waits
+ * in write(2): not a chip, not the main thread. A vCPU that prints much waits for the reader in
+ * writer_wait(), which the machine's stop ends.
+ */
+#ifndef TOOLS_MINIVM_WRITER_H
+#define TOOLS_MINIVM_WRITER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The deadline of those who wait as long as it takes. */
+#define WRITER_PATIENT UINT64_MAX
+
+struct writer {
+    int fd;
+    void (*failed)(void *to);
+    void *to;
+    size_t limit; /* unwritten bytes beyond which a piece is lost */
+
+    pthread_mutex_t lock;      /* never held while another is taken */
+    pthread_cond_t more, less; /* bytes came, or held changed; bytes left */
+    pthread_t thread;
+    bool started;
+    uint8_t *buf;
+    size_t n, capacity;
+    size_t unwritten;  /* n, and what the thread has in hand; atomic */
+    uint64_t lost;     /* bytes that did not fit */
+    uint64_t deadline; /* when patience ends */
+    bool flush;        /* the thread ends when all is written */
+    bool released;     /* nobody waits for the reader */
+    bool held;         /* atomic: nothing is written for now */
+    bool abandoned;    /* atomic: nothing is written any more */
+    bool dead;         /* what is put is lost: writing has failed, or it is over */
+    bool ended;        /* the thread has */
+    int error;         /* errno of the write that failed */
+};
+
+/* Make one that has nothing to write. failed may be NULL; it is called in the writer's thread,
+ * without lock, once, when a write has failed: w->error is EPIPE when the reader has gone. limit:
+ * SIZE_MAX for none. */
+void writer_init(struct writer *w, int fd, size_t limit, void (*failed)(void *to), void *to);
+
+/* Start the thread, before the first writer_put() or in it. Returns an errno, 0 for success. */
+int writer_start(struct writer *w);
+
+/* Have n bytes written. Keeps the order of pieces, never waits. Any thread, any lock. */
+void writer_put(struct writer *w, const void *buf, size_t n);
+
+/* Wait while much is unwritten, until little is, nobody is to wait (writer_release) or patience has
+ * ended. Any thread, no lock held. */
+void writer_wait(struct writer *w);
+
+/* Does writer_wait() return at once from now on? Any thread. */
+void writer_release(struct writer *w, bool released);
+
+/* The moment on CLOCK_MONOTONIC, in ns, at which writer_wait() and writer_finish() give up; before
+ * this is called they never do. Any thread. */
+void writer_patience(struct writer *w, uint64_t deadline);
+
+/* Bytes that are not written yet. Any thread. */
+size_t writer_unwritten(struct writer *w);
+
+/* A stream of lines to w, for one thread or several, each of which waits as in writer_wait(). */
+FILE *writer_stream(struct writer *w);
+
+/* Wait until all is written, for at most ns nanoseconds. */
+void writer_drain(struct writer *w, uint64_t ns);
+
+/* Write nothing until it is called again with false. */
+void writer_hold(struct writer *w, bool held);
+
+/* Write bytes past all that is held, within a tenth of a second: what a terminal that stalls has
+ * not shown by then is thrown away to make room. Leaves w held. Async-signal-safe. */
+void writer_overtake(struct writer *w, const char *bytes, size_t n);
+
+/* Write the rest, as long as patience lasts, and end the thread. Returns whether all is written. */
+bool writer_finish(struct writer *w);
+
+/* Now, as writer_patience() counts it. */
+uint64_t writer_now(void);
+
+#endif
