@@ -2,6 +2,7 @@
 #
 #   make          build everything          make run     boot Linux to a shell
 #   make test     run all tests             make bench   measure against QEMU
+#   make quick    those of a minute
 #   make check    style and layers          make tour    what to read, in order
 #   make compare  KVM, engine soft, native  make docs    the lists in the manual
 #   make fuzz     fuzz without end          make soak    boot a hundred times
@@ -9,6 +10,12 @@
 #   make clean    remove what was built
 #
 # make run takes what `minivm run` takes: make run ARGS='--cpus 4 --mem 1G'
+
+# As many jobs at once as there are processors, if it is not said how many. (`make clean all` is one
+# after the other.)
+ifeq ($(MAKELEVEL)$(filter -j% --jobs%,$(MAKEFLAGS))$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 CC = gcc
 CFLAGS = -O2 -g
@@ -224,6 +231,10 @@ test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xe
 	@./minivm check --quiet --engine kvm || tools/need kvmhost
 	tests/run $(TESTS)
 
+# What a small change breaks first: the units, the small guests and the 1K OS, on engine soft.
+quick: all unit
+	tests/run unit guest@soft os-1k@soft
+
 check:
 	@tools/need test
 	tools/layers
@@ -273,4 +284,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run test check bench bench-soft fuzz soak compare tour docs install clean
+.PHONY: always all unit asan run test quick check bench bench-soft fuzz soak compare tour docs install clean

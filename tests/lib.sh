@@ -3,10 +3,13 @@
 # test was skipped.
 #
 # Comments in a test's head tell tests/run about it:
-#     # timeout: SECONDS     instead of 300
+#     # timeout: SECONDS     instead of 1200
 #     # engines: kvm soft    run it once with each: MINIVM_ENGINE is what `minivm run` then uses
 #     # needs: kvm           with KVM it needs one that runs Linux, for which `minivm check` must find
 #     #                      all well; a test that declares no engines always does
+#
+# No machine is too slow: what a test waits for it waits for by until_true or in_time below, and guests
+# that end by themselves get `--timeout $limit`.
 #
 # $engine is the engine that a test of several runs with. By hand: MINIVM_ENGINE=soft tests/DIR/NAME.sh
 #
@@ -15,6 +18,7 @@ set -u
 LC_ALL=C
 export LC_ALL
 engine=${MINIVM_ENGINE:-auto}
+limit=900 # seconds for what takes a few where nothing else runs
 test_count=0 test_failed=0
 TMP=$(mktemp -d /tmp/minivm-test.XXXXXX)
 echo "KTAP version 1"
@@ -74,6 +78,27 @@ $2
 wanted:
 $3"
     fi
+}
+
+# until_true COMMAND...: waits until it succeeds, $limit seconds at most.
+until_true() {
+    until_end=$(($(date +%s) + limit))
+    until "$@"; do
+        [ "$(date +%s)" -lt $until_end ] || return 1
+        sleep 0.1
+    done
+}
+
+# in_time WORDS FILE COMMAND...: COMMAND, which stops after $seconds, leaves FILE. It is repeated with
+# more and more of them until WORDS are in there.
+in_time() {
+    in_time_words=$1 in_time_file=$2 seconds=2
+    shift 2
+    "$@"
+    until grep -qE -- "$in_time_words" "$in_time_file" || [ $seconds -ge $limit ]; do
+        seconds=$((seconds * 2))
+        "$@"
+    done
 }
 
 # skip_all REASON: this machine cannot run the test.

@@ -2,7 +2,7 @@
 # minivm run ... -- CMD: the command's bytes and its status, and nothing else.
 # engines: kvm soft
 # needs: kvm
-# timeout: 600
+# takes: 70
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
@@ -10,7 +10,7 @@ kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
 # run COMMAND...: in the guest; $status, $TMP/out, $TMP/err.
 run() {
     status=0
-    ./minivm run -k $kernel -i $initrd --timeout 120 $options -- "$@" \
+    ./minivm run -k $kernel -i $initrd --timeout $limit $options -- "$@" \
         <"$input" >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 options='' input=/dev/null
@@ -45,7 +45,7 @@ pages=122
 [ $engine = soft ] || pages=36 # each byte is two exits
 for i in $(seq $pages); do cat "$TMP/4k"; done >"$TMP/flood"
 input=/dev/null
-cat "$TMP/flood" | ./minivm run -k $kernel -i $initrd --timeout 120 -- \
+cat "$TMP/flood" | ./minivm run -k $kernel -i $initrd --timeout $limit -- \
     sh -c "sleep 1; head -c $((4096 * pages)) | md5sum" >"$TMP/out" 2>&1
 check_equal "$((4 * pages)) KiB from a pipe to a guest that is late" "$(cat "$TMP/out")" \
     "$(md5sum - <"$TMP/flood")"

@@ -2,6 +2,7 @@
 # How small kernels end, by the ports that other monitors have for that; kernels that do not.
 # engines: kvm soft
 # needs: kvm
+# takes: 12
 . tests/lib.sh
 
 gcc -m32 -nostdlib -static -I. -Wl,-m,elf_i386,--oformat=binary,-Ttext=0x100000,-e,0,--build-id=none \
@@ -11,7 +12,7 @@ gcc -m32 -nostdlib -static -I. -Wl,-m,elf_i386,--oformat=binary,-Ttext=0x100000,
 run() {
     words=$1 status=0
     shift
-    ./minivm run "$TMP/kernel" --cmdline "$words" --mem 16M --timeout 100 "$@" \
+    ./minivm run "$TMP/kernel" --cmdline "$words" --mem 16M --timeout $limit "$@" \
         </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 
@@ -82,11 +83,11 @@ run 's h' --cpus 4
 check_equal "halted for ever, 4 CPUs" "$status $(grep -c "$asleep" "$TMP/err")" "126 1"
 ends "asleep with interrupts on" 33 'z bf4=10'
 ends "asleep with interrupts on, another CPU with them off" 33 's z bf4=10' --cpus 2
-run 's j' --cpus 2 --timeout 4
+run 's j' --cpus 2 --timeout 1
 check_equal "a loop is no sleep" "$status" 124
 
 # To flat programs it is the way to end.
 printf '\372\364\353\375' >"$TMP/halt" # cli; hlt; jmp to the hlt
 for option in '' --pmode --long; do
-    check_status "a flat program halts${option:+, $option}" 0 ./minivm run $option "$TMP/halt" --timeout 60
+    check_status "a flat program halts${option:+, $option}" 0 ./minivm run $option "$TMP/halt" --timeout $limit
 done

@@ -3,7 +3,7 @@
 # kernel that tells each tag; Xen, when it is there.
 # engines: kvm soft
 # needs: kvm
-# timeout: 600
+# takes: 30
 . tests/lib.sh
 
 guest=guest/multiboot.elf
@@ -21,7 +21,7 @@ seq 2000 >"$TMP/two"
 run() {
     wanted=$1 status=0
     shift
-    ./minivm run --timeout 100 --mem 64M "$@" </dev/null 2>&1 || status=$?
+    ./minivm run --timeout $limit --mem 64M "$@" </dev/null 2>&1 || status=$?
     [ $status = "$wanted" ] || echo "status $status"
 }
 
@@ -80,7 +80,7 @@ for way in multiboot multiboot2; do
         continue
     fi
     ./minivm run --boot $way --kernel "$xen" --cmdline 'com1=115200,8n1 console=com1 dom0_mem=256M' \
-        --module build/kernels/amd64/vmlinuz --cpus 2 --mem 1G --timeout 100 --no-reboot \
+        --module build/kernels/amd64/vmlinuz --cpus 2 --mem 1G --timeout $limit --no-reboot \
         </dev/null >"$TMP/xen" 2>&1 &
     pid=$!
     until grep -q 'Brought up .* CPUs' "$TMP/xen" || ! kill -0 $pid 2>/dev/null; do sleep 0.2; done

@@ -9,7 +9,7 @@ gcc -m32 -nostdlib -static -I. -Wl,-m,elf_i386,--oformat=binary,-Ttext=0x8000100
 
 # kernel ARGUMENT...: runs it
 kernel() {
-    ./minivm run --pmode "$TMP/polling.bin" --timeout 120 "$@"
+    ./minivm run --pmode "$TMP/polling.bin" --timeout $limit "$@"
 }
 
 check_equal "input by polling, output, status" "$(printf 'helloq' | kernel; echo " $?")" '>hello 5'
@@ -31,7 +31,10 @@ check_equal "what it had said is there" "$(cat "$TMP/out")" '>'
 check_equal "a reset starts it again" "$(printf arbq | kernel; echo " $?")" '>a>b 5'
 check_equal "--no-reboot ends it" "$(printf arbq | kernel --no-reboot; echo " $?")" '>a 0'
 
-kernel --verbose --stat </dev/null >"$TMP/out" 2>"$TMP/err" --timeout 1 || status=$?
+noisy() {
+    kernel --verbose --stat --timeout $seconds </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+}
+in_time 'value 0xff .port-hypercall' "$TMP/err" noisy
 check_equal "--timeout" $status 124
 check "--verbose names hypercalls" \
     grep -qx "CPU 0: io out port 0x500 size 1 value 0x1 (hypercall PUTCHAR '>')" "$TMP/err"

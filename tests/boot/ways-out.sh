@@ -11,7 +11,7 @@ gcc -nostdlib -static -I. -Wl,--oformat=binary,-Ttext=0,-e0,--build-id=none -o "
 run() {
     letter=$1 status=0
     shift
-    ./minivm run -k "$TMP/stub" -p "$letter" -m 64M --timeout 60 "$@" \
+    ./minivm run -k "$TMP/stub" -p "$letter" -m 64M --timeout $limit "$@" \
         </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 
@@ -31,7 +31,7 @@ for letter in c k a; do
     run $letter --no-reboot
     check_equal "reset ($letter) with --no-reboot is status 0" "$status$(cat "$TMP/err")" 0
     # It resets for ever, which the time limit shows.
-    run $letter --timeout 3
+    run $letter --timeout 1
     check_equal "reset ($letter) starts the guest again" "$status" 124
 done
 run d
@@ -53,12 +53,15 @@ says "with the place" "64-bit mode, RIP 0xd0000000"
 says "with the registers" "^rax 00000000d0000000"
 says "with the code" "^code at RIP"
 
-run i --timeout 3
+hang() {
+    run i --timeout $seconds
+}
+in_time 'halted, interrupts on' "$TMP/err" hang
 check_equal "--timeout ends a guest that hangs" "$status" 124
-says "which is said" "time is up after 3 s"
+says "which is said" "time is up after $seconds s"
 says "with where it was" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, halted, interrupts on"
 says "and that it said nothing" "console has printed nothing"
-run l --timeout 3
+run l --timeout 1
 says "a loop is running" "CPU 0: 64-bit mode, RIP 0x[0-9a-f]*, running, interrupts off"
 
 run h

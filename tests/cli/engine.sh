@@ -7,7 +7,7 @@
 # run ARGUMENT...: into $TMP/out, $TMP/err and $status.
 run() {
     status=0
-    ./minivm run --timeout 60 "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+    ./minivm run --timeout $limit "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 
 # The engine that --verbose names, which it does once, and why it is not KVM.
@@ -114,7 +114,7 @@ auto() {
     name=$1 wanted=$2
     shift 2
     status=0
-    in_dev : ./minivm run --timeout 60 --verbose "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+    in_dev : ./minivm run --timeout $limit --verbose "$@" </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
     check_equal "no /dev/kvm: $name" "$status $(named | grep -cF "$reason") $(head -n 1 "$TMP/out")" \
         "0 1 $wanted"
 }

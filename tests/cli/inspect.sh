@@ -59,8 +59,8 @@ version: 6
   RAM: N MiB at least
 the vmlinux inside, N bytes unpacked:
 --boot pvh: $pvh"
-tests/boot/extract-vmlinux $kernels/amd64/vmlinuz >"$TMP/vmlinux" && gzip -1 <"$TMP/vmlinux" >"$TMP/packed"
-inspect "vmlinux" "$TMP/vmlinux" "FILE
+vmlinux=$(tests/boot/vmlinux amd64) && gzip -1 <"$vmlinux" >"$TMP/packed"
+inspect "vmlinux" "$vmlinux" "FILE
 version: 6
 --boot pvh (the best): $pvh
 $linux64"
@@ -117,7 +117,7 @@ none() {
     check "inspect: $name" grep -q "^$1" "$TMP/out"
     for how in --kernel ''; do
         status=0
-        ./minivm run $how "$file" --timeout 20 >"$TMP/out" 2>&1 </dev/null || status=$?
+        ./minivm run $how "$file" --timeout $limit >"$TMP/out" 2>&1 </dev/null || status=$?
         check_equal "run${how:+ $how}: $name" "$status $(grep -c "^minivm: $file: $1" "$TMP/out")
 $(sed 1d "$TMP/out")" "125 1
 "

@@ -115,14 +115,12 @@ clear_screen
 keys "$run $TMP/spam.bin $TMP/spam.bin guest/echo.bin" Enter
 sees "guests that print without end" '[|]A+'
 torn=0
+stopped() {
+    [ "$(alternate)" = 0 ] && on_screen Stopped
+}
 for round in 1 2 3 4 5 6 7 8; do
     kill -TSTP "$(pid_of_minivm)"
-    tries=0
-    until [ "$(alternate)" = 0 ] && screen | grep -q 'Stopped'; do
-        sleep 0.1
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || break
-    done
+    until_true stopped
     sleep 0.1
     ! screen | grep -q AAAA || torn=$((torn + 1))
     clear_screen

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Each small guest by itself: all that it prints, to the byte, its status, and what it costs.
 # engines: kvm soft
+# takes: 15
 . tests/lib.sh
 
 # run ARGUMENT...: into $TMP/out, $TMP/err and $status; stdin is $input.
 run() {
     status=0
-    ./minivm run --stat --timeout 60 "$@" <"$input" >"$TMP/out" 2>"$TMP/err" || status=$?
+    ./minivm run --stat --timeout $limit "$@" <"$input" >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 
 # ended NAME EXITS: its output is $TMP/wanted, its status 0; EXITS may be "any".
@@ -113,7 +114,7 @@ echoes "more than any buffer holds" "$long" "$long"
     echo early
     sleep 1
     echo late
-} | ./minivm run --timeout 60 guest/echo >"$TMP/out"
+} | ./minivm run --timeout $limit guest/echo >"$TMP/out"
 check_equal "echo waits for a slow sender" "$(cat "$TMP/out")" "early
 late"
 
@@ -142,7 +143,7 @@ done
 
 # Debug output that nobody reads holds nobody up: mov al, 'x'; out 0xe9, al; and again.
 printf '\260x\346\351\353\374' >"$TMP/debug.bin"
-{ status=0; timeout -k 5 60 ./minivm run --timeout 1 --debugcon "$TMP/debug.bin" \
+{ status=0; timeout -k 5 $limit ./minivm run --timeout 1 --debugcon "$TMP/debug.bin" \
     </dev/null 2>&1 >/dev/null || status=$?; echo $status >"$TMP/status"; } |
     { until [ -s "$TMP/status" ]; do sleep 0.1; done; }
 check_equal "debug output that nobody reads holds nobody up" "$(cat "$TMP/status")" 124

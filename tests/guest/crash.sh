@@ -2,7 +2,7 @@
 # Small guests that crash are reported, and harm nobody but themselves.
 # engines: kvm soft
 # needs: kvm
-# timeout: 600
+# takes: 20
 . tests/lib.sh
 
 # bad NAME DEFINE: builds $TMP/NAME.
@@ -10,8 +10,6 @@ bad() {
     gcc -m32 -nostdlib -static -I. "-D$2" -Wl,--oformat=binary,-Ttext=0,-e0,--build-id=none \
         -o "$TMP/$1" tests/guest/bad.S || exit 1
 }
-
-limit=60
 
 # run FILE...: into $TMP/out, $TMP/err and $status.
 run() {
@@ -73,8 +71,10 @@ check_equal "three of four crash: the fourth is unharmed" "$(said 2)" "$(cat "$T
 # Beyond the end of its segment a processor faults. The emulator in tools/kvmhost goes round for
 # ever, which the time limit ends.
 bad run-off RUN_OFF
-limit=10
-run "$TMP/run-off" guest/hello guest/multiplication guest/timer
+run_off() {
+    run --timeout $seconds "$TMP/run-off" guest/hello guest/multiplication guest/timer
+}
+in_time 'timer. period' "$TMP/out" run_off
 case $status in
 124) skip "run-off: it is a crash" "this host's processor goes on at the segment's begin" ;;
 *) reported run-off 0 ;;

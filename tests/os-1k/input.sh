@@ -4,7 +4,7 @@
 # needs: kvm
 . tests/lib.sh
 
-run="./minivm run --pmode os-1k/kernel.bin --timeout 120 --stat"
+run="./minivm run --pmode os-1k/kernel.bin --timeout $limit --stat"
 
 # session: types stdin; $TMP/out, $TMP/err, and by status as it may stand behind a pipe, its status.
 session() {
@@ -70,13 +70,8 @@ check_equal "that comes later" "$(status) $(tail -n 1 "$TMP/out")" "0 Select: "
 printf 'run count 3 &\n' | session
 check_equal "while another runs" "$(status)" 0
 
-# until_said PATTERN: for a minute.
 until_said() {
-    tries=0
-    until grep -q "$1" "$TMP/out" || [ $tries = 300 ]; do
-        tries=$((tries + 1))
-        sleep 0.2
-    done
+    until_true grep -q "$1" "$TMP/out"
 }
 
 : >"$TMP/out"
@@ -102,8 +97,10 @@ io() {
 # Silence: exits are those of the timer, and none is an access to a port.
 printf 'ticks\nticks\n0\n' | session
 busy=$(exits) busy_io=$(io)
+: >"$TMP/out"
 {
     echo ticks
+    until_said ' ticks, '
     sleep 4
     printf 'ticks\n0\n'
 } | session

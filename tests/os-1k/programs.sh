@@ -2,6 +2,7 @@
 # The 1K OS: its menu, and what each program of it prints, byte for byte.
 # engines: kvm soft
 # needs: kvm
+# takes: 20
 . tests/lib.sh
 
 cat >"$TMP/menu" <<'X'
@@ -35,7 +36,7 @@ session() {
     } >"$TMP/wanted"
     status=0
     printf '%b\n0\n' "$2" |
-        ./minivm run --pmode os-1k/kernel.bin --timeout 120 >"$TMP/out" 2>"$TMP/err" || status=$?
+        ./minivm run --pmode os-1k/kernel.bin --timeout $limit >"$TMP/out" 2>"$TMP/err" || status=$?
     check_equal "$1: status 0, silent stderr" "$status$(cat "$TMP/err")" 0
     check "$1" diff -u "$TMP/wanted" "$TMP/out"
 }

@@ -2,6 +2,7 @@
 # The 1K OS's shell beyond its menu: files, processes, and programs that do what they must not.
 # engines: kvm soft
 # needs: kvm
+# takes: 30
 . tests/lib.sh
 
 clock=
@@ -10,7 +11,7 @@ clock=
 session() {
     status=0
     printf '%b\n0\n' "$1" |
-        ./minivm run $clock --pmode os-1k/kernel.bin --timeout 120 >"$TMP/out" 2>"$TMP/err" || status=$?
+        ./minivm run $clock --pmode os-1k/kernel.bin --timeout $limit >"$TMP/out" 2>"$TMP/err" || status=$?
     said=$(sed '1,/0\. Exit/d; /^Select: /d; /^$/d' "$TMP/out")
 }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # --soft-clock instructions: the same input gives the same output and the same count of instructions,
 # every time, whatever else the host has to do.
-# timeout: 600
+# takes: 60
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
@@ -25,7 +25,7 @@ unload() {
 once() {
     into=$TMP/$1
     shift
-    ./minivm run --soft-clock instructions --stat --timeout 200 "$@" <"$input" >"$into" 2>"$TMP/err"
+    ./minivm run --soft-clock instructions --stat --timeout $limit "$@" <"$input" >"$into" 2>"$TMP/err"
     echo "status $?" >>"$into"
     cat "$TMP/err" >>"$into"
 }

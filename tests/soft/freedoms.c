@@ -95,9 +95,14 @@ static uint64_t address(const struct sample *s)
     return s->compat ? offset(s) : base + offset(s);
 }
 
+static uint64_t extended(uint64_t at)
+{
+    return (int64_t)(at << (63 - CANONICAL)) >> (63 - CANONICAL);
+}
+
 static bool canonical(uint64_t at)
 {
-    return (int64_t)(at << (63 - CANONICAL)) >> (63 - CANONICAL) == (int64_t)at;
+    return extended(at) == at;
 }
 
 /* Is one of n bytes beyond what its segment allows? */
@@ -286,21 +291,27 @@ static void code_unchanged(const struct both *b, const struct freedom *f)
         codes_open(b, f);
 }
 
-/* While no exception is pending, pointers that were saved are 0, or as they were. */
+/* A pointer that is kept, in as many bits as a canonical address has; or, while no exception is
+ * pending, 0 or as it was. */
+static void pointer_open(const struct both *b, uint64_t in, uint64_t want, uint64_t *got)
+{
+    bool pending = b->want->fpu.fsw & FSW_ES;
+
+    if (want == extended(*got) || (!pending && (want == 0 || want == in || want == extended(in))))
+        *got = want;
+}
+
 static void pointers(const struct both *b, const struct freedom *f)
 {
     const struct soft_fpu *in = &b->s->in.fpu, *want = &b->want->fpu;
     struct soft_fpu *got = &b->got->fpu;
+    uint64_t fop = got->fop;
 
     (void)f;
-    if (want->fsw & FSW_ES)
-        return;
-    if (want->fop == 0 || want->fop == in->fop)
-        got->fop = want->fop;
-    if (want->fip == 0 || want->fip == in->fip)
-        got->fip = want->fip;
-    if (want->fdp == 0 || want->fdp == in->fdp)
-        got->fdp = want->fdp;
+    pointer_open(b, in->fop, want->fop, &fop);
+    got->fop = fop;
+    pointer_open(b, in->fip, want->fip, &got->fip);
+    pointer_open(b, in->fdp, want->fdp, &got->fdp);
 }
 
 /* Have the registers become MMX's already when the instruction that begins it faults? */
@@ -376,6 +387,22 @@ static void second_page(const struct both *b, const struct freedom *f)
     if (want->vector == EXCEPTION_PF && got->vector == EXCEPTION_PF && !(got->error & 16) &&
         want->cr2 == (got->cr2 | 4095) + 1 && want->cr2 - got->cr2 < OPERAND &&
         page_fault(want->cr2, got->error & 2, &error) && want->error == error)
+        end_as(b->got, want);
+}
+
+/* Of an operand that wraps at 4 GiB it is either the segment's limit that faults, or the page of
+ * its first byte, or of the first one after that. */
+static void wraps(const struct both *b, const struct freedom *f)
+{
+    const struct state *want = b->want;
+    uint64_t at = (uint32_t)address(b->s);
+    uint32_t error;
+
+    (void)f;
+    if (b->s->compat && beyond(b->s, at, OPERAND) && want->vector == EXCEPTION_PF &&
+        (b->got->vector == EXCEPTION_GP || b->got->vector == EXCEPTION_SS) &&
+        (want->cr2 == at || want->cr2 == 0) && page_fault(want->cr2, want->error & 2, &error) &&
+        want->error == error)
         end_as(b->got, want);
 }
 
@@ -559,6 +586,8 @@ static const struct freedom freedoms[] = {
     {ANY, "fxsave fxsave64 fnsave fnstenv", parts_order, true, CONCURRENT},
     {ANY, "fxrstor fxrstor64 frstor fldenv", parts_order, false, CONCURRENT},
     {INTEL, "*", second_page, 0, CONCURRENT},
+    {ANY, "*", wraps, 0,
+     "SDM 3A, Limit Checking: with a limit of 4 GiB it may or may not cause an exception"},
     {INTEL, "*", alignment_order, 0, CONCURRENT},
     {ANY, "*", alignment_or_limit, 0, CONCURRENT},
     {ANY, "fxsave fxrstor fxsave64 fxrstor64", alignment_kind, 0,

@@ -3,7 +3,7 @@
 # natively; and a look at several CPUs.
 # engines: kvm soft
 # needs: kvm
-# timeout: 900
+# takes: 40
 . tests/lib.sh
 
 mkdir "$TMP/root" "$TMP/more" "$TMP/here"
@@ -15,9 +15,9 @@ gcc -O2 -static -o "$TMP/more/float" tests/soft/float.c -lm &&
 
 # guest FLAVOUR [OPTION]...: `minivm run` of that kernel
 guest() {
-    flavour=$1
+    kernel=$(tests/boot/vmlinux $1)
     shift
-    ./minivm run -k build/kernels/$flavour/vmlinuz -i build/initramfs.cpio --timeout 300 "$@"
+    ./minivm run -k "$kernel" -i build/initramfs.cpio --timeout $limit "$@"
 }
 
 (cd "$TMP/here" && env -i PATH="$TMP/root/bin" sh ../more/selftest ../root/bin/busybox ../more/float) \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The CPU made of C against the real processor: random user-mode instructions, always the same ones.
 # What else there is: make fuzz.
-# timeout: 600
+# takes: 30
 . tests/lib.sh
 
 for seed in 1 2 3; do

@@ -1,6 +1,7 @@
 #!/bin/sh
 # System instructions on the CPU made of C and on unicorn: random ones, always the same. For more:
 # build/soft/unicorn CASES SEED.
+# takes: 20
 . tests/lib.sh
 
 if [ -x build/soft/unicorn ]; then

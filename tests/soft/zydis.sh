@@ -1,5 +1,6 @@
 #!/bin/sh
 # The decoder of the CPU made of C against another one: random bytes, always the same ones.
+# takes: 10
 . tests/lib.sh
 
 name="lengths and names are those of Zydis"
