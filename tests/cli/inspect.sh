@@ -106,7 +106,7 @@ no header that minivm knows: perhaps a flat program with 32 bits (--pmode)"
 } >"$TMP/sector"
 inspect "a boot sector" "$TMP/sector" "FILE
 a boot sector: it runs as a 16-bit program, but calls of a BIOS lead nowhere"
-check_status "which runs" 0 ./minivm run --timeout 20 "$TMP/sector"
+check_status "which runs" 0 ./minivm run --timeout $limit "$TMP/sector"
 check_status "no file" 125 ./minivm inspect "$TMP/none"
 check_status "none named" 125 ./minivm inspect
 

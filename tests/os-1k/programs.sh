@@ -150,15 +150,15 @@ X
 session "Enter shows the menu again" '' </dev/null
 
 # Beside other guests it prints the same, behind its name.
-printf '2\n0\n' | ./minivm run --pmode os-1k/kernel.bin --timeout 120 >"$TMP/alone"
-printf '2\n0\n' | ./minivm run --pmode os-1k/kernel.bin guest/counter guest/pmode --timeout 120 \
+printf '2\n0\n' | ./minivm run --pmode os-1k/kernel.bin --timeout $limit >"$TMP/alone"
+printf '2\n0\n' | ./minivm run --pmode os-1k/kernel.bin guest/counter guest/pmode --timeout $limit \
     >"$TMP/out" 2>"$TMP/err"
 check_equal "beside 16-bit programs" "$? $(cat "$TMP/err")" "0 "
 check_equal "it does what it does alone" "$(sed -n 's/^\[0:kernel\] //p' "$TMP/out")" \
     "$(cat "$TMP/alone")"
 check_equal "and so do they" "$(grep -v '^\[0' "$TMP/out" | sort)" "[1:counter] 0123456789
 [2:pmode] Hello from protected mode!"
-./minivm run guest/write guest/timer --long guest/hello64 --timeout 120 >"$TMP/out" 2>"$TMP/err"
+./minivm run guest/write guest/timer --long guest/hello64 --timeout $limit >"$TMP/out" 2>"$TMP/err"
 check_equal "16-bit programs beside a 64-bit one" \
     "$? $(cat "$TMP/err")$(sed 's/^\(\[[0-9]*:[a-z0-9]*\]\).*/\1/' "$TMP/out" | sort | uniq -c | tr -s ' \n' ' ')" \
     "0  1 [0:hello64] 8 [1:write] 11 [2:timer] "
