@@ -20,7 +20,12 @@ endif
 CC = gcc
 CFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP $(HARDEN) $(CFLAGS)
+# With these a mistake of ours is a crash rather than a hole. They cost engine soft nothing: a loop of
+# integers takes the same instructions of the host, to the last. (The sanitizers look in their own way,
+# and without optimisation the C library cannot.)
+HARDEN = $(if $(filter -fsanitize=% -O0,$(CFLAGS)),,-fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=3)
+HARDEN_LINK = -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LIBS = $(addprefix -l,$(shell tr A-Z a-z <$B/formats)) -lz -lpthread
 
@@ -56,7 +61,7 @@ all: minivm build/minivm.1 build/initramfs.cpio $(GUESTS) os-1k/kernel.bin
 # Linked statically it starts in half the time.
 minivm: build/tools/minivm/main.o build/libminivm.a
 	$(say) LINK $@
-	$(quiet)$(CC) $(CFLAGS) -static -o $@ $^ $(LIBS)
+	$(quiet)$(CC) $(CFLAGS) -static-pie $(HARDEN_LINK) -o $@ $^ $(LIBS)
 
 # The manual, of which the options are those of minivm's own table (make docs).
 build/minivm.1: tools/manual.md tools/manpage tools/minivm/minivm.h

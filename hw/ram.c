@@ -31,6 +31,8 @@ void ram_init(struct ram *ram, uint64_t size)
     ram->host = map + skip;
     ram->size = size;
     madvise(ram->host, size, MADV_HUGEPAGE);
+    /* What a guest holds is its own: a core dump of minivm is for minivm's mistakes. */
+    madvise(ram->host, size, MADV_DONTDUMP);
 }
 
 void ram_free(struct ram *ram)

@@ -152,6 +152,38 @@ static void real(void)
     ram_free(&ram);
 }
 
+/* The flags of the mapping at p, as /proc says. */
+static void flags_of(const void *p, char *flags, size_t size)
+{
+    FILE *f = fopen("/proc/self/smaps", "r");
+    char line[512];
+    unsigned long begin, end;
+    bool here = false;
+
+    flags[0] = 0;
+    while (f && fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            here = (uintptr_t)p >= begin && (uintptr_t)p < end;
+        else if (here && !strncmp(line, "VmFlags:", 8))
+            snprintf(flags, size, "%s", line);
+    }
+    if (f)
+        fclose(f);
+}
+
+static void not_dumped(void)
+{
+    struct ram ram;
+    char flags[512];
+
+    ram_init(&ram, 4 * MIB);
+    flags_of(ram.host, flags, sizeof(flags));
+    CHECK(strstr(flags, " dd "));
+    flags_of(ram.host + ram.size - 1, flags, sizeof(flags));
+    CHECK(strstr(flags, " dd "));
+    ram_free(&ram);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -162,6 +194,7 @@ int main(void)
         {high, "the rest is found above 4 GiB"},
         {every_border, "every border is where it should be"},
         {real, "RAM is zeroed, aligned, and committed as it is touched"},
+        {not_dumped, "RAM is not part of a core dump"},
         {0},
     });
 }
