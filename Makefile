@@ -128,10 +128,13 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(say) LINK $@
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
-# What the build needs is installed first; what only some targets need, by them.
+# What is missing is installed by the targets that do more than build. The others name it.
+INSTALL = $(filter run test quick check bench bench-soft compare fuzz soak,$(MAKECMDGOALS))
+NEED = tools/need $(if $(INSTALL),,-n)
+
 build/ready: tools/need
-	@tools/need build
-	@$(if $(WITHOUT),,tools/need formats)
+	@$(NEED) build
+	@$(if $(WITHOUT),,$(NEED) formats)
 	@mkdir -p build && touch $@
 
 # The small guests: flat binaries, 16-bit ones linked at offset 0 of their segment.
