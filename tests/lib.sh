@@ -3,7 +3,7 @@
 # test was skipped.
 #
 # Comments in a test's head tell tests/run about it:
-#     # timeout: SECONDS     instead of 1200
+#     # timeout: SECONDS     instead of 3600
 #     # engines: kvm soft    run it once with each: MINIVM_ENGINE is what `minivm run` then uses
 #     # needs: kvm           with KVM it needs one that runs Linux, for which `minivm check` must find
 #     #                      all well; a test that declares no engines always does

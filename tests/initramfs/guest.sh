@@ -45,7 +45,7 @@ modules=$TMP/tree/lib/modules/$(sed 's/^linux-image-//; s/ .*//' build/kernels/c
 
 "$mk" -o "$TMP/initramfs" --root "$system" "$TMP/tree" 2>"$TMP/err"
 check_equal "nothing is missing" "$(cat "$TMP/err")" ""
-./minivm run --timeout 150 -k build/kernels/cloud-amd64/vmlinuz -i "$TMP/initramfs" -- sh -c '
+./minivm run --timeout $limit -k build/kernels/cloud-amd64/vmlinuz -i "$TMP/initramfs" -- sh -c '
     /opt/program
     /opt/script
     modprobe dm-snapshot
@@ -71,5 +71,5 @@ mkinitramfs: /opt/script needs other, which $system does not have
 mkinitramfs: /opt/script2 needs /usr/bin/none, which $system does not have"
 
 status=0
-echo 'echo "sum: $((40 + 2))"' | make -s run ARGS='--timeout 150' >"$TMP/out" 2>&1 || status=$?
+echo 'echo "sum: $((40 + 2))"' | make -s run ARGS="--timeout $limit" >"$TMP/out" 2>&1 || status=$?
 check_equal "make run ends where its input does" "$status$(grep -c '^sum: 42' "$TMP/out")" 01

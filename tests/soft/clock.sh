@@ -120,7 +120,7 @@ minivm: CPU 0: 64-bit mode, RIP, halted, interrupts off"
 # At the end of time nothing is due any more.
 gcc -m32 -nostdlib -static -Wl,-m,elf_i386,-n,-Ttext=0x100000,-e,start,--build-id=none \
     -o "$TMP/end" tests/guest/end-of-time.S || exit 1
-check_status "a kernel that sleeps for 584 years" 7 timeout -k 1 20 ./minivm run \
+check_status "a kernel that sleeps for 584 years" 7 timeout -k 1 $limit ./minivm run \
     --soft-clock instructions --timeout $limit "$TMP/end"
 
 # The log has a timestamp in microseconds in each line; the addresses are where the kernel moved to.
