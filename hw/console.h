@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What console_get() returns beside bytes 0..255. */
 enum {
@@ -28,8 +29,14 @@ struct console {
      * NULL: it never does. */
     bool (*ended)(struct console *c);
 
-    /* The chip's: called when there is input to get, and when the input ends. May be NULL. */
+    /* The window that shows the output: how many lines of how many characters; 0 of 0 when there is
+     * none. May be NULL: there is none. */
+    void (*size)(struct console *c, uint16_t *rows, uint16_t *columns);
+
+    /* The chip's: called when there is input to get, and when the input ends; and when the size has
+     * changed. Each may be NULL. */
     void (*arrived)(void *to);
+    void (*resized)(void *to);
     void *to;
 
     /* Let a fast writer wait for a slow reader: returns when little is left to write, or when the
@@ -57,6 +64,19 @@ static inline int console_get(struct console *c)
 static inline bool console_ended(struct console *c)
 {
     return c->ended && c->ended(c);
+}
+
+static inline void console_size(struct console *c, uint16_t *rows, uint16_t *columns)
+{
+    *rows = *columns = 0;
+    if (c->size)
+        c->size(c, rows, columns);
+}
+
+static inline void console_resized(struct console *c)
+{
+    if (c->resized)
+        c->resized(c->to);
 }
 
 static inline void console_wait(struct console *c)

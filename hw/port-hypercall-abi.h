@@ -20,6 +20,13 @@
 #define HYPERCALL_NEWLINE 4 /* write a newline */
 #define HYPERCALL_WRITE   5 /* write ECX bytes at guest-physical ESI, if all of them are RAM */
 
+/*
+ * The next in ax, dx gives the number of lines of the user's window, or of characters in a line: 0
+ * when there is no window. COM1's ring indicator rings when they have changed (MSR.TERI).
+ */
+#define HYPERCALL_ROWS    6
+#define HYPERCALL_COLUMNS 7
+
 #define HYPERCALL_NO_INPUT 0xff
 
 /* More bytes than this in one WRITE are cut off. */

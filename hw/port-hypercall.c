@@ -37,6 +37,17 @@ static uint8_t get(struct port_hypercall *h)
     return in == CONSOLE_EMPTY ? HYPERCALL_NO_INPUT : in;
 }
 
+/* The answer to the last question. */
+static uint16_t answer(struct port_hypercall *h)
+{
+    uint16_t rows, columns;
+
+    if (h->asked == HYPERCALL_GETCHAR)
+        return 0xff00 | get(h);
+    console_size(h->console, &rows, &columns);
+    return h->asked == HYPERCALL_ROWS ? rows : columns;
+}
+
 static void put_number(struct port_hypercall *h, uint16_t number)
 {
     char digits[sizeof("65535")];
@@ -58,10 +69,12 @@ static uint64_t port_hypercall_read(struct device *d, uint64_t off, int size)
     struct port_hypercall *h = container_of(d, struct port_hypercall, dev);
 
     (void)size;
-    if (off != 0 || !h->getchar)
+    if (off != 0 || !h->asked)
         return UINT64_MAX;
-    h->getchar = false;
-    return ~UINT64_C(0xff) | get(h);
+    uint64_t val = ~UINT64_C(0xffff) | answer(h);
+
+    h->asked = 0;
+    return val;
 }
 
 static void port_hypercall_write(struct device *d, uint64_t off, int size, uint64_t val)
@@ -79,7 +92,9 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
         put(h, &(uint8_t){regs(h).ebx}, 1);
         break;
     case HYPERCALL_GETCHAR:
-        h->getchar = true;
+    case HYPERCALL_ROWS:
+    case HYPERCALL_COLUMNS:
+        h->asked = val & 0xff;
         break;
     case HYPERCALL_PUTNUM:
         put_number(h, regs(h).ebx);
@@ -96,7 +111,7 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
 
 static void port_hypercall_reset(struct device *d)
 {
-    container_of(d, struct port_hypercall, dev)->getchar = false;
+    container_of(d, struct port_hypercall, dev)->asked = 0;
 }
 
 void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct console *console,
@@ -131,6 +146,12 @@ void port_hypercall_describe(uint8_t function, const struct hypercall_regs *r, c
         break;
     case HYPERCALL_GETCHAR:
         snprintf(text, size, "GETCHAR");
+        break;
+    case HYPERCALL_ROWS:
+        snprintf(text, size, "ROWS");
+        break;
+    case HYPERCALL_COLUMNS:
+        snprintf(text, size, "COLUMNS");
         break;
     case HYPERCALL_PUTNUM:
         snprintf(text, size, "PUTNUM %u", r->ebx & 0xffff);

@@ -30,7 +30,7 @@ struct port_hypercall {
     const struct ram *ram;
     struct console *console;
     struct hypercall_caller caller;
-    bool getchar; /* the next read is the answer to GETCHAR */
+    uint8_t asked; /* the function whose answer the next read is; 0 for none */
 };
 
 /* Make the hypercall port of one CPU. WRITE reads from ram. */

@@ -33,7 +33,8 @@
  * console's input.
  *
  * Hang-up. DCD falls when the console's input has ended, as a modem's carrier does, but not before
- * the guest has read all that came before. DSR and CTS, the modem's own, stay.
+ * the guest has read all that came before. DSR and CTS, the modem's own, stay. RI rings when the
+ * size of the console's window has changed, which has no other way to a driver that sleeps.
  */
 #include "hw/serial8250.h"
 
@@ -92,6 +93,7 @@ enum {
     LSR_TEMT = 0x40,
     LSR_FIFO_ERROR = 0x80,
 
+    MSR_TERI = 0x04,
     MSR_DDCD = 0x08,
     MSR_CTS = 0x10,
     MSR_DSR = 0x20,
@@ -269,6 +271,16 @@ static void pause_over(struct timer *t)
     struct serial8250 *s = container_of(t, struct serial8250, pause);
 
     s->burst = 0;
+    update(s);
+}
+
+/* The bell rings, once: what MSR tells of the ring indicator is that it has ended. */
+static void resized(void *to)
+{
+    struct serial8250 *s = to;
+
+    if (!(s->mcr & MCR_LOOP))
+        s->deltas |= MSR_TERI;
     update(s);
 }
 
@@ -483,6 +495,7 @@ void serial8250_init(struct serial8250 *s, struct console *c, struct clock *cloc
     clock_add(clock, &s->pause, pause_over);
     s->hung_up = hung_up(s);
     c->arrived = arrived;
+    c->resized = resized;
     c->to = s;
 }
 

@@ -8,7 +8,13 @@
 // what it has not sent yet: so the leader stays, and lets the terminal drain. And modem line OUT1 of
 // the serial port tells minivm that the terminal's modes are set and that input may come: what came
 // earlier would be echoed and translated.
-// After: Linux system call ABI, arch/x86/entry/syscalls/syscall_64.tbl; ioctl_tty(2).
+//
+// The terminal also gets the size of the user's window, which the hypercall port tells. Where there is
+// one, a further process sleeps until the serial port's ring indicator says that it has changed.
+// After: Linux system call ABI, arch/x86/entry/syscalls/syscall_64.tbl; ioctl_tty(2);
+// include/uapi/linux/serial.h for struct serial_icounter_struct.
+
+#include "hw/port-hypercall-abi.h"
 
 .intel_syntax noprefix
 
@@ -19,9 +25,15 @@
 .set SYS_exit, 60
 .set SYS_wait4, 61
 .set SYS_setsid, 112
+.set SYS_ioperm, 173
 .set TCSBRK, 0x5409                     // with an argument that is not 0: tcdrain()
 .set TIOCSCTTY, 0x540e
+.set TIOCSWINSZ, 0x5414
 .set TIOCMBIS, 0x5416
+.set TIOCMIWAIT, 0x545c
+.set TIOCGICOUNT, 0x545d
+.set TIOCM_RNG, 0x80
+.set ICOUNTER_RNG, 8                    // in struct serial_icounter_struct, whose size is 80
 .set SIGINT, 2
 .set SIGQUIT, 3
 .set SIGTSTP, 20
@@ -34,6 +46,19 @@ _start:
     mov esi, TIOCSCTTY
     mov edx, 1                          // take it from whoever has it
     call tty_ioctl
+    mov edx, 1
+    call permit
+    js opened                           // not root
+    call set_size
+    jz closed
+    mov eax, SYS_fork
+    syscall
+    test eax, eax
+    jz watch
+closed:
+    xor edx, edx                        // PROGRAM gets no right to the port by itself
+    call permit
+opened:
     mov esi, TIOCMBIS
     lea rdx, [rip + tiocm_out1]
     call tty_ioctl
@@ -82,6 +107,72 @@ again:
 exit:
     mov eax, SYS_exit
     syscall
+
+// Set the size, and again when the bell has rung meanwhile, until it does not; then sleep until it
+// rings. (A ring between two system calls in a row, the last count and the wait, goes unheard until
+// the next.)
+watch:
+    lea rsi, [rip + ignore]
+    call set_signals
+    sub rsp, 80
+count:
+    call rings
+    mov ebx, eax
+    call set_size
+    call rings
+    cmp eax, ebx
+    jne count
+    mov esi, TIOCMIWAIT
+    mov edx, TIOCM_RNG
+    call tty_ioctl
+    test eax, eax
+    jns count
+    xor edi, edi                        // no serial port, or it hung up
+    jmp exit
+
+rings:                                  // eax: how often the bell has rung; the buffer is the caller's
+    mov esi, TIOCGICOUNT
+    lea rdx, [rsp + 8]
+    call tty_ioctl
+    mov eax, [rsp + 8 + ICOUNTER_RNG]
+    ret
+
+permit:                                 // edx: may this process use the hypercall port? SF: it may not
+    mov edi, HYPERCALL_PORT
+    mov esi, 2
+    mov eax, SYS_ioperm
+    syscall
+    test eax, eax
+    ret
+
+set_size:                               // ZF: there is no window, or no port
+    push 0                              // struct winsize: rows, columns, and pixels
+    mov cl, HYPERCALL_ROWS
+    call ask
+    mov [rsp], ax
+    inc eax                             // 0 and -1 become 1 and 0
+    cmp ax, 1
+    jbe no_window
+    mov cl, HYPERCALL_COLUMNS
+    call ask
+    mov [rsp + 2], ax
+    mov esi, TIOCSWINSZ
+    mov rdx, rsp
+    call tty_ioctl
+    or ecx, 1                           // not zero
+    pop rax
+    ret
+no_window:
+    pop rax
+    xor eax, eax
+    ret
+
+ask:                                    // cl: a function of the hypercall port; ax: its answer
+    mov edx, HYPERCALL_PORT
+    mov al, cl
+    out dx, al
+    in ax, dx
+    ret
 
 tty_ioctl:                              // rsi: request, rdx: argument
     xor edi, edi

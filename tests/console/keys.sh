@@ -55,6 +55,8 @@ clear_screen
 tmux resize-window -t t -x 60 -y 20
 keys 'echo resized' Enter
 sees "a resize does no harm" '^resized'
+keys 'while [ "$(stty size)" = "30 100" ]; do sleep .1; done; stty size' Enter
+sees "and the guest knows of it" '^20 60'
 
 # The outer shell's job control.
 clear_screen
@@ -85,7 +87,10 @@ for signal in TERM HUP INT SEGV ABRT; do
 done
 
 clear_screen
-keys "$run -- sh -c 'tty; exit 6'; echo status \$?" Enter
+keys "$run -- sh -c 'tty; stty size; while [ \"\$(stty size)\" = \"20 60\" ]; do sleep .1; done; stty size; exit 6'; echo status \$?" Enter
 sees "a command on a terminal has one" '^/dev/ttyS0'
+sees "of its size" '^20 60'
+tmux resize-window -t t -x 70 -y 25
+sees "and of its new size" '^25 70'
 sees "and its status arrives" 'status 6'
 check_equal "and the terminal is given back" "$(modes)" "$cooked"

@@ -167,6 +167,34 @@ static void getchar_answers_once(void)
     CHECK_EQ(in(), 0xff);
 }
 
+static void window(struct console *c, uint16_t *rows, uint16_t *columns)
+{
+    (void)c;
+    *rows = 24;
+    *columns = 300;
+}
+
+static void size(void)
+{
+    setup();
+    for (int i = 0; i < 2; i++) {
+        call(HYPERCALL_ROWS);
+        CHECK_EQ(bus_read(&me->bus, HYPERCALL_PORT, 2), i ? 24 : 0);
+        CHECK_EQ(bus_read(&me->bus, HYPERCALL_PORT, 2), 0xffff);
+        call(HYPERCALL_COLUMNS);
+        CHECK_EQ(bus_read(&me->bus, HYPERCALL_PORT, 2), i ? 300 : 0);
+        me->con.console.size = window;
+    }
+    /* The last question is answered. */
+    test_console_type(&me->con, 'x');
+    call(HYPERCALL_ROWS);
+    call(HYPERCALL_GETCHAR);
+    CHECK_EQ(in(), 'x');
+    call(HYPERCALL_COLUMNS);
+    bus_reset(&me->bus);
+    CHECK_EQ(in(), 0xff);
+}
+
 static void getchar_is_each_callers_own(void)
 {
     setup();
@@ -217,7 +245,7 @@ static void writes_memory(void)
 static void ignores_the_rest(void)
 {
     setup();
-    for (int f = HYPERCALL_WRITE + 1; f < 256; f++) {
+    for (int f = HYPERCALL_COLUMNS + 1; f < 256; f++) {
         call_with(f, 'x');
         bus_write(&me->bus, HYPERCALL_PORT, 2, 0x4100 | f);
     }
@@ -276,6 +304,7 @@ int main(void)
         {puts_to_the_callers_console, "PUTCHAR and NEWLINE write to the caller's console"},
         {numbers, "PUTNUM writes BX in decimal"},
         {getchar_answers_once, "GETCHAR is answered by one read"},
+        {size, "ROWS and COLUMNS tell the window's size"},
         {getchar_is_each_callers_own, "GETCHAR is each vCPU's own"},
         {writes_memory, "WRITE writes from RAM, and nothing from elsewhere"},
         {ignores_the_rest, "unknown functions do nothing"},

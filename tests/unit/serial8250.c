@@ -1119,6 +1119,34 @@ static void hang_up_interrupts(void)
     CHECK_EQ(in(MSR), MODEM | DDCD);
 }
 
+/* The ring indicator has rung, once for each change of the window's size. */
+static void resized_rings(void)
+{
+    enum {
+        TERI = 4
+    };
+
+    setup();
+    console_resized(&con.console);
+    CHECK(!wire.level);
+    CHECK_EQ(in(MSR), DCD | MODEM | TERI);
+    CHECK_EQ(in(MSR), DCD | MODEM);
+
+    out(IER, EDSSI);
+    console_resized(&con.console);
+    console_resized(&con.console);
+    CHECK(wire.level);
+    CHECK_EQ(in(IIR), 0x00);
+    CHECK_EQ(in(MSR), DCD | MODEM | TERI);
+    CHECK(!wire.level);
+
+    out(MCR, LOOP);
+    in(MSR);
+    console_resized(&con.console);
+    CHECK(!wire.level);
+    CHECK(!bits(MSR, TERI));
+}
+
 static void hang_up_unread(void)
 {
     /* What is back on the line has not been read. */
@@ -1255,6 +1283,7 @@ int main(void)
         {probed_but_not_opened, "Linux's probe loses no input"},
         {hang_up_polled, "a hang-up shows in MSR, after the last byte"},
         {hang_up_interrupts, "a hang-up interrupts, after the last byte"},
+        {resized_rings, "a new size of the window rings"},
         {hang_up_unread, "a hang-up waits for what has not been read; reset looks at the line"},
         {hang_up_in_loopback, "a hang-up is not seen in loopback, and after it is"},
         {random_accesses, "random accesses lose nothing and keep the wire right"},

@@ -137,6 +137,8 @@ void outlet_resize(struct outlet *u)
 
     if (u->split)
         panes_resize(&u->panes, w.ws_row, w.ws_col);
+    else if (u->guests == 1)
+        console_resized(&u->terminal.console);
 }
 
 void outlet_suspend(struct outlet *u)
@@ -151,9 +153,10 @@ void outlet_suspend(struct outlet *u)
 void outlet_resume(struct outlet *u)
 {
     terminal_resume(&u->terminal);
-    if (!u->split || !in_foreground())
+    if (!in_foreground())
         return;
-    panes_resume(&u->panes);
+    if (u->split)
+        panes_resume(&u->panes);
     outlet_resize(u);
 }
 

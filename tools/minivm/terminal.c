@@ -3,9 +3,6 @@
  * The host's terminal.
  *
  * After: termios(3), tty_ioctl(4), signal-safety(7).
- *
- * Left out: the window's size. A serial line has no way to tell it; `resize` or `stty` in the
- * guest does.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/terminal.h"
@@ -307,6 +304,17 @@ static void remember(struct terminal *t, const uint8_t *buf, size_t n)
         t->tail[t->total++ % TERMINAL_TAIL] = buf[i];
 }
 
+/* What goes to a pipe is not to be cut to lines that fit a window. */
+static void window(struct console *c, uint16_t *rows, uint16_t *columns)
+{
+    struct terminal *t = container_of(c, struct terminal, console);
+    struct winsize w = {0};
+
+    ioctl(t->out.fd, TIOCGWINSZ, &w);
+    *rows = w.ws_row;
+    *columns = w.ws_col;
+}
+
 static void put(struct console *c, const void *buf, size_t n)
 {
     struct terminal *t = container_of(c, struct terminal, console);
@@ -340,6 +348,7 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
         .console =
             {
                 .put = put,
+                .size = window,
                 .get = get,
                 .ended = ended,
                 .wait = wait_for_reader,
