@@ -6,9 +6,9 @@
  * Model" (the tables), "ACPI Machine Language (AML) Specification" and "Resource Data Types for
  * ACPI" (the DSDT).
  *
- * Neither FADT nor DSDT mentions the keyboard controller, on purpose: it is there for A20, reset
- * and guests that know no ACPI, but nobody can type on its keyboard. Linux then does not probe for
- * it; were only the DSDT silent, it would try the ports.
+ * Neither the FADT nor the DSDT mentions the keyboard controller, so Linux does not probe for it:
+ * the chip is there for A20, for resets and for guests that know no ACPI, but it has no keyboard.
+ * If only the DSDT were silent, Linux would try the ports.
  *
  * Left out: GPEs, sleep states other than S5, C and P states (the host's business), Processor
  * objects (the MADT has the CPUs; the objects serve hotplug and C states).
@@ -219,14 +219,14 @@ enum {
     LOCAL_APIC_ENABLED = 1 << 0,
     ALL_PROCESSORS = 0xff,
 
-    /* "MPS INTI Flags": 0 is what the bus is used to, for ISA edge and active high. */
+    /* "MPS INTI Flags": 0 means as the bus has it, which for ISA is by edge, active high. */
     ACTIVE_HIGH = 1 << 0,
     LEVEL = 3 << 2,
 };
 
 /*
- * The DSDT's AML, by hand. Names have four characters. After a ScopeOp, DeviceOp, PackageOp or
- * BufferOp stands a PkgLength: the number of bytes from itself to the end of the object, in one
+ * The DSDT's AML, by hand. Names have four characters. A ScopeOp, DeviceOp, PackageOp or BufferOp
+ * is followed by a PkgLength: the number of bytes from itself to the end of the object, in one
  * byte up to 63; 0x4b, 5 is 0x5b in two.
  */
 #define LE16(x) (x) & 0xff, (x) >> 8

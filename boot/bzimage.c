@@ -187,7 +187,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         zero_page_enter(ram, s, 32, l.load);
 }
 
-/* How is packed what the kernel unpacks by itself? at is where that is in the file. */
+/* How the kernel has packed what it unpacks by itself; *at is where that is in the file. */
 static enum packing payload(const struct image *img, const struct setup_header *h,
                             const struct layout *l, uint64_t *at)
 {

@@ -243,7 +243,7 @@ void elf_load(const struct elf *e, struct place *p, uint64_t *end)
 
     if (!elf_span(e, &start, end))
         die("%s: %s", e->img->name, no_span);
-    /* The checks first: a file that does not fit need not be read. */
+    /* The checks come first: a file that does not fit need not be read. */
     for (const struct elf_segment *s = e->segment; s < e->segment + e->n; s++) {
         if (!is_loaded(s))
             continue;
@@ -290,7 +290,7 @@ static int find_note(const uint8_t *buf, uint64_t size, uint64_t align, const ch
         memcpy(&n, buf + at, sizeof(n));
         at += sizeof(n);
 
-        /* All of them 64 bits wide and the sizes 32: nothing wraps. */
+        /* Offsets have 64 bits and sizes 32, so nothing wraps. */
         uint64_t from = align_up(at + n.namesz, align), to = from + n.descsz;
 
         if (to > size)
@@ -317,8 +317,8 @@ int elf_note(const struct elf *e, const char *name, uint32_t type, void *desc, i
             continue;
         image_read(e->img, s->offset, buf, len);
 
-        /* Notes of the GNU tools are padded as the segment is aligned; those that kernels make
-         * themselves always to 4 bytes, even next to others that align the segment to 8. */
+        /* The GNU tools pad notes as the segment is aligned. Kernels pad those that they make
+         * themselves to 4 bytes, even next to others that align the segment to 8. */
         if (s->align == 8)
             n = find_note(buf, len, 8, name, type, desc, size);
         if (n < 0)

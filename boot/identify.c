@@ -350,7 +350,7 @@ static bool ext(const struct answer *a)
            little(a, 1100, 4) <= 1 && say(a, "a file system (ext2, ext3 or ext4)" NO_DISKS);
 }
 
-/* The last 16 bytes of a BIOS are where a PC begins: a jump, to where the first one had it. */
+/* A PC begins in the last 16 bytes of its BIOS, with a jump to where that of the first PC began. */
 static bool bios(const struct answer *a)
 {
     uint64_t size = a->img->size;
@@ -404,8 +404,8 @@ static bool is_symbols(const char *text)
            text[digits + 2] == ' ';
 }
 
-/* Text is what has no control characters but those of texts, and is ASCII for the most part; all of
- * it where it is so short that it might be code. */
+/* A text has no control characters but those of texts, and most of it is ASCII. A very short one,
+ * which might be code, is all ASCII. */
 static bool text_file(const struct answer *a)
 {
     char text[HEAD + 1] = "";

@@ -4,8 +4,8 @@
  *
  * After: mmap(2), madvise(2), read(2) of the Linux manual pages.
  *
- * Left out: mapping the files themselves. Who shortens one that is mapped, kills its reader; read,
- * it only makes it die.
+ * Left out: mapping the files. A mapped file that somebody shortens kills its reader by a signal;
+ * one that is read gives an error.
  */
 #define _GNU_SOURCE
 #include "boot/image.h"

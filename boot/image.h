@@ -16,7 +16,7 @@ struct image {
     int fd;
     const uint8_t *data;  /* in place of fd when it is not NULL: the content, in memory */
     uint64_t size;        /* in bytes, never 0 */
-    enum packing packing; /* how the file was packed that was unpacked to this */
+    enum packing packing; /* how the file was packed that this was unpacked from */
 };
 
 /*
@@ -28,23 +28,23 @@ void image_open(struct image *img, const char *name, bool packed);
 void image_close(struct image *img);
 
 /*
- * Unpack what lies at off in from, len bytes, to a new image, to, that lives in memory and has the
- * same name. NULL when all went well, else why it cannot be done, to follow a name for what was to
- * be unpacked: "compressed by xz, but damaged or truncated". sized is as in unpack(): true for the
+ * Unpack the len bytes at off in from. The new image, to, lives in memory and has the same name.
+ * NULL when all went well, else why it cannot be done, to follow a name for what was to be
+ * unpacked: "compressed by xz, but damaged or truncated". sized is as in unpack(): true for the
  * payload of a bzImage. Dies like image_read().
  */
 const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
                          bool sized);
 
-/* A flat binary has nothing to be known by. Dies when the file begins as something else does: an
+/* Die when what should be a flat binary, which has no header, begins as something else does: an
  * ELF file, a Linux kernel, a script. */
 void image_check_flat(const struct image *img);
 
 /* Read len bytes from offset off. Dies when the file does not have them, or reading fails. */
 void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len);
 
-/* The same for what may not be there: zeros stand for what is behind the end. Returns how many
- * bytes are the file's. */
+/* Read what may not be there: zeros stand for what is behind the end. Returns how many bytes are
+ * the file's. */
 uint64_t image_peek(const struct image *img, uint64_t off, void *buf, uint64_t len);
 
 #endif

@@ -36,7 +36,7 @@ const struct way *way_of(const struct image *img)
     return NULL;
 }
 
-/* The size of what has an archive of so many bytes behind it. */
+/* The size with an archive of so many bytes appended. */
 static uint64_t append(uint64_t size, uint64_t archive)
 {
     if (!archive)

@@ -36,7 +36,7 @@ struct kernel {
     uint64_t rsdp; /* guest-physical address of the ACPI RSDP; 0 for none */
 };
 
-/* A way of booting: the kernel's word for what it finds, and what it must find. */
+/* A way of booting: how to see that a kernel offers it, and how to give it what it expects. */
 struct way {
     const char *name;  /* of the option: "pvh" */
     const char *title; /* for people: "PVH, entered with 32 bits" */

@@ -22,8 +22,7 @@
  * the notes for Xen, which a kernel with a PVH entry has, name the system. */
 bool linux_notes(const struct elf *e);
 
-/* Is a kernel Linux, and so to be told what Linux wants to know? A bzImage or vmlinux of Linux is.
- */
+/* Is a kernel Linux? A bzImage or vmlinux of it is, and it is told what Linux wants to know. */
 bool linux_is(const struct image *img);
 
 /* What the kernel says of its version, as far as size bytes take it; false when it says nothing. */

@@ -105,7 +105,7 @@ enum {
     NMI = 1,
     EXTINT = 3,
 
-    /* Interrupt flags: 0 is what the bus is used to, for ISA edge and active high. */
+    /* Interrupt flags: 0 means as the bus has it, which for ISA is by edge, active high. */
     PO_HIGH = 1 << 0,
     EL_LEVEL = 3 << 2,
 
@@ -179,7 +179,7 @@ void mptable_build(const struct ram *ram, int cpus)
                        MPTABLE_END - MPTABLE_BASE,
                    "the table fits");
 
-    /* Guests ask CPUID what the CPUs are; these are the least that has an APIC. */
+    /* Guests ask CPUID what the CPUs are; this is the least of a CPU that has an APIC. */
     for (int i = 0; i < cpus; i++) {
         struct processor e = {
             .type = PROCESSOR,

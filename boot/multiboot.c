@@ -14,10 +14,10 @@
  * After: Multiboot Specification 0.6.96, "OS image format", "Machine state", "Boot information
  * format".
  *
- * Left out: what there is none of: boot device, drives, BIOS configuration table, APM, VBE and
- * framebuffer. A header that asks for a video mode (bit 2 of its flags) gets none: the mode is a
- * preference, and the kernel has to look whether it was met. ELF sections other than symbols stay
- * in the file: debug information can be larger than RAM.
+ * Left out: what this machine does not have: boot device, drives, BIOS configuration table, APM,
+ * VBE and framebuffer. A header that asks for a video mode (bit 2 of its flags) gets none: the mode
+ * is a preference, and the kernel has to look whether it was met. ELF sections other than symbols
+ * stay in the file: debug information can be larger than RAM.
  */
 #include "boot/multiboot.h"
 #include "boot/e820.h"

@@ -6,10 +6,11 @@
  * After: Multiboot2 Specification 2.0, "OS image format", "I386 machine state", "Boot information
  * format".
  *
- * Left out: what there is none of: boot device, VBE and framebuffer, APM, SMBIOS, network, EFI. A
- * kernel may ask for information about these, even insist: the specification grants it an answer
- * only where the machine has the thing. Entry points for EFI: there is no firmware. Of relocation,
- * the preference: a kernel goes where it was linked to, and elsewhere when it cannot.
+ * Left out: what this machine does not have: boot device, VBE and framebuffer, APM, SMBIOS,
+ * network, EFI. A kernel may ask for information about these, even insist: the specification grants
+ * it an answer only where the machine has the thing. Entry points for EFI: there is no firmware.
+ * The preference of a relocatable kernel: it goes where it was linked to, and elsewhere when it
+ * cannot.
  */
 #include "boot/e820.h"
 #include "boot/multiboot.h"
@@ -257,7 +258,7 @@ static void put_words(struct multiboot_info *i, uint32_t type, const char *name,
     end(i, tag);
 }
 
-/* A tag of which value is all but the head. */
+/* Append a tag: its head, and value behind it. */
 static void put(struct multiboot_info *i, uint32_t type, const void *value, size_t len)
 {
     uint32_t tag = begin(i, type);

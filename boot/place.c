@@ -4,7 +4,7 @@
  * has few of them, so all is done by walking along.
  *
  * Left out: RAM above 4 GiB. What is loaded fits below the hole, where every kernel can reach it.
- * Giving back: a loader dies, or is done.
+ * Giving places back: a loader dies, or is done.
  */
 #include "boot/place.h"
 #include "hw/units.h"

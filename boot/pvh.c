@@ -10,11 +10,11 @@
  *                the kernel, where its program headers say: usually above 1 MiB
  *                the modules: from the next page on, each on a page boundary
  *
- * That is the order in which Xen's own tools load. FreeBSD takes for free what is above the highest
- * of the kernel, the start info and the modules: all of them are as low as they go.
+ * That is the order in which Xen's own tools load. FreeBSD takes for free what is above the kernel,
+ * the start info and the modules, so all of these are as low as they can be.
  *
  * Linux takes the first module for its initramfs and ignores the others, so it gets all archives as
- * one module. That a kernel is Linux its notes tell with certainty: see linux_notes().
+ * one module. Its notes tell for certain that a kernel is Linux: see linux_notes().
  *
  * After: Xen docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and
  * xen/include/public/arch-x86/hvm/start_info.h, version 1; elfnote.h for the note.
@@ -88,7 +88,7 @@ static bool offered(const struct image *img)
     return !elf_read(&e, img) && elf_note(&e, "Xen", PHYS32_ENTRY, NULL, 0) >= 0;
 }
 
-/* RAM that the modules take, from a page on; as large as can be when no RAM would do. */
+/* The RAM that the modules take, from a page on; RAM_HOLE when there is never so much. */
 static uint64_t modules_size(const struct kernel *k, bool joined)
 {
     uint64_t size = 0;
@@ -103,7 +103,7 @@ static uint64_t modules_size(const struct kernel *k, bool joined)
     return size;
 }
 
-/* Take RAM from an address on, which there is. */
+/* Take RAM from an address on. There is enough. */
 static uint64_t take_above(struct place *p, uint64_t size, uint64_t start)
 {
     uint64_t at = place_above(p, size, PAGE_SIZE, start);
@@ -215,7 +215,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
     n = load_modules(k, joined, &p, end < MIB ? MIB : end, list);
 
     cpu_flat32(s);
-    s->cr0 &= ~(uint64_t)CR0_NE; /* all that can be cleared is */
+    s->cr0 &= ~(uint64_t)CR0_NE; /* every bit is clear that can be */
     s->tr.limit = 0x67;
     s->rip = entry;
     s->gpr[RBX] = write_start_info(k, joined, &p, list, n);

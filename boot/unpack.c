@@ -41,7 +41,7 @@ struct job {
     size_t left;
     uint8_t *out;
     size_t room;
-    size_t tail; /* the last bytes of left, which are no packed ones */
+    size_t tail; /* how many bytes at the end of left are not packed */
 };
 
 /* A decoder unpacks one stream, frame or member, and leaves the job behind its end. */
@@ -55,7 +55,7 @@ static void advance(struct job *j, size_t in, size_t out)
     j->room -= out;
 }
 
-/* Why a decoder that did not fail does not get on. */
+/* Why a decoder has stopped that has not failed. */
 static const char *stuck(const struct job *j)
 {
     return j->room ? DAMAGED : UNPACK_TOO_LARGE;
@@ -149,7 +149,8 @@ static const char *unpack_lzma(struct job *j)
 #endif
 
 #ifdef HAVE_ZSTD
-/* A whole frame at once: what it looks back at is in out, so no window needs memory. */
+/* Decompress a whole frame at once: it looks back at what out has already, so no window takes
+ * memory. */
 static const char *unpack_zstd(struct job *j)
 {
     size_t in = ZSTD_findFrameCompressedSize(j->in, j->left), out;
@@ -296,8 +297,8 @@ static const struct {
     [PACKING_LZO] = {"lzo", NULL, "unpack it with lzop -d"},
 };
 
-/* The header of the old format: properties, dictionary size, unpacked size or all ones. Those that
- * the packers write are few, and are all that tells such a file from others. */
+/* The header of the old format: properties, dictionary size, unpacked size or all ones. The packers
+ * write few of them, and nothing else tells such a file from others. */
 static bool begins_lzma(const uint8_t *at, size_t n)
 {
     uint64_t dictionary, size;

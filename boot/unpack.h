@@ -14,7 +14,7 @@ enum packing {
     PACKING_NONE, /* or nothing that is known */
     PACKING_GZIP,
     PACKING_XZ,
-    PACKING_LZMA, /* the old format of xz, without a magic number of its own: by its usual start */
+    PACKING_LZMA, /* the old format of xz, which has no magic number: known by its usual start */
     PACKING_ZSTD,
     PACKING_LZ4,        /* the frame format of lz4(1) */
     PACKING_LZ4_LEGACY, /* the one that Linux uses */

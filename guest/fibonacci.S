@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first 15 Fibonacci numbers, one a line, by PUTNUM and NEWLINE: 30 exits and the HLT. Only
- * DX, AL and BX belong to the hypercall, all else is the guest's, from call to call.
+ * The first 15 Fibonacci numbers, one a line, by PUTNUM and NEWLINE: 30 exits and the HLT. The
+ * hypercall uses DX, AL and BX; all other registers keep what the guest has in them.
  */
 #include "hw/port-hypercall-abi.h"
 

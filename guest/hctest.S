@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every hypercall once, and the edges of those that have any: numbers are 16 bits without a sign,
- * GETCHAR does not wait, and EXIT gives the monitor a status to end with, where HLT means 0. Here
- * it is 0 as well, since all went well.
+ * Each hypercall but ROWS and COLUMNS once, and the edges of those that have any: numbers are 16 bits
+ * without a sign, GETCHAR does not wait, and EXIT gives the monitor a status to end with, where HLT
+ * means 0. Here it is 0 as well, since all went well.
  *
  * GETCHAR says 0xff when there is no byte, which may mean not yet. So the guest asks several times,
  * but not when COM1, the other end of the same line, says that the sender has hung up.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ten interrupts of the timer, a hundredth of a second apart, waited for asleep. Who wants them sets
- * up four things, none of which the monitor has touched:
+ * Ten interrupts of the timer, a hundredth of a second apart, for which the guest waits asleep. It
+ * has to set up four things, none of which the monitor has touched:
  *
  *     the interrupt table  where the CPU finds the handler (LIDT)
  *     the PIC              which interrupt number the timer's wire has (ICW1 to 4), and that it may

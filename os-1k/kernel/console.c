@@ -49,8 +49,8 @@ static void put_in_ring(uint8_t byte)
     wake();
 }
 
-/* Everything must be served, as only then the interrupt line falls, and only then can it rise
- * again, which is what the interrupt controller sees. */
+/* Everything must be served: only then does the interrupt line fall, so that it can rise again,
+ * which is what the interrupt controller sees. */
 void console_interrupt(void)
 {
     uint8_t why;

@@ -128,8 +128,8 @@ void process_exit(int status)
     __builtin_unreachable();
 }
 
-/* Only younger ones may be waited for: so there are no circles of processes that wait for ever. The
- * input goes to who is waited for, and comes back. */
+/* A process may wait only for younger ones, so no circle of processes waits for ever. Meanwhile the
+ * input is for the one that is waited for. */
 int process_wait(int pid)
 {
     bool has_input = process_has_input();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Loading what the user named. What it is, its bytes tell, not its name.
+ * Loading what the user named. A file's bytes tell what it is, not its name.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/load.h"
