@@ -16,8 +16,19 @@ static struct cpio c;
 static struct kernel k;
 static char text[512];
 
+/* What the modules of a test are made of, until the next one starts. */
+static void *owned[16];
+static int owns;
+
+static void *own(void *p)
+{
+    return owned[owns++] = p;
+}
+
 static void start(const char *cmdline)
 {
+    while (owns)
+        free(owned[--owns]);
     k = (struct kernel){.image.name = "vmlinuz", .cmdline = cmdline};
 }
 
@@ -32,7 +43,7 @@ static void end(void)
     struct image *img = &k.module[k.modules++].image;
 
     cpio_end(&c);
-    *img = (struct image){.name = "initrd", .data = c.buf, .size = c.size};
+    *img = (struct image){.name = "initrd", .data = own(c.buf), .size = c.size};
     c = (struct cpio){0};
 }
 
@@ -113,7 +124,7 @@ static void test_several(void)
     CHECK_PROBLEM("");
 
     size = 4096 + k.module[1].image.size;
-    both = calloc(1, size);
+    both = own(calloc(1, size));
     memcpy(both, img->data, first);
     memcpy(both + 4096, k.module[1].image.data, k.module[1].image.size);
     k.modules = 0;
@@ -125,7 +136,7 @@ static void test_several(void)
 static void pack(struct image *img, size_t n)
 {
     z_stream z = {.next_in = (uint8_t *)img->data + img->size - n, .avail_in = n};
-    uint8_t *to = malloc(img->size + 1000);
+    uint8_t *to = own(malloc(img->size + 1000));
 
     memcpy(to, img->data, img->size - n);
     z.next_out = to + img->size - n;
@@ -199,7 +210,7 @@ static void test_none(void)
 
 int main(void)
 {
-    return test_main((struct test[]){
+    int failed = test_main((struct test[]){
         {test_init, "/init, which can be executed, or root="},
         {test_rdinit, "rdinit=, the last one"},
         {test_several, "several archives"},
@@ -208,4 +219,7 @@ int main(void)
         {test_none, "no initramfs"},
         {0},
     });
+
+    start("");
+    return failed;
 }
