@@ -51,7 +51,7 @@ static void test_pics(void)
     struct test_wire intr = {0};
     struct pic pic;
 
-    pic_init(&pic, test_wire(&intr, 0));
+    pic_init(&pic, test_wire(&intr, 0), (struct irq){0});
     bus_attach(&pio, 0x20, 2, &pic.master.dev);
     bus_attach(&pio, 0xa0, 2, &pic.slave.dev);
     ram_init(&ram, 0x100000);
