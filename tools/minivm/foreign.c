@@ -52,6 +52,10 @@ const struct foreign foreign_table[] = {
      "not needed: 16-bit programs are named without an option"},
     {NULL, NULL, NULL, "-q --quiet", "not needed: minivm prints nothing that it was not asked for"},
     {NULL, NULL, NULL, "-t --time --time-limit", "`--timeout SECONDS`"},
+    {NULL, NULL, NULL, "--dump-regs --registers --regs",
+     "not needed: Ctrl-A r prints the registers, and so does a crash; `--dump-mem ADDR,LEN` "
+     "memory"},
+    {NULL, NULL, NULL, "--dump-memory --memdump", "`--dump-mem ADDR,LEN`"},
     {NULL, NULL, NULL, "-V --version", "that is a command, `minivm version`"},
 };
 const size_t foreign_count = sizeof(foreign_table) / sizeof(foreign_table[0]);
