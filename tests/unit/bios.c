@@ -4,18 +4,9 @@
  */
 #include "boot/bios.h"
 #include "hw/pic.h"
-#include "tests/unit/test.h"
+#include "tests/unit/memory.h"
 
-static struct ram ram;
 static struct bus pio;
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    uint64_t val = 0;
-
-    memcpy(&val, ram_at(&ram, gpa, size), size);
-    return val;
-}
 
 static void test_words(void)
 {

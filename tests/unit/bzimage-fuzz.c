@@ -8,15 +8,14 @@
 #define _GNU_SOURCE
 #include "boot/kernel.h"
 #include "tests/unit/die.h"
+#include "tests/unit/fuzz.h"
 #include "tests/unit/test.h"
-#include "tests/unit/random.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define MIB        UINT64_C(0x100000)
-#define GUARD      (2 * MIB)
 #define HEADER_END 0x290
 
 /* What a number in a header may turn into: round ones, and those next to them. */
@@ -24,16 +23,7 @@ static uint64_t odd_value(void)
 {
     static const uint64_t special[] = {0, 1, 0x7fffffff, 0xfff, 0xc0000000, UINT64_MAX, 0x100000};
 
-    switch (below(4)) {
-    case 0:
-        return PICK(special);
-    case 1:
-        return (UINT64_C(1) << below(64)) + below(3) - 1;
-    case 2:
-        return below(256 * MIB);
-    default:
-        return random64();
-    }
+    return odd_number(special, sizeof(special) / sizeof(special[0]), 256 * MIB);
 }
 
 /* The fields that the loader looks at. */
@@ -44,7 +34,6 @@ static const struct field {
     {0x234, 1}, {0x236, 2}, {0x238, 4}, {0x258, 8}, {0x260, 4},
 };
 
-static int rounds = 5000;
 static uint8_t header[HEADER_END];
 static struct image kernel, initrd = {.name = "initrd"};
 
@@ -133,23 +122,6 @@ static uint64_t damage(uint8_t *damaged)
     }
 }
 
-/* RAM between two walls: at either end the next byte is unmapped. */
-static void make_ram(struct ram *ram)
-{
-    static const uint64_t sizes[] = {4096,      0x9f000,    MIB,        17 * MIB,
-                                     24 * MIB,  40 * MIB,   64 * MIB,   128 * MIB,
-                                     512 * MIB, 3072 * MIB, 4096 * MIB, 8192 * MIB};
-
-    ram->size = PICK(sizes) + (below(2) ? 0 : below(64) * 4096);
-    ram->host = mmap(NULL, ram->size + 2 * GUARD, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (ram->host == MAP_FAILED)
-        abort();
-    ram->host += GUARD;
-    if (mprotect(ram->host, ram->size, PROT_READ | PROT_WRITE))
-        abort();
-}
-
 /* What a loaded kernel can rely on, whatever its header says. */
 static void check_loaded(const struct kernel *b, const struct ram *ram, const struct cpu_state *s,
                          const uint8_t *damaged)
@@ -196,7 +168,7 @@ static void fuzz(void)
 
         memset(cmdline, 'x', length);
         cmdline[length] = 0;
-        make_ram(&ram);
+        wall_ram(&ram);
         kernel.size = kernel_size;
         b.image = kernel;
         b.image.size = damage(damaged);
@@ -215,7 +187,7 @@ static void fuzz(void)
                   !strncmp(last_words, "the initramfs: ", 15));
             CHECK(!strchr(last_words, '\n'));
         }
-        munmap(ram.host - GUARD, ram.size + 2 * GUARD);
+        unwall_ram(&ram);
         if (test_failures) {
             printf("# in round %d; last words: %s\n", i, last_words);
             break;
@@ -227,10 +199,7 @@ static void fuzz(void)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        rounds = atoi(argv[1]);
-    if (argc > 2)
-        seed ^= strtoull(argv[2], NULL, 0) << 8;
+    fuzz_arguments(argc, argv);
     if (argc > 3)
         copy_kernel(argv[3]);
     else

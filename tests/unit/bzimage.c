@@ -4,17 +4,8 @@
  */
 #define _GNU_SOURCE
 #include "boot/e820.h"
-#include "boot/kernel.h"
-#include "tests/unit/die.h"
-#include "tests/unit/test.h"
+#include "tests/unit/loader.h"
 #include "x86/paging.h"
-
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
 
 /* Offsets in the header, by boot.rst. */
 enum {
@@ -48,34 +39,12 @@ enum {
 
 static uint8_t file[FILE_SIZE + 5000];
 static size_t file_size;
-static uint8_t initrd_file[0x12000];
 
-static struct kernel b;
-static struct image *initrd = &b.module[0].image;
-static struct ram ram;
-static struct cpu_state s;
+static struct image *initrd = &k.module[0].image;
 
 static void put(int off, int size, uint64_t val)
 {
     memcpy(file + off, &val, size);
-}
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-    uint64_t val = 0;
-
-    CHECK(p);
-    if (p)
-        memcpy(&val, p, size);
-    return val;
-}
-
-static bool holds(uint64_t gpa, const void *data, size_t size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-
-    return p && !memcmp(p, data, size);
 }
 
 /* A field of the zero page. */
@@ -89,8 +58,6 @@ static void setup(void)
 {
     for (size_t i = 0; i < sizeof(file); i++)
         file[i] = i * 7 + (i >> 8) * 3 + 1;
-    for (size_t i = 0; i < sizeof(initrd_file); i++)
-        initrd_file[i] = i * 5 + (i >> 8) * 3 + 1;
     memset(file + SETUP_SECTS, 0, 0x26c - SETUP_SECTS);
     put(SETUP_SECTS, 1, SETUP / 512 - 1);
     put(SYSSIZE, 4, KERNEL / 16);
@@ -107,62 +74,29 @@ static void setup(void)
     put(PREF_ADDRESS, 8, 16 * MIB);
     put(INIT_SIZE, 4, 8 * MIB);
     file_size = FILE_SIZE;
-    b = (struct kernel){.image = {.name = "vmlinuz"}, .cmdline = "quiet"};
-    ram_init(&ram, 64 * MIB);
-}
-
-static void set_ram(uint64_t size)
-{
-    ram_free(&ram);
-    ram_init(&ram, size);
+    k = (struct kernel){.image = {.name = "vmlinuz"}, .cmdline = "quiet"};
+    set_ram(64 * MIB);
 }
 
 static void add_initrd(uint64_t size)
 {
-    *initrd = (struct image){.name = "initramfs.cpio", .size = size};
-    b.modules = 1;
+    k.modules = 0;
+    add_archive("initramfs.cpio", size, "");
 }
 
-static int open_with(const void *data, size_t size)
-{
-    int fd = memfd_create("test", 0);
-
-    if (write(fd, data, size) != (ssize_t)size)
-        abort();
-    return fd;
-}
-
-/* Load; false, with the text in last_words, when that dies. */
 static bool load(void)
 {
-    static bool loaded;
+    bool loaded;
 
-    b.image.size = file_size;
-    b.image.fd = open_with(file, file_size);
-    if (b.modules)
-        initrd->fd = open_with(
-            initrd_file, initrd->size < sizeof(initrd_file) ? initrd->size : sizeof(initrd_file));
-    memset(&s, 0xee, sizeof(s));
-
-    loaded = false;
-    if (!setjmp(died)) {
-        way_bzimage.load(&b, &ram, &s);
-        loaded = true;
-    }
-    close(b.image.fd);
-    if (b.modules)
-        close(initrd->fd);
+    k.image = make_image("vmlinuz", file, file_size);
+    loaded = loads(&way_bzimage);
+    close(k.image.fd);
     return loaded;
 }
 
 static bool dies(const char *text)
 {
-    if (load())
-        return false;
-    if (strstr(last_words, text) && !strchr(last_words, '\n'))
-        return true;
-    printf("# died of: %s\n", last_words);
-    return false;
+    return !load() && died_of(NULL, text);
 }
 
 /* Dies naming the RAM that is needed, and is right: this much will do and a MiB less will not. */
@@ -171,7 +105,7 @@ static bool needs_ram(unsigned long long mib)
     char text[100];
 
     snprintf(text, sizeof(text), "vmlinuz: needs more RAM%s: --mem %lluM at least",
-             b.modules || b.extra_size ? " with this initrd" : "", mib);
+             k.modules || k.extra_size ? " with this initrd" : "", mib);
     if (!dies(text))
         return false;
     set_ram((mib - 1) * MIB);
@@ -222,21 +156,21 @@ static void check_entry32(void)
 static void entry32(void)
 {
     setup();
-    b.entry = 32;
+    k.entry = 32;
     check_entry32();
 
-    b.entry = 0;
+    k.entry = 0;
     put(XLOADFLAGS, 2, 0xfffe);
     check_entry32();
 
-    b.entry = 64;
+    k.entry = 64;
     CHECK(dies("vmlinuz: has no 64-bit entry point"));
 
     /* Before 2.12 these bits mean nothing. */
     put(XLOADFLAGS, 2, 1);
     put(VERSION, 2, 0x20b);
     CHECK(dies("vmlinuz: has no 64-bit entry point"));
-    b.entry = 0;
+    k.entry = 0;
     check_entry32();
     ram_free(&ram);
 }
@@ -287,7 +221,7 @@ static void memory_map(void)
 
     setup();
     set_ram(5 * GIB);
-    b.rsdp = 0xe0010;
+    k.rsdp = 0xe0010;
     CHECK(load());
     n = e820_build(&ram, map, E820_MAX);
     CHECK_EQ(zero_page(0x1e8, 1), n);
@@ -305,7 +239,7 @@ static void cmdline(void)
     CHECK(holds(zero_page(CMD_LINE_PTR, 4), "quiet", 6));
 
     memset(long_line, 'x', 2047);
-    b.cmdline = long_line;
+    k.cmdline = long_line;
     CHECK(load());
     CHECK(holds(zero_page(CMD_LINE_PTR, 4), long_line, 2048));
     long_line[2047] = 'x';
@@ -320,7 +254,7 @@ static void cmdline(void)
     long_line[0x9fc00 - 0x20000 - 1] = 0;
     CHECK(load());
     CHECK_EQ(get(0x9fc00, 8), 0);
-    b.cmdline = "quiet";
+    k.cmdline = "quiet";
     CHECK(load());
     CHECK(holds(zero_page(CMD_LINE_PTR, 4), "quiet", 6));
     ram_free(&ram);
@@ -336,16 +270,16 @@ static void check_initrd(uint64_t end)
     CHECK_EQ(at % 4096, 0);
     CHECK(at >= 24 * MIB);
     CHECK(at + size <= end && at + size > end - 4096);
-    if (b.modules) {
-        CHECK(holds(at, initrd_file, initrd->size));
+    if (k.modules) {
+        CHECK(holds(at, archive, initrd->size));
         at += initrd->size;
         size -= initrd->size;
-        for (; size > b.extra_size; at++, size--)
+        for (; size > k.extra_size; at++, size--)
             CHECK_EQ(get(at, 1), 0);
     }
-    CHECK_EQ(at % 4, b.extra_size ? 0 : at % 4);
-    CHECK_EQ(size, b.extra_size);
-    CHECK(holds(at, b.extra ? b.extra : "", size));
+    CHECK_EQ(at % 4, k.extra_size ? 0 : at % 4);
+    CHECK_EQ(size, k.extra_size);
+    CHECK(holds(at, k.extra ? k.extra : "", size));
 }
 
 static void initrds(void)
@@ -357,13 +291,13 @@ static void initrds(void)
     for (int size = 69997; size <= 70001; size++) {
         set_ram(64 * MIB);
         add_initrd(size);
-        b.extra_size = 0;
+        k.extra_size = 0;
         check_initrd(64 * MIB);
-        b.extra = "another archive";
-        b.extra_size = 15;
+        k.extra = "another archive";
+        k.extra_size = 15;
         check_initrd(64 * MIB);
     }
-    b.modules = 0;
+    k.modules = 0;
     check_initrd(64 * MIB);
 
     /* As high as RAM goes, not above the hole, not above what the kernel can reach. */
@@ -387,26 +321,24 @@ static void several_initrds(void)
 
     setup();
     add_initrd(want[0].size);
-    b.modules = 3;
     for (int i = 1; i < 3; i++)
-        b.module[i].image = (struct image){
-            .name = "more.cpio", .fd = open_with(initrd_file, want[i].size), .size = want[i].size};
-    b.extra = "another archive";
-    b.extra_size = 15;
+        add_archive("more.cpio", want[i].size, "");
+    k.extra = "another archive";
+    k.extra_size = 15;
     CHECK(load());
     CHECK_EQ(zero_page(RAMDISK_SIZE, 4), 70008 + 4096 + 15);
     at = zero_page(RAMDISK_IMAGE, 4);
     CHECK_EQ(at, (64 * MIB - 70008 - 4096 - 15) & ~UINT64_C(4095));
     for (int i = 0; i < 3; i++)
-        CHECK(holds(at + want[i].at, initrd_file, want[i].size));
+        CHECK(holds(at + want[i].at, archive, want[i].size));
     CHECK_EQ(get(at + 70001, 3), 0);
     CHECK_EQ(get(at + 70007, 1), 0);
     CHECK(holds(at + 70008 + 4096, "another archive", 15));
 
     /* However many, and of whatever size: nothing wraps. */
     for (int i = 1; i < KERNEL_MODULES; i++)
-        b.module[i].image = (struct image){.name = "more.cpio", .size = INT64_MAX};
-    b.modules = KERNEL_MODULES;
+        k.module[i].image = (struct image){.name = "more.cpio", .size = INT64_MAX};
+    k.modules = KERNEL_MODULES;
     CHECK(dies("the initramfs: too big: vmlinuz takes an initrd of 2072576 KiB at most"));
     ram_free(&ram);
 }
@@ -416,11 +348,10 @@ static const char *printed(void)
     static char text[1000];
     FILE *f = fmemopen(text, sizeof(text), "w");
 
-    b.image.size = file_size;
-    b.image.fd = open_with(file, file_size);
-    way_bzimage.print(&b.image, f);
+    k.image = make_image("vmlinuz", file, file_size);
+    way_bzimage.print(&k.image, f);
     fclose(f);
-    close(b.image.fd);
+    close(k.image.fd);
     return text;
 }
 
@@ -452,13 +383,13 @@ static void initrd_fits(void)
     check_initrd(24 * MIB + 0x12000);
     CHECK_EQ(zero_page(RAMDISK_IMAGE, 4), 24 * MIB);
     add_initrd(0x11000);
-    b.extra = "another archive";
-    b.extra_size = 15;
+    k.extra = "another archive";
+    k.extra_size = 15;
     check_initrd(24 * MIB + 0x12000);
     put(INIT_SIZE, 4, 8 * MIB + 1);
     CHECK(needs_ram(25));
 
-    b.modules = 0;
+    k.modules = 0;
     put(INIT_SIZE, 4, 8 * MIB);
     set_ram(24 * MIB);
     CHECK(needs_ram(25));
@@ -552,7 +483,7 @@ static void oldest(void)
     add_initrd(4096);
     put(INITRD_ADDR_MAX, 4, MIB + 4 * KERNEL + 4095);
     CHECK(dies("initramfs.cpio: too big"));
-    b.modules = 0;
+    k.modules = 0;
     set_ram(MIB + KERNEL + 4096 - KERNEL % 4096);
     CHECK(needs_ram(2));
 
@@ -622,8 +553,8 @@ static void reboot(void)
 
     setup();
     add_initrd(70001);
-    b.extra = "another archive";
-    b.extra_size = 15;
+    k.extra = "another archive";
+    k.extra_size = 15;
     CHECK(load());
     memcpy(first, ram.host, ram.size);
     state = s;

@@ -10,7 +10,9 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static jmp_buf died;
 static char last_words[512];
@@ -23,6 +25,18 @@ void die(const char *fmt, ...)
     vsnprintf(last_words, sizeof(last_words), fmt, ap);
     va_end(ap);
     longjmp(died, 1);
+}
+
+/* Are the last words one line with that text in it, behind name and a colon unless that is NULL? */
+static inline bool died_of(const char *name, const char *text)
+{
+    size_t n = name ? strlen(name) : 0;
+
+    if (strstr(last_words, text) && !strchr(last_words, '\n') &&
+        (!name || (!strncmp(last_words, name, n) && last_words[n] == ':')))
+        return true;
+    printf("# died of: %s\n", last_words);
+    return false;
 }
 
 #endif

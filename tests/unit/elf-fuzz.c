@@ -9,13 +9,12 @@
 #define _GNU_SOURCE
 #include "boot/kernel.h"
 #include "tests/unit/die.h"
+#include "tests/unit/fuzz.h"
 #include "tests/unit/make-elf.h"
 #include "tests/unit/test.h"
-#include "tests/unit/random.h"
 
-#define MIB   UINT64_C(0x100000)
-#define GUARD (2 * MIB)
-#define VA    UINT64_C(0xffffffff80000000)
+#define MIB UINT64_C(0x100000)
+#define VA  UINT64_C(0xffffffff80000000)
 
 /* What a number in a file may turn into: round ones, and those next to them. */
 static uint64_t odd_value(void)
@@ -23,21 +22,11 @@ static uint64_t odd_value(void)
     static const uint64_t special[] = {0,          1,          0x7fffffff, 0xfff, 0x9fc00,
                                        0xc0000000, UINT64_MAX, 0x100000,   VA,    0xffff};
 
-    switch (below(5)) {
-    case 0:
-        return PICK(special);
-    case 1:
-        return (UINT64_C(1) << below(64)) + below(3) - 1;
-    case 2:
-        return below(256 * MIB);
-    case 3:
+    if (!below(5))
         return below(FILE_MAX);
-    default:
-        return random64();
-    }
+    return odd_number(special, sizeof(special) / sizeof(special[0]), 256 * MIB);
 }
 
-static int rounds = 5000;
 static struct image file = {.name = "kernel"}, module = {.name = "module"};
 
 #define NOTES (CONTENTS + 0x4000)
@@ -86,23 +75,6 @@ static void damage(void)
         elf_bytes[NOTES + below(200)] = random64();
     if (!below(8))
         elf_size = 1 + below(below(2) ? FILE_MAX : phdr(elf_n));
-}
-
-/* RAM between two walls: at either end the next byte is unmapped. */
-static void make_ram(struct ram *ram)
-{
-    static const uint64_t sizes[] = {4096,      0x9f000,    MIB,        17 * MIB,
-                                     24 * MIB,  40 * MIB,   64 * MIB,   128 * MIB,
-                                     512 * MIB, 3072 * MIB, 4096 * MIB, 8192 * MIB};
-
-    ram->size = PICK(sizes) + (below(2) ? 0 : below(64) * 4096);
-    ram->host = mmap(NULL, ram->size + 2 * GUARD, PROT_NONE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (ram->host == MAP_FAILED)
-        abort();
-    ram->host += GUARD;
-    if (mprotect(ram->host, ram->size, PROT_READ | PROT_WRITE))
-        abort();
 }
 
 /* Is a range RAM, and apart from the kernel and from what is not the loader's? */
@@ -207,7 +179,7 @@ static void fuzz(void)
         k = (struct kernel){
             .image = file, .extra = extra, .extra_size = below(2) * 5000, .cmdline = cmdline};
         add_modules(&k);
-        make_ram(&ram);
+        wall_ram(&ram);
         if (!setjmp(died)) {
             if (kinds[w]->offered(&k.image)) {
                 offered[w]++;
@@ -223,7 +195,7 @@ static void fuzz(void)
             CHECK(!strncmp(last_words, "kernel: ", 8) || !strncmp(last_words, "module: ", 8));
             CHECK(!strchr(last_words, '\n'));
         }
-        munmap(ram.host - GUARD, ram.size + 2 * GUARD);
+        unwall_ram(&ram);
         if (test_failures)
             printf("# in round %d; last words: %s\n", i, last_words);
     }
@@ -235,10 +207,7 @@ static void fuzz(void)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        rounds = atoi(argv[1]);
-    if (argc > 2)
-        seed ^= strtoull(argv[2], NULL, 0) << 8;
+    fuzz_arguments(argc, argv);
     file.fd = memfd_create("kernel", 0);
     module.fd = memfd_create("module", 0);
     if (ftruncate(module.fd, 4 * MIB))

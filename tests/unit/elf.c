@@ -6,12 +6,8 @@
 #include "boot/elf.h"
 #include "tests/unit/die.h"
 #include "tests/unit/make-elf.h"
-#include "tests/unit/test.h"
+#include "tests/unit/memory.h"
 
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
-
-static struct ram ram;
 static struct elf e;
 static struct image img;
 
@@ -30,13 +26,6 @@ static void setup(bool is_64)
     add_segment(PT_LOAD, CONTENTS, 0xc0200000, 2 * MIB, 0x2345, 0x2345);
     add_segment(PT_LOAD, CONTENTS + 0x2400, 0xc0202400, 2 * MIB + 0x2400, 0x100, 0x8000);
     CHECK(!reads());
-}
-
-static bool holds(uint64_t gpa, const void *data, size_t size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-
-    return p && !memcmp(p, data, size);
 }
 
 static struct place p;
@@ -60,13 +49,7 @@ static bool loads(void)
 
 static bool dies(const char *text)
 {
-    if (loads())
-        return false;
-    if (!strncmp(last_words, "kernel.elf: ", 12) && strstr(last_words, text) &&
-        !strchr(last_words, '\n'))
-        return true;
-    printf("# died of: %s\n", last_words);
-    return false;
+    return !loads() && died_of("kernel.elf", text);
 }
 
 static void headers(void)

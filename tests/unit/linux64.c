@@ -5,21 +5,11 @@
  */
 #define _GNU_SOURCE
 #include "boot/e820.h"
-#include "boot/kernel.h"
-#include "tests/unit/die.h"
+#include "tests/unit/loader.h"
 #include "tests/unit/make-elf.h"
-#include "tests/unit/test.h"
 #include "x86/paging.h"
 
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
-
 #define VA UINT64_C(0xffffffff80000000)
-
-static struct ram ram;
-static struct cpu_state s;
-static struct kernel k;
-static uint8_t archive[0x12000];
 
 /* As Linux is linked: text and data at 16 MiB, per-CPU data at virtual address 0. */
 static void setup(void)
@@ -35,20 +25,7 @@ static void setup(void)
     add_segment(PT_NOTE, CONTENTS + 0x8000, VA + 16 * MIB + 0x8000, 16 * MIB + 0x8000,
                 at - CONTENTS - 0x8000, at - CONTENTS - 0x8000);
     k = (struct kernel){.cmdline = "quiet", .rsdp = 0xe0010};
-    for (size_t i = 0; i < sizeof(archive); i++)
-        archive[i] = i * 5 + (i >> 8) * 3 + 1;
-    ram_init(&ram, 64 * MIB);
-}
-
-static void add_archive(uint64_t size)
-{
-    struct module *m = &k.module[k.modules++];
-
-    *m = (struct module){
-        .image = {.name = "initramfs.cpio", .fd = memfd_create("archive", 0), .size = size},
-        .args = ""};
-    if (size <= sizeof(archive) && write(m->image.fd, archive, size) != (ssize_t)size)
-        abort();
+    set_ram(64 * MIB);
 }
 
 static bool offered(void)
@@ -62,57 +39,23 @@ static bool offered(void)
 
 static bool load(void)
 {
-    static bool loaded;
+    bool loaded;
 
     k.image = open_elf("vmlinux");
-    memset(&s, 0xee, sizeof(s));
     memset(ram.host, 0, ram.size < 64 * MIB ? ram.size : 64 * MIB);
-    loaded = false;
-    if (!setjmp(died)) {
-        way_linux64.load(&k, &ram, &s);
-        loaded = true;
-    }
+    loaded = loads(&way_linux64);
     close(k.image.fd);
     return loaded;
 }
 
 static bool dies(const char *text)
 {
-    if (load())
-        return false;
-    if (strstr(last_words, text) && !strchr(last_words, '\n'))
-        return true;
-    printf("# died of: %s\n", last_words);
-    return false;
-}
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-    uint64_t val = 0;
-
-    CHECK(p);
-    if (p)
-        memcpy(&val, p, size);
-    return val;
-}
-
-static bool holds(uint64_t gpa, const void *data, size_t size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-
-    return p && !memcmp(p, data, size);
+    return !load() && died_of(NULL, text);
 }
 
 static uint64_t zero_page(int off, int size)
 {
     return get(s.gpr[RSI] + off, size);
-}
-
-static void set_ram(uint64_t size)
-{
-    ram_free(&ram);
-    ram_init(&ram, size);
 }
 
 static void what_is_one(void)
@@ -223,12 +166,12 @@ static void cmdline(void)
 static void archives(void)
 {
     setup();
-    add_archive(70001);
+    add_archive("initramfs.cpio", 70001, "");
     CHECK(load());
     CHECK_EQ(zero_page(0x218, 4), 64 * MIB - 70001 - (4096 - 70001 % 4096));
     CHECK_EQ(zero_page(0x21c, 4), 70001);
     CHECK(holds(zero_page(0x218, 4), archive, 70001));
-    add_archive(5);
+    add_archive("initramfs.cpio", 5, "");
     k.extra = "another archive";
     k.extra_size = 15;
     CHECK(load());
@@ -253,7 +196,7 @@ static void little_ram(void)
     CHECK(load());
     set_ram(20 * MIB - 4096);
     CHECK(dies("vmlinux: needs more RAM: --mem 20M at least"));
-    add_archive(70001);
+    add_archive("initramfs.cpio", 70001, "");
     CHECK(dies("vmlinux: needs more RAM with this initrd: --mem 21M at least"));
     set_ram(20 * MIB + 17 * 4096);
     CHECK(dies("vmlinux: needs more RAM with this initrd: --mem 21M at least"));
@@ -287,7 +230,7 @@ static void reboot(void)
     struct cpu_state state;
 
     setup();
-    add_archive(70001);
+    add_archive("initramfs.cpio", 70001, "");
     CHECK(load());
     memcpy(first, ram.host, ram.size);
     state = s;

@@ -7,10 +7,8 @@
  *     multiboot-fuzz [rounds [seed]]
  */
 #define _GNU_SOURCE
+#include "tests/unit/fuzz.h"
 #include "tests/unit/multiboot.h"
-#include "tests/unit/random.h"
-
-#define GUARD (2 * MIB)
 
 /* What a number may turn into: round ones, those next to them, and what these files consist of. */
 static uint64_t odd_value(void)
@@ -19,19 +17,9 @@ static uint64_t odd_value(void)
                                        UINT64_MAX, 0x100000, TEXT_GPA,   TEXT,   ENTRY_GPA,
                                        BSS_END,    0x9fc00,  0x10000,    0xe0000};
 
-    switch (below(4)) {
-    case 0:
-        return PICK(special);
-    case 1:
-        return (UINT64_C(1) << below(64)) + below(3) - 1;
-    case 2:
-        return below(64 * MIB);
-    default:
-        return random64();
-    }
+    return odd_number(special, sizeof(special) / sizeof(special[0]), 64 * MIB);
 }
 
-static int rounds = 5000;
 static bool is_2, is_64; /* of the file */
 static uint32_t header_end;
 
@@ -158,22 +146,6 @@ static void make_modules(struct image *img)
     k.cmdline = words + sizeof(words) - 1 - below(sizeof(words));
 }
 
-/* RAM between two walls: at either end the next byte is unmapped. */
-static void make_ram(void)
-{
-    static const uint64_t sizes[] = {4096,     0x9f000,   MIB,       2 * MIB,    17 * MIB,
-                                     64 * MIB, 128 * MIB, 512 * MIB, 3072 * MIB, 4096 * MIB};
-
-    ram.size = PICK(sizes) + (below(2) ? 0 : below(64) * 4096);
-    ram.host = mmap(NULL, ram.size + 2 * GUARD, PROT_NONE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (ram.host == MAP_FAILED)
-        abort();
-    ram.host += GUARD;
-    if (mprotect(ram.host, ram.size, PROT_READ | PROT_WRITE))
-        abort();
-}
-
 /* The information of version 2: tags follow each other to the end. */
 static int count_modules2(uint64_t info)
 {
@@ -212,15 +184,6 @@ static void check_loaded(void)
     }
 }
 
-/* Does it load? Else it died. */
-static bool loads(const struct way *w)
-{
-    if (setjmp(died))
-        return false;
-    w->load(&k, &ram, &s);
-    return true;
-}
-
 static void fuzz(void)
 {
     int loaded = 0, missing = 0;
@@ -234,7 +197,7 @@ static void fuzz(void)
 
         make_kernel();
         make_modules(&module);
-        make_ram();
+        wall_ram(&ram);
         w = is_2 ? &way_multiboot2 : &way_multiboot;
         strcpy(last_words, "kernel: ");
         if (!w->offered(&k.image)) {
@@ -248,7 +211,7 @@ static void fuzz(void)
         }
         CHECK(!strncmp(last_words, "kernel: ", 8) || !strncmp(last_words, "module: ", 8));
         CHECK(!strchr(last_words, '\n'));
-        munmap(ram.host - GUARD, ram.size + 2 * GUARD);
+        unwall_ram(&ram);
         if (test_failures)
             printf("# in round %d; last words: %s\n", i, last_words);
     }
@@ -261,10 +224,7 @@ static void fuzz(void)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        rounds = atoi(argv[1]);
-    if (argc > 2)
-        seed ^= strtoull(argv[2], NULL, 0) << 8;
+    fuzz_arguments(argc, argv);
     return test_main((struct test[]){
         {fuzz, "damaged Multiboot kernels on machines of all sizes load or die, within RAM"},
         {0},

@@ -138,11 +138,6 @@ static void test_sections(void)
     }
 }
 
-static void add_module(const char *name, const void *data, size_t size, const char *args)
-{
-    k.module[k.modules++] = (struct module){make_image(name, data, size), args};
-}
-
 static void drop_modules(void)
 {
     while (k.modules)

@@ -5,15 +5,7 @@
 #ifndef TESTS_UNIT_MULTIBOOT_H
 #define TESTS_UNIT_MULTIBOOT_H
 
-#include "boot/kernel.h"
-#include "tests/unit/die.h"
-#include "tests/unit/test.h"
-
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#define MIB UINT64_C(0x100000)
+#include "tests/unit/loader.h"
 
 enum {
     FILE_SIZE = 0x5000,
@@ -33,25 +25,10 @@ enum {
 };
 
 static uint8_t file[0x10000];
-static struct kernel k;
-static struct ram ram;
-static struct cpu_state s;
 
 static inline void put(uint32_t off, int size, uint64_t val)
 {
     memcpy(file + off, &val, size);
-}
-
-/* A number in RAM; 0 and a failure when it is not there. */
-static inline uint64_t get(uint64_t gpa, int size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-    uint64_t val = 0;
-
-    CHECK(p);
-    if (p)
-        memcpy(&val, p, size);
-    return val;
 }
 
 static inline const char *string_at(uint64_t gpa)
@@ -60,16 +37,6 @@ static inline const char *string_at(uint64_t gpa)
 
     CHECK(p && memchr(p, 0, 4096));
     return p ? p : "";
-}
-
-/* A file in memory; the caller closes its fd. */
-static inline struct image make_image(const char *name, const void *data, size_t size)
-{
-    struct image img = {.name = name, .fd = memfd_create(name, 0), .size = size};
-
-    if (pwrite(img.fd, data, size, 0) != (ssize_t)size)
-        abort();
-    return img;
 }
 
 /* The kernel is the first size bytes of file. */
@@ -133,31 +100,14 @@ static inline void make_elf(bool is_64)
 /* The load dies with words, in one line that names the file. */
 static inline bool refused(const struct way *w, const char *words)
 {
-    last_words[0] = 0;
-    if (!setjmp(died)) {
-        w->load(&k, &ram, &s);
-        return false;
-    }
-    if (strstr(last_words, words) && !strncmp(last_words, "dir/kernel: ", 12) &&
-        !strchr(last_words, '\n'))
-        return true;
-    printf("# died with: %s\n", last_words);
-    return false;
+    return !loads(w) && died_of("dir/kernel", words);
 }
 
 /* Load it into new RAM of that size. */
 static inline void load(const struct way *w, uint64_t size)
 {
-    if (ram.host)
-        ram_free(&ram);
-    ram_init(&ram, size);
-    memset(&s, 0xee, sizeof(s));
-    last_words[0] = 0;
-    if (!setjmp(died))
-        w->load(&k, &ram, &s);
-    CHECK(!last_words[0]);
-    if (last_words[0])
-        printf("# died with: %s\n", last_words);
+    set_ram(size);
+    CHECK(loads(w) || !died_of(NULL, ""));
 }
 
 /* What both versions specify of the state of the machine. */

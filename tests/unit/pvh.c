@@ -5,18 +5,8 @@
  */
 #define _GNU_SOURCE
 #include "boot/e820.h"
-#include "boot/kernel.h"
-#include "tests/unit/die.h"
+#include "tests/unit/loader.h"
 #include "tests/unit/make-elf.h"
-#include "tests/unit/test.h"
-
-#define MIB UINT64_C(0x100000)
-#define GIB UINT64_C(0x40000000)
-
-static struct ram ram;
-static struct cpu_state s;
-static struct kernel k;
-static uint8_t data[0x12000];
 
 /* A kernel at 2 MiB whose notes, from NOTES on, are a PVH entry and perhaps one more. */
 #define NOTES (CONTENTS + 0x8000)
@@ -40,19 +30,7 @@ static void setup(bool is_64)
     add_segment(PT_NOTE, NOTES, 0x80208000, 2 * MIB + 0x8000, 0, 0);
     set_notes(NULL, 0, NULL, 4);
     k = (struct kernel){.cmdline = "a command line", .rsdp = 0xe0010};
-    for (size_t i = 0; i < sizeof(data); i++)
-        data[i] = i * 5 + (i >> 8) * 3 + 1;
-    ram_init(&ram, 64 * MIB);
-}
-
-static void add_module(uint64_t size, const char *args)
-{
-    struct module *m = &k.module[k.modules++];
-
-    *m = (struct module){.image = {.name = "module", .fd = memfd_create("module", 0), .size = size},
-                         .args = args};
-    if (size <= sizeof(data) && write(m->image.fd, data, size) != (ssize_t)size)
-        abort();
+    set_ram(64 * MIB);
 }
 
 static bool offered(void)
@@ -66,47 +44,18 @@ static bool offered(void)
 
 static bool load(void)
 {
-    static bool loaded;
+    bool loaded;
 
     k.image = open_elf("kernel");
-    memset(&s, 0xee, sizeof(s));
     memset(ram.host, 0, ram.size < 64 * MIB ? ram.size : 64 * MIB);
-    loaded = false;
-    if (!setjmp(died)) {
-        way_pvh.load(&k, &ram, &s);
-        loaded = true;
-    }
+    loaded = loads(&way_pvh);
     close(k.image.fd);
     return loaded;
 }
 
 static bool dies(const char *text)
 {
-    if (load())
-        return false;
-    if (!strncmp(last_words, "kernel: ", 8) && strstr(last_words, text) &&
-        !strchr(last_words, '\n'))
-        return true;
-    printf("# died of: %s\n", last_words);
-    return false;
-}
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-    uint64_t val = 0;
-
-    CHECK(p);
-    if (p)
-        memcpy(&val, p, size);
-    return val;
-}
-
-static bool holds(uint64_t gpa, const void *bytes, size_t size)
-{
-    const void *p = ram_at(&ram, gpa, size);
-
-    return p && !memcmp(p, bytes, size);
+    return !load() && died_of("kernel", text);
 }
 
 /* Offsets in hvm_start_info and hvm_modlist_entry. */
@@ -135,12 +84,6 @@ static uint64_t info(int off, int size)
 static uint64_t module(int i, int off)
 {
     return get(info(MODLIST, 8) + 32 * i + off, 8);
-}
-
-static void set_ram(uint64_t size)
-{
-    ram_free(&ram);
-    ram_init(&ram, size);
 }
 
 static void state(void)
@@ -203,16 +146,16 @@ static void modules(void)
     uint64_t at = 2 * MIB + 0x21000;
 
     setup(true);
-    add_module(sizes[0], "first one=1");
-    add_module(sizes[1], "");
-    add_module(sizes[2], "third");
+    add_archive("module", sizes[0], "first one=1");
+    add_archive("module", sizes[1], "");
+    add_archive("module", sizes[2], "third");
     CHECK(load());
     CHECK_EQ(info(NR_MODULES, 4), 3);
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(module(i, PADDR), at);
         CHECK_EQ(module(i, SIZE), sizes[i]);
         CHECK_EQ(module(i, MODULE_RESERVED), 0);
-        CHECK(holds(at, data, sizes[i]));
+        CHECK(holds(at, archive, sizes[i]));
         at += (sizes[i] + 4095) & ~UINT64_C(4095);
     }
     CHECK(holds(module(0, MODULE_CMDLINE), "first one=1", 12));
@@ -227,7 +170,7 @@ static void modules(void)
 
     k.modules = 0;
     for (int i = 0; i < KERNEL_MODULES; i++)
-        add_module(1 + i, "x");
+        add_archive("module", 1 + i, "x");
     CHECK(load());
     CHECK_EQ(info(NR_MODULES, 4), KERNEL_MODULES);
     CHECK_EQ(module(31, SIZE), 32);
@@ -250,8 +193,8 @@ static void linux_modules(void)
         CHECK(load());
         CHECK_EQ(info(NR_MODULES, 4), 0);
         CHECK_EQ(info(MODLIST, 8), 0);
-        add_module(70001, "");
-        add_module(5, "ignored");
+        add_archive("module", 70001, "");
+        add_archive("module", 5, "ignored");
         k.extra = "another archive";
         k.extra_size = 15;
         CHECK(load());
@@ -259,15 +202,15 @@ static void linux_modules(void)
         CHECK_EQ(module(0, PADDR), 2 * MIB + 0x21000);
         CHECK_EQ(module(0, SIZE), 70012 + 15);
         CHECK_EQ(module(0, MODULE_CMDLINE), 0);
-        CHECK(holds(module(0, PADDR), data, 70001));
-        CHECK(holds(module(0, PADDR) + 70004, data, 5));
+        CHECK(holds(module(0, PADDR), archive, 70001));
+        CHECK(holds(module(0, PADDR) + 70004, archive, 5));
         CHECK(holds(module(0, PADDR) + 70012, "another archive", 15));
         ram_free(&ram);
     }
     setup(true);
     set_notes("Xen", 6, "FreeBSD", 8);
-    add_module(70001, "");
-    add_module(5, "");
+    add_archive("module", 70001, "");
+    add_archive("module", 5, "");
     CHECK(load());
     CHECK_EQ(info(NR_MODULES, 4), 2);
     ram_free(&ram);
@@ -309,8 +252,8 @@ static void little_ram(void)
     CHECK(dies("needs more RAM: --mem 3M at least"));
     set_ram(2 * MIB + 0x21000);
     CHECK(load());
-    add_module(4097, "");
-    add_module(1, "");
+    add_archive("module", 4097, "");
+    add_archive("module", 1, "");
     set_ram(2 * MIB + 0x23000);
     CHECK(dies("needs more RAM with this initrd: --mem 3M at least"));
     set_ram(2 * MIB + 0x24000);
@@ -383,7 +326,7 @@ static void reboot(void)
     uint64_t rbx;
 
     setup(true);
-    add_module(70001, "args");
+    add_archive("module", 70001, "args");
     CHECK(load());
     memcpy(first, ram.host, ram.size);
     rbx = s.gpr[RBX];

@@ -5,21 +5,7 @@
 #ifndef TESTS_UNIT_TABLES_H
 #define TESTS_UNIT_TABLES_H
 
-#include "hw/ram.h"
-#include "tests/unit/test.h"
-
-static struct ram ram;
-
-static uint64_t get(uint64_t gpa, int size)
-{
-    const uint8_t *b = ram_at(&ram, gpa, (uint64_t)size);
-    uint64_t val = 0;
-
-    CHECK(b);
-    for (int i = 0; b && i < size; i++)
-        val |= (uint64_t)b[i] << 8 * i;
-    return val;
-}
+#include "tests/unit/memory.h"
 
 static uint8_t sum(uint64_t gpa, uint64_t len)
 {
