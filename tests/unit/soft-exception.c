@@ -4,6 +4,8 @@
  */
 #include "tests/unit/soft-tables.h"
 
+#include <unistd.h>
+
 /* Did the CPU halt in the handler of a vector? */
 static bool halted_in(int vector)
 {
@@ -106,7 +108,8 @@ static void test_external(void)
     }
     CHECK_EQ(c->vector, EXCEPTION_NP);
     CHECK_EQ(c->error_code, 0x40 * 8 + 3);
-    CHECK(soft_deliver_fault(c));
+    CHECK(soft_catch_fault(c));
+    soft_deliver_fault(c);
     CHECK_EQ(c->r[RIP], handler(EXCEPTION_NP));
     CHECK_EQ(get32(CPU_STACK - 16), 0x40 * 8 + 3);
     CHECK_EQ(c->delivering, -1);
@@ -182,6 +185,51 @@ static void test_page_faults(void)
     CHECK_EQ(get64(IST1 - 48), 0);
     CHECK_EQ(get64(IST1 - 40), CPU_CODE);
     CHECK_EQ(get64(IST1 - 16), UINT64_C(0x4000000008));
+}
+
+static void *stop_soon(void *arg)
+{
+    (void)arg;
+    while (__atomic_load_n(&c->count, __ATOMIC_RELAXED) < 1000)
+        usleep(1000);
+    machine_stop(cpu_machine, STOP_TIMEOUT);
+    soft_engine.kick(&cpu_machine->vcpu[0]);
+    return NULL;
+}
+
+/* Run until another thread has stopped the machine. */
+static void run_for_ever(void)
+{
+    pthread_t thread;
+
+    alarm(20);
+    pthread_create(&thread, NULL, stop_soon, NULL);
+    CHECK_EQ(soft_engine.run(&cpu_machine->vcpu[0]), VCPU_KICKED);
+    pthread_join(thread, NULL);
+    alarm(0);
+}
+
+/* Faults that are benign, or met with one that is, do not end in a double fault: their delivery may
+ * go on for ever, as on a real processor, and be stopped all the same. */
+static void test_endless(void)
+{
+    for (int way = 0; way < 2; way++) {
+        tables_start(CPU_FLAT32);
+        to_ring3(EFLAGS_AC);
+        c->cr0 |= CR0_AM;
+        soft_mode(c);
+        c->r[RSP] = STACK3 + 1;
+        /* #AC in ring 3, whose stack is misaligned; or in turn with #NP. */
+        set_gate(EXCEPTION_AC, gate(CODE3, handler(EXCEPTION_AC), TYPE_INTERRUPT32, 0, 0));
+        if (way)
+            set_gate(EXCEPTION_NP, get64(IDT_AT + EXCEPTION_AC * 8));
+        if (way)
+            set_gate(EXCEPTION_AC, absent(get64(IDT_AT + EXCEPTION_AC * 8)));
+        put_code("\x50", 1); /* push eax */
+        run_for_ever();
+        CHECK_EQ(c->r[RIP], CPU_CODE);
+        CHECK_EQ(c->r[RSP], STACK3 + 1);
+    }
 }
 
 /* ---- long mode ---- */
@@ -794,6 +842,7 @@ int main(void)
         {test_external, "faults of events from outside say so"},
         {test_int3_into, "INT3, INTO, INT1, BOUND"},
         {test_double_fault, "double and triple faults"},
+        {test_endless, "faults without end can be stopped"},
         {test_page_faults, "page faults in page faults, and an IST"},
         {test_frame_long, "frames of long mode"},
         {test_compatibility, "an interrupt of compatibility mode"},

@@ -320,6 +320,7 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     c->shadow = c->quiet = c->halted = c->nmi_masked = c->stepped = false;
     c->hit = 0;
     c->delivering = -1;
+    c->raised = false;
     c->op = NULL;
     c->bounce.active = false;
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !(c->efer & EFER_LMA))
@@ -589,7 +590,7 @@ static bool serve(struct soft *c)
         withdraw(c, REQUEST_STARTUP);
         startup_message(c);
     }
-    if (!c->waiting_for_startup)
+    if (!c->waiting_for_startup && !c->raised)
         take_interrupt(c);
     return true;
 }
@@ -686,14 +687,12 @@ static enum vcpu_stop run(struct soft *c, bool once)
 
     soft_attend(c);
     if (_setjmp(c->fault)) {
-        soft_undo(c);
         c->stepped = false;
         c->bounce.active = false;
-        if (!soft_deliver_fault(c)) {
+        if (!soft_catch_fault(c)) {
             trace_exit(c->vcpu, "shutdown");
             return VCPU_SHUTDOWN;
         }
-        delivered = true;
     }
     for (;;) {
         c->op = NULL;
@@ -705,6 +704,13 @@ static enum vcpu_stop run(struct soft *c, bool once)
             return VCPU_KICKED;
         if (once && c->interrupts != interrupts)
             return VCPU_STEPPED;
+        if (c->raised) {
+            soft_deliver_fault(c);
+            if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST))
+                soft_attend(c); /* an interrupt had to wait for this */
+            delivered = true;
+            continue;
+        }
         if (c->halted && comes_back(c))
             return VCPU_HALTED;
         if (c->halted || c->waiting_for_startup)

@@ -384,14 +384,16 @@ static bool is_contributory(int vector)
     return vector == EXCEPTION_DE || (vector >= EXCEPTION_TS && vector <= EXCEPTION_GP);
 }
 
-/* A fault met while an event was being delivered takes its place, or both become a double fault;
- * false when that was one already. */
-static bool combine(struct soft *c)
+bool soft_catch_fault(struct soft *c)
 {
     int first = c->delivering;
     bool page = first == EXCEPTION_PF;
 
-    if (first == EXCEPTION_DF)
+    soft_undo(c);
+    c->count++;
+    c->delivering = -1;
+    c->raised = first != EXCEPTION_DF;
+    if (!c->raised)
         return false;
     if ((is_contributory(first) && is_contributory(c->vector)) ||
         (page && (is_contributory(c->vector) || c->vector == EXCEPTION_PF))) {
@@ -402,7 +404,7 @@ static bool combine(struct soft *c)
     return true;
 }
 
-static void deliver_raised(struct soft *c)
+void soft_deliver_fault(struct soft *c)
 {
     struct event e = {.vector = c->vector,
                       .source = SOURCE_EXCEPTION,
@@ -412,26 +414,5 @@ static void deliver_raised(struct soft *c)
                       .ip = c->r[RIP]};
 
     deliver(c, &e);
-}
-
-bool soft_deliver_fault(struct soft *c)
-{
-    jmp_buf outer;
-    bool alive = true;
-
-    memcpy(&outer, &c->fault, sizeof(outer));
-    for (;;) {
-        soft_undo(c);
-        if (!combine(c)) {
-            alive = false;
-            break;
-        }
-        if (_setjmp(c->fault))
-            continue;
-        deliver_raised(c);
-        break;
-    }
-    memcpy(&c->fault, &outer, sizeof(outer));
-    c->delivering = -1;
-    return alive;
+    c->raised = false;
 }

@@ -232,7 +232,8 @@ struct soft {
     uint16_t arith;
     uint32_t eflags;
 
-    uint64_t count; /* instructions begun; the line's own are counted when it begins */
+    uint64_t count; /* instructions begun, those that faulted among them; the line's own are
+                     * counted when it begins */
 
     /* Any thread, atomic: a line that would reach this count does not begin. 0 to stop soon. */
     uint64_t stop_at;
@@ -269,8 +270,9 @@ struct soft {
 
     struct soft_fpu fpu;
 
-    /* The exception that soft_raise() left with. */
+    /* The exception that soft_raise() left with, and whether it waits to be delivered. */
     jmp_buf fault;
+    bool raised;
     int vector;
     uint32_t error_code;
     bool has_error_code;
@@ -362,10 +364,13 @@ void soft_interrupt(struct soft *c, int vector, enum soft_source source, bool ha
                     uint32_t error_code);
 
 /*
- * The run loop caught a fault: deliver it, turning a fault met on the way into a double fault.
- * False when that ends in shutdown.
+ * The run loop caught a fault. It takes the place of the event on whose delivery it was met, or
+ * both become a double fault; false when the CPU shuts down, as that event was one already. Else
+ * the fault is to be delivered, which may raise the next one. The chain of them may be endless, as
+ * alignment checks that meet alignment checks are: the run loop looks at requests in between.
  */
-bool soft_deliver_fault(struct soft *c);
+bool soft_catch_fault(struct soft *c);
+void soft_deliver_fault(struct soft *c);
 
 /* ---- segment.c ---- */
 
