@@ -45,6 +45,149 @@ static void invlpg_large(void)
         CHECK_EQ(look(4 * A + i), 0);
 }
 
+/* ---- page tables that change while an instruction runs ---- */
+
+enum {
+    TABLE = CPU_TABLES + 0x8000,
+    CROSSING = 4 * A,           /* two pages with a table of their own: to CPU_DATA, and */
+    SECOND = CROSSING + 0x1000, /* to what a test likes */
+    CHIP = 0xd0000000,
+    CHIP_PORT = 0x700,
+};
+
+static uint64_t *table_of_crossing(void)
+{
+    return (uint64_t *)cpu_at(TABLE);
+}
+
+/* A chip that unmaps a page when it is read, as another CPU may at any time. */
+static uint64_t unmap_and_read(struct device *d, uint64_t off, int size)
+{
+    (void)d, (void)off, (void)size;
+    table_of_crossing()[0] = 0;
+    soft_flush_page(c, CROSSING);
+    return 0x33;
+}
+
+static uint8_t written_to_chip[16];
+
+static void note_write(struct device *d, uint64_t off, int size, uint64_t val)
+{
+    (void)d;
+    memcpy(written_to_chip + off % sizeof(written_to_chip), &val, size);
+}
+
+static struct device unmapper = {.name = "unmapper", .read = unmap_and_read, .write = note_write};
+
+static void start_crossing(uint64_t second)
+{
+    cpu_start(CPU_LONG64);
+    bus_attach(&cpu_machine->board[0].mmio, CHIP, 0x1000, &unmapper);
+    bus_attach(&cpu_machine->board[0].pio, CHIP_PORT, 4, &unmapper);
+    page_directory()[4] = TABLE | PTE;
+    table_of_crossing()[0] = CPU_DATA | PTE;
+    table_of_crossing()[1] = second | PTE;
+    memset(written_to_chip, 0, sizeof(written_to_chip));
+}
+
+/* An exchange across two pages happens as a whole, though one of them goes meanwhile. */
+static void exchange_across(void)
+{
+    start_crossing(CHIP);
+    memset(cpu_at(CPU_DATA + 0xffe), 0x11, 2);
+    c->r[RBX] = 0x22222222;
+    c->r[RSI] = SECOND - 2;
+    CHECK_EQ(RUN("\x87\x1e"), CPU_OK); /* xchg [rsi], ebx */
+    CHECK_EQ(c->r[RBX], 0x33331111);
+    CHECK_EQ(*cpu_at(CPU_DATA + 0xffe), 0x22);
+    CHECK_EQ(*cpu_at(CPU_DATA + 0xfff), 0x22);
+    CHECK_EQ(written_to_chip[0], 0x22);
+    CHECK_EQ(written_to_chip[1], 0x22);
+    CHECK_EQ(RUN("\x87\x1e"), EXCEPTION_PF);
+    CHECK_EQ(c->r[RBX], 0x33331111);
+}
+
+/* What INS has read from a port reaches memory. */
+static void input_arrives(void)
+{
+    start_crossing(CHIP);
+    c->r[RDI] = CROSSING;
+    c->r[RDX] = CHIP_PORT;
+    CHECK_EQ(RUN("\x6c"), CPU_OK); /* insb */
+    CHECK_EQ(*cpu_at(CPU_DATA), 0x33);
+    CHECK_EQ(c->r[RDI], CROSSING + 1);
+}
+
+static bool toggling;
+
+static void *toggle_second(void *arg)
+{
+    uint64_t *entry = arg, val = *entry;
+
+    while (__atomic_load_n(&toggling, __ATOMIC_RELAXED)) {
+        __atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(entry, val, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* An instruction across two pages, the second of which comes and goes: it is executed, or its
+ * second page is missed. */
+static void fetch_across(void)
+{
+    static const uint8_t code[] = {0xb8, 1, 2, 3, 4}; /* mov eax, imm32 */
+    pthread_t thread;
+    int faults = 0, ran = 0;
+
+    start_crossing(CPU_DATA + 0x1000);
+    memcpy(cpu_at(CPU_DATA + 0xffd), code, sizeof(code));
+    toggling = true;
+    pthread_create(&thread, NULL, toggle_second, &table_of_crossing()[1]);
+    for (int i = 0; i < 1000000 || (i < 1000000000 && !(faults && ran)); i++) {
+        c->r[RIP] = SECOND - 3;
+        c->r[RAX] = 0;
+        soft_flush_page(c, SECOND);
+        int result = cpu_step();
+
+        faults += result == EXCEPTION_PF && c->cr2 == SECOND && !c->r[RAX];
+        ran += result == CPU_OK && c->r[RAX] == 0x04030201 && c->r[RIP] == SECOND + 2;
+        if (faults + ran != i + 1)
+            break;
+    }
+    CHECK(faults);
+    CHECK(ran);
+    __atomic_store_n(&toggling, false, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+
+/* ---- operands across two lines of the host's cache ---- */
+
+/* They are changed in a copy, of which only what has changed is written back. */
+static void split(void)
+{
+    enum {
+        AT = CPU_DATA + SOFT_LINE - 2,
+    };
+
+    cpu_start(CPU_LONG64);
+    CHECK_EQ(look(CPU_DATA), 0);
+    c->r[RSI] = AT;
+    *cpu_at(AT) = 0xff;
+    CHECK_EQ(RUN("\xc6\x06\xff\xf0\xff\x06"), CPU_OK); /* mov byte [rsi], 255; lock inc [rsi] */
+    CHECK_EQ(look(AT), 0x100);
+    CHECK_EQ(c->bounce.span.part[0].gpa, AT);
+    uint8_t *p = soft_rmw_slow(c, DS, AT, 4);
+
+    CHECK(p == c->bounce.data);
+    p[0] = 5;
+    memset(cpu_at(AT + 2), 0x77, 2); /* by another CPU */
+    soft_rmw_end(c);
+    CHECK_EQ(look(AT), 0x77770105);
+    p = soft_rmw_slow(c, DS, AT - 2, 4);
+    CHECK(p == cpu_at(AT - 2));
+    soft_rmw_end(c);
+}
+
 /* ---- code ---- */
 
 /* Instructions that write to [rdi] what is in AL, all of RAX, XMM0, MM0 or at [rsi]. */
@@ -267,6 +410,10 @@ static void dirty(void)
 int main(void)
 {
     int result = test_main((struct test[]){
+        {exchange_across, "an exchange across two pages is not lost"},
+        {input_arrives, "nor is what was read from a port"},
+        {fetch_across, "an instruction across two pages, while the second comes and goes"},
+        {split, "operands across two lines of the cache"},
         {invlpg_large, "INVLPG forgets all of a large page"},
         {next_instruction, "whatever writes to the next instruction, it is run as it is then"},
         {page_gets_code, "code in a page that could be written"},

@@ -612,6 +612,25 @@ static void test_upper_half(void)
     CHECK_EQ(c->cr2, end);
 }
 
+/* Tables that begin at odd addresses, and have a descriptor in two pages. */
+static void test_crossing(void)
+{
+    uint64_t d = descriptor(0x12345678, 0xfffff, 0x13, 0, BIG | PAGES);
+
+    for (int first = 1; first < 8; first++) {
+        tables_start(CPU_FLAT32);
+        c->gdt.base = 0x6000 - first - 8;
+        memcpy(cpu_at(c->gdt.base), cpu_at(GDT_AT), GDT_END);
+        memcpy(cpu_at(c->gdt.base + 8), &d, 8);
+        c->r[RAX] = 8;
+        CHECK_EQ(ONE("\x8e\xd8"), CPU_OK); /* mov ds, ax */
+        CHECK_EQ(c->segment[DS].base, 0x12345678);
+        CHECK_EQ(c->segment[DS].limit, 0xffffffff);
+        CHECK_EQ(c->segment[DS].type, 3);
+        CHECK_EQ(*cpu_at(c->gdt.base + 8 + 5) & 1, 1);
+    }
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -620,6 +639,7 @@ int main(void)
         {test_loads_long, "null segments are good in 64-bit mode"},
         {test_accessed, "a loaded descriptor is marked accessed; its limit counts"},
         {test_expand_down, "segments that expand down, are null or read-only"},
+        {test_crossing, "descriptors in two pages"},
         {test_ldt, "the LDT"},
         {test_ltr, "the task register, and UMIP"},
         {test_look, "LAR, LSL, VERR, VERW"},

@@ -350,6 +350,7 @@ static bool note_code(struct soft *c, uint64_t gpa, size_t number)
 static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
 {
     struct soft_cache *cache = c->cache;
+    uint8_t code[SOFT_LINE_MAX * SOFT_MAX_LEN];
     size_t most = sizeof(struct soft_block) + (SOFT_LINE_MAX + 1) * sizeof(struct soft_op);
 
     if (cache->used + most > ARENA)
@@ -362,7 +363,10 @@ static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
         return NULL;
     b->gpa = gpa;
     b->mode = c->mode;
-    if (!decode_line(b, ram_at(c->vm->ram, gpa, n), n, SOFT_LINE_MAX))
+    if (n > (int)sizeof(code))
+        n = sizeof(code);
+    memcpy(code, ram_at(c->vm->ram, gpa, n), n); /* which the other CPUs may change meanwhile */
+    if (!decode_line(b, code, n, SOFT_LINE_MAX))
         return NULL;
     c->cache->page[number].pieces |= pieces_of(gpa, b->bytes);
     b->next_in_page = c->cache->page[number].first;
@@ -403,16 +407,15 @@ static void run_single(struct soft *c)
     struct soft_block *b = &c->cache->single.block;
     uint8_t buf[SOFT_MAX_LEN];
     uint64_t left = code_left(c), gpa, linear = linear_ip(c);
-    int n = soft_fetch(c, linear, buf, &gpa);
-    bool limited = left < (uint64_t)n;
+    int most = left < SOFT_MAX_LEN ? (int)left : SOFT_MAX_LEN;
+    int n = soft_fetch(c, linear, buf, most, &b->gpa);
 
-    b->gpa = gpa;
     b->mode = c->mode;
-    if (!decode_line(b, buf, limited ? (int)left : n, 1)) {
-        if (limited)
-            soft_raise_code(c, EXCEPTION_GP, 0);
-        soft_probe(c, CS, (linear + n) & c->linear_mask, 1, ACCESS_EXECUTE);
-        assert(!"an instruction that ends nowhere");
+    if (!decode_line(b, buf, n, 1)) {
+        if (n < most)
+            n += soft_fetch(c, (linear + n) & c->linear_mask, buf + n, most - n, &gpa);
+        if (!decode_line(b, buf, n, 1))
+            soft_raise_code(c, EXCEPTION_GP, 0); /* it goes past the limit */
     }
     b->ops[1].run = end_single;
     c->count += 1;

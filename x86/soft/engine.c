@@ -322,7 +322,6 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     c->delivering = -1;
     c->raised = false;
     c->op = NULL;
-    c->bounce.active = false;
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !(c->efer & EFER_LMA))
         soft_load_pdptes(c, c->cr3);
     soft_flush_tlb(c, true);
@@ -470,6 +469,7 @@ static void soft_open(struct machine *m)
     vm->machine = m;
     vm->ram = &m->ram;
     vm->cpus = m->config.cpus;
+    pthread_mutex_init(&vm->split, NULL);
     vm->coders = calloc(m->ram.size >> 12, 1);
     if (!vm->coders)
         die("no memory for the engine");
@@ -491,6 +491,7 @@ static void soft_close(struct machine *m)
         munmap(c, sizeof(*c));
         m->vcpu[i].engine = NULL;
     }
+    pthread_mutex_destroy(&vm->split);
     free(vm->coders);
     free(vm);
     m->vm = NULL;
@@ -688,7 +689,7 @@ static enum vcpu_stop run(struct soft *c, bool once)
     soft_attend(c);
     if (_setjmp(c->fault)) {
         c->stepped = false;
-        c->bounce.active = false;
+        assert(c->bounce.left == BOUNCE_NOTHING);
         if (!soft_catch_fault(c)) {
             trace_exit(c->vcpu, "shutdown");
             return VCPU_SHUTDOWN;

@@ -11,8 +11,9 @@
 struct soft_vm {
     struct machine *machine;
     struct ram *ram;
-    uint8_t *coders; /* for each page of RAM: CPUs that have lines of it; atomic */
-    uint64_t noted;  /* how often a page came to have code of a CPU; atomic */
+    uint8_t *coders;       /* for each page of RAM: CPUs that have lines of it; atomic */
+    pthread_mutex_t split; /* the only operand that is a copy at the time: see soft_rmw_slow() */
+    uint64_t noted;        /* how often a page came to have code of a CPU; atomic */
     int cpus;
     struct soft *cpu[]; /* by index */
 };

@@ -212,15 +212,23 @@ INLINE void soft_store(struct soft *c, const struct soft_op *op, int kind, int o
                   val);
 }
 
+/* Does it lie across two lines of the host's cache? There a locked instruction of the host would
+ * hold up all its processors, where that is not forbidden. */
+INLINE bool soft_splits(uint64_t linear, int size)
+{
+    return (linear & (SOFT_LINE - 1)) + size > SOFT_LINE;
+}
+
 /* op's memory operand, to be read, changed and written back: where it is on the host. Nothing that
  * raises may come between this and soft_rmw_end(). Atomic with a LOCK instruction of the host, but
- * for a copy (see memory.c). */
+ * for a copy: see soft_rmw_slow(). */
 INLINE void *soft_rmw(struct soft *c, const struct soft_op *op, int kind, int osize)
 {
     uint64_t linear = soft_linear(c, op, kind, 1 << osize, ACCESS_READ | ACCESS_WRITE);
     const struct soft_tlb_entry *e = &c->tlb->entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
 
-    if (likely(((linear + (1 << osize) - 1) & ~SOFT_PAGE) == e->write))
+    if (likely(((linear + (1 << osize) - 1) & ~SOFT_PAGE) == e->write &&
+               !soft_splits(linear, 1 << osize)))
         return (void *)(e->host + linear);
     c->op = op;
     return soft_rmw_slow(c, op->segment, linear, 1 << osize);
@@ -228,7 +236,7 @@ INLINE void *soft_rmw(struct soft *c, const struct soft_op *op, int kind, int os
 
 INLINE void soft_rmw_end(struct soft *c)
 {
-    if (unlikely(c->bounce.active))
+    if (unlikely(c->bounce.left))
         soft_rmw_commit(c);
 }
 

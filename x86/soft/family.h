@@ -89,7 +89,7 @@ INLINE void *soft_rmw_at(struct soft *c, const struct soft_op *op, uint64_t line
 {
     void *p = soft_quick_at(c, linear, n, ACCESS_READ | ACCESS_WRITE);
 
-    if (likely(p))
+    if (likely(p && !soft_splits(linear, 1 << n)))
         return p;
     c->op = op;
     return soft_rmw_slow(c, op->segment, linear, 1 << n);
@@ -156,7 +156,7 @@ INLINE void soft_do_change(struct soft *c, const struct soft_op *op, int kind, i
 {
     void *p = soft_quick(c, op, kind, n, ACCESS_READ | ACCESS_WRITE);
 
-    if (unlikely(!p))
+    if (unlikely(!p || (place == LOCKED && soft_splits((uintptr_t)p, 1 << n))))
         return slow(c, op);
     body(c, op, place, p);
     SOFT_NEXT(c, op);
@@ -310,14 +310,20 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     {                                                                                              \
         return soft_do_change(c, op, ANYHOW, LOCKED, SIZE, SIZED(name), SIZED(name##_slow));       \
     }                                                                                              \
-    CHANGE_HANDLERS(name, SIZED(name##_lock))
+    CHANGE_HANDLERS(name, SIZED(name##_lock), MEMORY)
+
+/* The same for what is locked in memory, whether LOCK says so or not. */
+#define EXCHANGES(name)                                                                            \
+    CHANGE_BODY(name);                                                                             \
+    SLOW_HANDLER(name##_slow);                                                                     \
+    CHANGE_HANDLERS(name, SIZED(name##_anyhow), LOCKED)
 
 /* The same for what has no form with LOCK. */
 #define UPDATES(name)                                                                              \
     CHANGE_BODY(name);                                                                             \
-    CHANGE_HANDLERS(name, NULL)
+    CHANGE_HANDLERS(name, NULL, MEMORY)
 
-#define CHANGE_HANDLERS(name, locked)                                                              \
+#define CHANGE_HANDLERS(name, locked, where)                                                       \
     SLOW_HANDLER(name##_slow)                                                                      \
     {                                                                                              \
         SIZED(name)(c, op, LOCKED, soft_rmw(c, op, ANYHOW, SIZE));                                 \
@@ -335,7 +341,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         return soft_jump(c, op + 1);                                                               \
     }                                                                                              \
     HANDLERS_BY_KIND(name,                                                                         \
-                     soft_do_change(c, op, KIND, MEMORY, SIZE, SIZED(name), SIZED(name##_slow)))   \
+                     soft_do_change(c, op, KIND, where, SIZE, SIZED(name), SIZED(name##_slow)))    \
     static const struct soft_forms SIZED(name##_forms) = {                                         \
         .reg = SIZED(name##_reg),                                                                  \
         .mem = BY_KIND(name),                                                                      \

@@ -328,47 +328,91 @@ static uint64_t next_page(const struct soft *c, uint64_t linear)
     return ((linear | SOFT_PAGE) + 1) & c->linear_mask;
 }
 
-/* Bytes of a piece that may lie in two pages, or in a chip; all of it has been examined. */
-static void load_pieces(struct soft *c, uint64_t linear, uint8_t *buf, int n)
+/* Bytes to RAM: at once where they are as many as an operand has. */
+static void write_ram(struct soft *c, uint8_t *host, uint64_t gpa, const void *buf, int n)
 {
-    while (n) {
-        int room = 4096 - (linear & SOFT_PAGE), part = n < room ? n : room;
-        uint64_t gpa;
-        const uint8_t *host = reach(c, linear, ACCESS_READ, &gpa);
+    bool code = has_code(c, host);
 
-        if (host)
-            memcpy(buf, host, part);
-        else
-            for (int i = 0; i < part; i++)
-                buf[i] = soft_mmio_read(c, gpa + i, 1);
-        buf += part;
-        n -= part;
-        linear = next_page(c, linear);
+    if (code)
+        soft_code_written(c, gpa, n);
+    if (n <= 8 && !(n & (n - 1)))
+        soft_poke(host, __builtin_ctz(n), read_host(buf, n));
+    else
+        memcpy(host, buf, n);
+    if (code)
+        soft_code_changed(c, gpa);
+}
+
+/* Where n bytes at linear lie, which have been examined, in one page or two. Raises for either;
+ * what is done with them then needs no page tables, and cannot fail. */
+static struct soft_span find_span(struct soft *c, uint64_t linear, int n, int rights)
+{
+    struct soft_span span = {0};
+    int room = 4096 - (linear & SOFT_PAGE);
+    struct soft_part *p = span.part;
+
+    p->n = n < room ? n : room;
+    p->host = reach(c, linear, rights, &p->gpa);
+    if (n > room) {
+        p++;
+        p->n = n - room;
+        p->host = reach(c, next_page(c, linear), rights, &p->gpa);
+    }
+    return span;
+}
+
+/* A chip is accessed by pieces of step bytes; byte by byte where the operand crosses pages. */
+static int step_of(const struct soft_span *span, int step)
+{
+    return span->part[1].n ? 1 : step;
+}
+
+static void load_span(struct soft *c, const struct soft_span *span, void *buf, int step)
+{
+    uint8_t *to = buf;
+
+    step = step_of(span, step);
+    for (const struct soft_part *p = span->part; p < span->part + 2; to += p->n, p++) {
+        if (p->host)
+            memcpy(to, p->host, p->n);
+        for (int i = 0; !p->host && i < p->n; i += step) {
+            uint64_t val = soft_mmio_read(c, p->gpa + i, step);
+
+            memcpy(to + i, &val, step);
+        }
     }
 }
 
-static void store_pieces(struct soft *c, uint64_t linear, const uint8_t *buf, int n)
+static void store_span(struct soft *c, const struct soft_span *span, const void *buf, int step)
 {
-    while (n) {
-        int room = 4096 - (linear & SOFT_PAGE), part = n < room ? n : room;
-        uint64_t gpa;
-        uint8_t *host = reach(c, linear, ACCESS_WRITE, &gpa);
+    const uint8_t *from = buf;
 
-        bool code = host && has_code(c, host);
-
-        if (code)
-            soft_code_written(c, gpa, part);
-        if (host)
-            memcpy(host, buf, part);
-        if (code)
-            soft_code_changed(c, gpa);
-        if (!host)
-            for (int i = 0; i < part; i++)
-                soft_mmio_write(c, gpa + i, 1, buf[i]);
-        buf += part;
-        n -= part;
-        linear = next_page(c, linear);
+    step = step_of(span, step);
+    for (const struct soft_part *p = span->part; p < span->part + 2; from += p->n, p++) {
+        if (p->host && p->n)
+            write_ram(c, p->host, p->gpa, from, p->n);
+        for (int i = 0; !p->host && i < p->n; i += step)
+            soft_mmio_write(c, p->gpa + i, step, read_host(from + i, step));
     }
+}
+
+/* n bytes of a span, from the at-th on. */
+static struct soft_span cut(const struct soft_span *span, int at, int n)
+{
+    struct soft_span piece = {0};
+    struct soft_part *to = piece.part;
+
+    for (const struct soft_part *p = span->part; n && p < span->part + 2; at -= p->n, p++) {
+        int skip = at > 0 ? at : 0, room = p->n - skip;
+
+        if (room <= 0)
+            continue;
+        *to =
+            (struct soft_part){p->gpa + skip, p->host ? p->host + skip : NULL, n < room ? n : room};
+        n -= to->n;
+        to++;
+    }
+    return piece;
 }
 
 uint64_t soft_load_slow(struct soft *c, int seg, uint64_t linear, int size)
@@ -377,10 +421,9 @@ uint64_t soft_load_slow(struct soft *c, int seg, uint64_t linear, int size)
 
     examine(c, seg, linear, size, false);
     if (crosses(linear, size)) {
-        uint8_t buf[8] = {0};
+        struct soft_span span = find_span(c, linear, size, ACCESS_READ);
 
-        load_pieces(c, linear, buf, size);
-        memcpy(&val, buf, 8);
+        load_span(c, &span, &val, 1);
         return val;
     }
     const uint8_t *host = reach(c, linear, ACCESS_READ, &gpa);
@@ -394,37 +437,44 @@ void soft_store_slow(struct soft *c, int seg, uint64_t linear, int size, uint64_
 
     examine(c, seg, linear, size, true);
     if (crosses(linear, size)) {
-        soft_probe(c, seg, linear, size, ACCESS_WRITE);
-        store_pieces(c, linear, (const uint8_t *)&val, size);
+        struct soft_span span = find_span(c, linear, size, ACCESS_WRITE);
+
+        store_span(c, &span, &val, 1);
         return;
     }
     uint8_t *host = reach(c, linear, ACCESS_WRITE, &gpa);
 
-    if (!host) {
+    if (host)
+        write_ram(c, host, gpa, &val, size);
+    else
         soft_mmio_write(c, gpa, size, val);
-        return;
-    }
-    bool code = has_code(c, host);
-
-    if (code)
-        soft_code_written(c, gpa, size);
-    soft_poke(host, __builtin_ctz(size), val);
-    if (code)
-        soft_code_changed(c, gpa);
 }
 
 void soft_load_bytes(struct soft *c, int seg, uint64_t linear, void *buf, int n)
 {
     examine(c, seg, linear, n, false);
-    soft_probe(c, seg, linear, n, ACCESS_READ);
-    load_pieces(c, linear, buf, n);
+    struct soft_span span = find_span(c, linear, n, ACCESS_READ);
+
+    load_span(c, &span, buf, 1);
 }
 
 void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf, int n)
 {
     examine(c, seg, linear, n, true);
-    soft_probe(c, seg, linear, n, ACCESS_WRITE);
-    store_pieces(c, linear, buf, n);
+    struct soft_span span = find_span(c, linear, n, ACCESS_WRITE);
+
+    store_span(c, &span, buf, 1);
+}
+
+void soft_store_begin(struct soft *c, int seg, uint64_t linear, int size)
+{
+    examine(c, seg, linear, size, true);
+    c->bounce.span = find_span(c, linear, size, ACCESS_WRITE);
+}
+
+void soft_store_end(struct soft *c, uint64_t val)
+{
+    store_span(c, &c->bounce.span, &val, c->bounce.span.part[0].n);
 }
 
 void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int rights)
@@ -441,56 +491,57 @@ void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int rights)
 
 void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
 {
-    uint64_t gpa;
+    struct soft_span *span = &c->bounce.span;
 
     examine(c, seg, linear, size, true);
-    if (!crosses(linear, size)) {
-        uint8_t *host = reach(c, linear, ACCESS_READ | ACCESS_WRITE, &gpa);
+    *span = find_span(c, linear, size, ACCESS_READ | ACCESS_WRITE);
+    uint8_t *host = span->part[0].host;
 
-        if (host) {
-            if (has_code(c, host)) {
-                soft_code_written(c, gpa, size);
-                c->bounce.active = true;
-                c->bounce.linear = gpa;
-                c->bounce.size = 0;
-            }
-            return host;
+    if (host && !soft_splits(linear, size)) {
+        if (has_code(c, host)) {
+            soft_code_written(c, span->part[0].gpa, size);
+            c->bounce.left = BOUNCE_CODE;
         }
-    } else {
-        soft_probe(c, seg, linear, size, ACCESS_READ | ACCESS_WRITE);
+        return host;
     }
-    c->bounce.linear = linear;
-    c->bounce.size = size;
-    if (crosses(linear, size)) {
-        load_pieces(c, linear, c->bounce.data, size);
-    } else {
-        for (int i = 0, step = size > 8 ? 8 : size; i < size; i += step) {
-            uint64_t val = soft_mmio_read(c, gpa + i, step);
-
-            memcpy(c->bounce.data + i, &val, step);
-        }
-    }
-    c->bounce.active = true;
+    pthread_mutex_lock(&c->vm->split);
+    load_span(c, span, c->bounce.data, size > 8 ? 8 : size);
+    memcpy(c->bounce.old, c->bounce.data, size);
+    c->bounce.left = BOUNCE_COPY;
     return c->bounce.data;
+}
+
+/* Write back what lies in one line of the host's cache. What stayed the same is left alone: another
+ * CPU may have stored there meanwhile, as one does that gives back a lock. */
+static void put_back(struct soft *c, int begin, int end)
+{
+    const uint8_t *data = c->bounce.data;
+
+    if (begin < end && memcmp(data + begin, c->bounce.old + begin, end - begin)) {
+        struct soft_span piece = cut(&c->bounce.span, begin, end - begin);
+
+        store_span(c, &piece, data + begin, 1);
+    }
 }
 
 void soft_rmw_commit(struct soft *c)
 {
-    uint64_t gpa, linear = c->bounce.linear;
-    int size = c->bounce.size;
+    const struct soft_part *part = c->bounce.span.part;
+    int size = part[0].n + part[1].n, line = SOFT_LINE - (part[0].gpa & (SOFT_LINE - 1));
+    bool copy = c->bounce.left == BOUNCE_COPY;
 
-    c->bounce.active = false;
-    if (!size) {
-        soft_code_changed(c, linear);
+    c->bounce.left = BOUNCE_NOTHING;
+    if (!copy) {
+        soft_code_changed(c, part[0].gpa);
         return;
     }
-    if (crosses(linear, size)) {
-        store_pieces(c, linear, c->bounce.data, size);
-        return;
+    if (part[0].host && (part[1].host || !part[1].n)) {
+        put_back(c, 0, line);
+        put_back(c, line, size);
+    } else {
+        store_span(c, &c->bounce.span, c->bounce.data, size > 8 ? 8 : size);
     }
-    reach(c, linear, ACCESS_READ | ACCESS_WRITE, &gpa);
-    for (int i = 0, step = size > 8 ? 8 : size; i < size; i += step)
-        soft_mmio_write(c, gpa + i, step, read_host(c->bounce.data + i, step));
+    pthread_mutex_unlock(&c->vm->split);
 }
 
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t *n)
@@ -530,59 +581,53 @@ static bool system_canonical(const struct soft *c, uint64_t linear)
     return !(c->efer & EFER_LMA) || soft_canonical(linear);
 }
 
-uint64_t soft_system_load(struct soft *c, uint64_t linear, int size)
+/* As find_span(). */
+static struct soft_span find_system_span(struct soft *c, uint64_t linear, int n, int rights)
 {
-    uint64_t val = 0;
+    struct soft_span span = {0};
+    int room = 4096 - (linear & SOFT_PAGE);
+    struct soft_part *p = span.part;
 
     if (!(c->efer & EFER_LMA))
         linear = (uint32_t)linear;
     if (!system_canonical(c, linear))
         soft_raise_code(c, EXCEPTION_GP, 0);
-    for (int i = 0; i < size;) {
-        int part = crosses(linear + i, size - i) ? 1 : size - i;
-        uint8_t *host;
-        uint64_t gpa = system_reach(c, linear + i, ACCESS_READ, &host);
-        uint64_t piece = host ? read_host(host, part) : soft_mmio_read(c, gpa, part);
-
-        val |= piece << (8 * i);
-        i += part;
+    p->n = n < room ? n : room;
+    p->gpa = system_reach(c, linear, rights, &p->host);
+    if (n > room) {
+        p++;
+        p->n = n - room;
+        linear = (linear | SOFT_PAGE) + 1;
+        p->gpa = system_reach(c, c->efer & EFER_LMA ? linear : (uint32_t)linear, rights, &p->host);
     }
+    return span;
+}
+
+uint64_t soft_system_load(struct soft *c, uint64_t linear, int size)
+{
+    struct soft_span span = find_system_span(c, linear, size, ACCESS_READ);
+    uint64_t val = 0;
+
+    load_span(c, &span, &val, size);
     return val;
 }
 
-void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val)
+struct soft_span soft_system_span(struct soft *c, uint64_t linear, int n)
 {
-    if (!(c->efer & EFER_LMA))
-        linear = (uint32_t)linear;
-    if (!system_canonical(c, linear))
-        soft_raise_code(c, EXCEPTION_GP, 0);
-    soft_system_probe(c, linear, size, ACCESS_WRITE);
-    for (int i = 0; i < size;) {
-        int part = crosses(linear + i, size - i) ? 1 : size - i;
-        uint8_t *host;
-        uint64_t gpa = system_reach(c, linear + i, ACCESS_WRITE, &host);
-
-        bool code = host && has_code(c, host);
-
-        if (code)
-            soft_code_written(c, gpa, part);
-        if (host)
-            soft_poke(host, __builtin_ctz(part), val >> (8 * i));
-        else
-            soft_mmio_write(c, gpa, part, val >> (8 * i));
-        if (code)
-            soft_code_changed(c, gpa);
-        i += part;
-    }
+    return find_system_span(c, linear, n, ACCESS_READ | ACCESS_WRITE);
 }
 
-void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set)
+void soft_span_store(struct soft *c, const struct soft_span *span, int at, int size, uint64_t val)
 {
-    uint8_t *host;
+    struct soft_span piece = cut(span, at, size);
 
-    if (!(c->efer & EFER_LMA))
-        linear = (uint32_t)linear;
-    uint64_t gpa = system_reach(c, linear, ACCESS_READ | ACCESS_WRITE, &host);
+    store_span(c, &piece, &val, size);
+}
+
+void soft_span_bits(struct soft *c, const struct soft_span *span, uint8_t clear, uint8_t set)
+{
+    uint8_t *host = span->part[0].host;
+    uint64_t gpa = span->part[0].gpa;
 
     if (!host) {
         soft_mmio_write(c, gpa, 1, (soft_mmio_read(c, gpa, 1) & ~clear) | set);
@@ -599,16 +644,11 @@ void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t se
         soft_code_changed(c, gpa);
 }
 
-void soft_system_probe(struct soft *c, uint64_t linear, int n, int rights)
+void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set)
 {
-    struct access a = {.rights = rights, .smap = c->cr4 & CR4_SMAP};
+    struct soft_span span = soft_system_span(c, linear, 1);
 
-    if (!system_canonical(c, linear))
-        soft_raise_code(c, EXCEPTION_GP, 0);
-    translate(c, linear, &a);
-    if (crosses(linear, n))
-        translate(c, ((linear | SOFT_PAGE) + 1) & (c->efer & EFER_LMA ? UINT64_MAX : UINT32_MAX),
-                  &a);
+    soft_span_bits(c, &span, clear, set);
 }
 
 uint64_t soft_code_address(struct soft *c, uint64_t linear)
@@ -629,39 +669,17 @@ uint64_t soft_code_address(struct soft *c, uint64_t linear)
     return page.gpa + (linear & SOFT_PAGE);
 }
 
-/* Can code be fetched from linear? */
-static bool fetchable(struct soft *c, uint64_t linear)
+int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, int n, uint64_t *gpa)
 {
-    jmp_buf outer;
-    uint64_t cr2 = c->cr2;
-    bool ok = true;
-
-    memcpy(&outer, &c->fault, sizeof(outer));
-    if (_setjmp(c->fault)) {
-        c->cr2 = cr2;
-        ok = false;
-    } else {
-        soft_code_address(c, linear);
-    }
-    memcpy(&c->fault, &outer, sizeof(outer));
-    return ok;
-}
-
-int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, uint64_t *gpa)
-{
-    int n = 0;
+    int room = 4096 - (linear & SOFT_PAGE);
 
     *gpa = soft_code_address(c, linear);
-    while (n < SOFT_MAX_LEN) {
-        uint64_t at = (linear + n) & c->linear_mask;
+    const uint8_t *host = ram_at(c->vm->ram, *gpa, 1);
 
-        if (n && !(at & SOFT_PAGE) && !fetchable(c, at))
-            break;
-        uint64_t where = soft_code_address(c, at);
-        const uint8_t *host = ram_at(c->vm->ram, where, 1);
-
-        buf[n++] = host ? *host : soft_mmio_read(c, where, 1);
-    }
+    if (n > room)
+        n = room;
+    for (int i = 0; i < n; i++)
+        buf[i] = host ? host[i] : soft_mmio_read(c, *gpa + i, 1);
     return n;
 }
 

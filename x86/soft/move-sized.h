@@ -21,7 +21,7 @@ LOADS(mov_ge)
 }
 
 /* Memory is always locked. */
-CHANGES(xchg_eg)
+EXCHANGES(xchg_eg)
 {
     uint64_t val = soft_get(c, SIZE, op->reg);
 

@@ -166,6 +166,7 @@ enum {
 };
 #define SOFT_TLB_NONE UINT64_C(1) /* no page begins there */
 #define SOFT_PAGE     UINT64_C(0xfff)
+#define SOFT_LINE     64 /* bytes of a line of the host's cache */
 
 struct soft_tlb_entry {
     uint64_t read, write;
@@ -186,7 +187,20 @@ struct soft_tlb {
     struct soft_tlb_entry entry[SOFT_TLB_SIZE];
 };
 
-/* The same for code, which needs only its guest-physical address. */
+/*
+ * Where an operand lies, in one page or two, once its access has been allowed. Page tables may
+ * change while an instruction runs, by another CPU: what must happen to all of the operand or to
+ * nothing asks them once, and goes on with this.
+ */
+struct soft_span {
+    struct soft_part {
+        uint64_t gpa;
+        uint8_t *host; /* NULL: a chip */
+        int n;         /* bytes; 0 for a second part that is not there */
+    } part[2];
+};
+
+/* A TLB for code, which needs only its guest-physical address. */
 struct soft_code_tlb_entry {
     uint64_t linear; /* of the page, | its rights: MODE_USER */
     uint64_t gpa;
@@ -279,13 +293,17 @@ struct soft {
     int delivering; /* vector of the exception being delivered, 256 and more for an interrupt, -1
                      * for none */
 
-    /* An access that crosses pages or goes to a chip, between soft_rmw() and soft_rmw_end(). Or,
-     * with size 0, one to RAM at gpa `linear` that other CPUs have code of. */
+    /* The access between soft_rmw() and soft_rmw_end(), and what the second has to do. */
     struct {
-        bool active;
-        uint64_t linear;
-        int size;
+        enum {
+            BOUNCE_NOTHING,
+            BOUNCE_COPY, /* write data back, and give back vm->split: the operand crosses lines of
+                          * the cache, or pages, or is a chip's */
+            BOUNCE_CODE, /* tell of RAM that CPUs have code of */
+        } left;
+        struct soft_span span;
         uint8_t data[16] __attribute__((aligned(16)));
+        uint8_t old[16]; /* data as it was */
     } bounce;
 
     /* What a handler gives to others by its address: its own frame is gone when it goes on. */
@@ -408,7 +426,10 @@ void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf,
 /*
  * Where linear..linear+size-1 is on the host, to be read and then written (or only looked at, when
  * the instruction turns out to write nothing: x86 checks for the right to write all the same).
- * Where that is not one piece of RAM, it is a copy that soft_rmw_end() writes back. size 1 to 16.
+ * Where that is not one piece of RAM within a line of the host's cache, it is a copy that
+ * soft_rmw_end() writes back; of them one at a time is made in the machine. So operands that lie
+ * across two lines are changed atomically with regard to each other, but not to an aligned operand
+ * that overlaps one of them, nor to a plain store between copy and writing back. size 1 to 16.
  */
 void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size);
 void soft_rmw_commit(struct soft *c);
@@ -416,7 +437,13 @@ void soft_rmw_commit(struct soft *c);
 /* Ports are accessed: note breakpoints there. */
 void soft_watch_ports(struct soft *c, uint16_t port, int size);
 
-/* May n bytes be accessed so? Raises if not. */
+/* A store in two steps, for what must not be lost or done twice: the first may raise, the second
+ * not. size is 1, 2 or 4. */
+void soft_store_begin(struct soft *c, int seg, uint64_t linear, int size);
+void soft_store_end(struct soft *c, uint64_t val);
+
+/* May n bytes be accessed so? Raises if not. Another CPU may change that before they are: what has
+ * to be done as a whole is done with a span. */
 void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
 
 /* Where a piece of at most *n bytes of RAM at linear is on the host for this access, with *n cut to
@@ -427,13 +454,16 @@ void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t 
 /* The processor's own accesses, to descriptor tables and task states: as supervisor whatever the
  * CPL; EFLAGS.AC does not lift SMAP for them. */
 uint64_t soft_system_load(struct soft *c, uint64_t linear, int size);
-void soft_system_store(struct soft *c, uint64_t linear, int size, uint64_t val);
 void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set); /* of a byte */
-void soft_system_probe(struct soft *c, uint64_t linear, int n, int access);
 
-/* Code: up to 15 bytes at linear, those that could be read without a fault; *gpa is where the first
- * lies. Raises when there is not even one. */
-int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, uint64_t *gpa);
+/* n bytes to be written for the processor itself, all of which may be. Then nothing raises any
+ * more: size bytes from the at-th on, and bits of the first byte. */
+struct soft_span soft_system_span(struct soft *c, uint64_t linear, int n);
+void soft_span_store(struct soft *c, const struct soft_span *span, int at, int size, uint64_t val);
+void soft_span_bits(struct soft *c, const struct soft_span *span, uint8_t clear, uint8_t set);
+
+/* Code: up to n bytes at linear, those in its page; *gpa is where they lie. Raises. */
+int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, int n, uint64_t *gpa);
 
 /* Forget translations: all, all but global ones, those of one page. */
 void soft_flush_tlb(struct soft *c, bool global);

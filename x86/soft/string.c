@@ -112,8 +112,8 @@ INLINE void ins_one(struct soft *c, const struct soft_op *op, int osize)
     soft_check_io_permission(c, port, 1 << osize);
     uint64_t linear = target(c, op, osize, ACCESS_WRITE);
 
-    soft_probe(c, ES, linear, 1 << osize, ACCESS_WRITE);
-    soft_store_at(c, op, ES, linear, osize, soft_in(c, port, 1 << osize));
+    soft_store_begin(c, ES, linear, 1 << osize);
+    soft_store_end(c, soft_in(c, port, 1 << osize));
     advance(c, op, osize, RDI);
 }
 

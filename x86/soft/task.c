@@ -76,17 +76,17 @@ static struct task read_task(struct soft *c, const struct segment *tss)
     return t;
 }
 
-static void write_task(struct soft *c, const struct segment *tss, uint64_t ip, uint32_t flags)
+static void write_task(struct soft *c, const struct layout *l, const struct soft_span *tss,
+                       uint64_t ip, uint32_t flags)
 {
-    const struct layout *l = layout_of(tss);
     int size = 1 << l->item;
 
-    soft_system_store(c, tss->base + l->ip, size, ip);
-    soft_system_store(c, tss->base + l->flags, size, flags);
+    soft_span_store(c, tss, l->ip, size, ip);
+    soft_span_store(c, tss, l->flags, size, flags);
     for (int i = 0; i < 8; i++)
-        soft_system_store(c, tss->base + l->gpr + i * size, size, c->r[i]);
+        soft_span_store(c, tss, l->gpr + i * size, size, c->r[i]);
     for (int i = 0; i < l->nsegments; i++)
-        soft_system_store(c, tss->base + l->segments + i * l->step, 2, c->segment[i].selector);
+        soft_span_store(c, tss, l->segments + i * l->step, 2, c->segment[i].selector);
 }
 
 struct soft_descriptor soft_find_task(struct soft *c, uint16_t selector, uint32_t ext)
@@ -193,19 +193,25 @@ bool soft_switch_task(struct soft *c, struct soft_descriptor *d, enum soft_switc
         soft_raise_selector(c, EXCEPTION_TS, d->selector, ext);
     struct task t = read_task(c, &d->s);
 
-    soft_system_probe(c, c->tr.base, layout_of(&c->tr)->last + 1, ACCESS_WRITE);
-    soft_system_probe(c, d->at, 8, ACCESS_READ | ACCESS_WRITE);
+    /* All that is to be written; none of it can fault any more. */
+    const struct layout *old_layout = layout_of(&c->tr);
+    struct soft_span old_tss = soft_system_span(c, c->tr.base, old_layout->last + 1);
+    struct soft_span type = soft_system_span(c, d->at + 5, 1);
+    struct soft_span old_type = {0}, link = {0};
+
     if (nests)
-        soft_system_probe(c, d->s.base, 2, ACCESS_WRITE);
+        link = soft_system_span(c, d->s.base, 2);
+    else
+        old_type = soft_system_span(c, c->gdt.base + (old & ~7) + 5, 1);
     if (!nests)
-        soft_system_bits(c, c->gdt.base + (old & ~7) + 5, TYPE_BUSY, 0);
-    write_task(c, &c->tr, next, how == SWITCH_RETURN ? flags & ~EFLAGS_NT : flags);
+        soft_span_bits(c, &old_type, TYPE_BUSY, 0);
+    write_task(c, old_layout, &old_tss, next, how == SWITCH_RETURN ? flags & ~EFLAGS_NT : flags);
     if (nests) {
-        soft_system_store(c, d->s.base, 2, old);
+        soft_span_store(c, &link, 0, 2, old);
         t.flags |= EFLAGS_NT;
     }
     if (how != SWITCH_RETURN)
-        soft_system_bits(c, d->at + 5, 0, TYPE_BUSY);
+        soft_span_bits(c, &type, 0, TYPE_BUSY);
     c->tr = d->s;
     c->tr.type |= TYPE_BUSY;
     c->cr0 |= CR0_TS;
