@@ -154,10 +154,21 @@ enum {
 #define MSR_KERNEL_GS_BASE UINT32_C(0xc0000102)
 #define MSR_TSC_AUX        UINT32_C(0xc0000103)
 
+#define MISC_ENABLE_NO_XD (UINT64_C(1) << 34)
+#define MISC_ENABLE_WRITABLE                                                                       \
+    (MISC_ENABLE_NO_XD | MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL | MISC_ENABLE_SPEED_STEP |  \
+     MISC_ENABLE_MONITOR | MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_NO_XTPR)
 enum {
     MISC_ENABLE_FAST_STRING = 1 << 0,
-    MISC_ENABLE_NO_BTS = 1 << 11, /* read only: no branch trace store, no PEBS */
+    MISC_ENABLE_PMU = 1 << 7,     /* read only, as are */
+    MISC_ENABLE_NO_BTS = 1 << 11, /* no branch trace store, and */
     MISC_ENABLE_NO_PEBS = 1 << 12,
+    MISC_ENABLE_READ_ONLY = MISC_ENABLE_PMU | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS,
+    MISC_ENABLE_THERMAL = 1 << 3,
+    MISC_ENABLE_SPEED_STEP = 1 << 16,
+    MISC_ENABLE_MONITOR = 1 << 18,
+    MISC_ENABLE_LIMIT_CPUID = 1 << 22,
+    MISC_ENABLE_NO_XTPR = 1 << 23,
 
     DEBUGCTL_LBR = 1 << 0,
     DEBUGCTL_BTF = 1 << 1,

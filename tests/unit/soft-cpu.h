@@ -52,12 +52,12 @@ __attribute__((unused)) static void cpu_end(void)
     cpu_machine = NULL;
 }
 
-/* A CPU as it is at the beginning of a program in that mode, at CPL 0, interrupts off. */
-__attribute__((unused)) static void cpu_start(enum cpu_mode mode)
+/* A machine after power-on; c is the first of its CPUs. */
+__attribute__((unused)) static void cpu_build(int cpus, bool apic)
 {
     static struct test_console console;
-    struct config config = {.engine = &soft_engine, .ram = CPU_RAM, .cpus = 1, .guests = 1};
-    struct cpu_state s;
+    struct config config = {
+        .engine = &soft_engine, .ram = CPU_RAM, .cpus = cpus, .guests = 1, .apic = apic};
 
     cpu_end();
     cpu_machine = calloc(1, sizeof(*cpu_machine));
@@ -65,6 +65,14 @@ __attribute__((unused)) static void cpu_start(enum cpu_mode mode)
     machine_build(cpu_machine, &config, (struct console *[]){&console.console});
     machine_release(cpu_machine); /* the test is what runs it */
     c = cpu_machine->vcpu[0].engine;
+}
+
+/* A CPU as it is at the beginning of a program in that mode, at CPL 0, interrupts off. */
+__attribute__((unused)) static void cpu_start(enum cpu_mode mode)
+{
+    struct cpu_state s;
+
+    cpu_build(1, false);
     if (mode == CPU_REAL16) {
         cpu_real_mode(&s, CPU_CODE);
     } else if (mode == CPU_FLAT32) {

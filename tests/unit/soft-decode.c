@@ -178,6 +178,12 @@ static const struct {
     {MODE64, "41 57", "push r15"},
     {MODE64, "c3", "ret"},
     {MODE32, "c2 08 00", "ret 0x8"},
+    /* What is not known of the stack. */
+    {1, "c3", "ret"},
+    {2, "e8 fb ff ff ff", "call 0x1000"},
+    {2, "c3", "ret"},
+    {2, "50", "push eax"},
+    {2 | FLAT32 << MODE_STACK_SHIFT, "ff d0", "call eax"},
     {MODE64, "66 0f 6f 0c 24", "movdqa xmm1, xmmword ptr [rsp]"},
     {MODE64, "0f 28 c1", "movaps xmm0, xmm1"},
     {MODE64, "c4 e2 60 f2 c1", "andn eax, ebx, ecx"},

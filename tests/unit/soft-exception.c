@@ -400,6 +400,19 @@ static void test_iret(void)
     CHECK_EQ(c->error_code, CODE0);
 }
 
+/* What the outer level may not have becomes null, but for its base. */
+static void test_dropped_segments(void)
+{
+    tables_start(CPU_LONG64);
+    c->segment[GS] =
+        (struct segment){.base = 0x12345, .selector = DATA0, .s = true, .present = true};
+    soft_mode(c);
+    to_ring3(0);
+    CHECK_EQ(c->segment[GS].selector, 0);
+    CHECK(!c->segment[GS].present);
+    CHECK_EQ(c->window[GS].base, 0x12345);
+}
+
 /* An NMI comes whatever IF says, and no other while it is served. */
 static void test_nmi(void)
 {
@@ -412,6 +425,43 @@ static void test_nmi(void)
     soft_ask(c, REQUEST_NMI);
     CHECK_EQ(cpu_go(), CPU_OK);
     CHECK_EQ(c->interrupts, 1);
+}
+
+/* Of those that come meanwhile, one waits. */
+static void test_nmi_waits(void)
+{
+    struct cpu_state s;
+
+    cpu_build(1, true);
+    cpu_real_mode(&s, CPU_CODE);
+    soft_engine.set(&cpu_machine->vcpu[0], &s);
+    memset(cpu_at(CPU_CODE), 0x90, 16);
+    put32(4 * EXCEPTION_NMI, CPU_CODE >> 4 << 16 | 0x100); /* to a NOP, then IRET */
+    memcpy(cpu_at(CPU_CODE + 0x100), "\x90\xcf", 2);
+    for (int i = 0; i < 3; i++)
+        c->lapic.out.nmi(c->lapic.out.to);
+    for (int i = 0; i < 8; i++) {
+        CHECK_EQ(soft_engine.step(&cpu_machine->vcpu[0]), VCPU_STEPPED);
+        if (i == 1) /* in service, one waits: this is lost */
+            c->lapic.out.nmi(c->lapic.out.to);
+    }
+    CHECK_EQ(c->interrupts, 2);
+    CHECK(!c->nmi_masked);
+}
+
+/* Where a start-up message begins: only CS has a base. */
+static void test_startup(void)
+{
+    cpu_build(2, true);
+    c = cpu_machine->vcpu[1].engine;
+    *cpu_at(CPU_CODE) = 0x90;
+    c->lapic.out.startup(c->lapic.out.to, CPU_CODE >> 12);
+    CHECK_EQ(soft_engine.step(&cpu_machine->vcpu[1]), VCPU_STEPPED);
+    CHECK_EQ(c->r[RIP], 1);
+    for (int seg = 0; seg < SEGMENTS; seg++) {
+        CHECK_EQ(c->segment[seg].base, seg == CS ? CPU_CODE : 0);
+        CHECK_EQ(c->segment[seg].selector, c->segment[seg].base >> 4);
+    }
 }
 
 /* Whatever lets interrupts in looks whether one waits. */
@@ -816,6 +866,35 @@ static void test_single_step(void)
     CHECK(c->dr[6] & 1 << 14);
 }
 
+/* DR6 tells of breakpoints of this #DB only. */
+static void test_dr6(void)
+{
+    tables_start(CPU_FLAT32);
+    c->dr[6] |= 7 | DR6_BT;
+    c->eflags |= EFLAGS_TF;
+    CHECK_EQ(UNTIL_HALT("\x90"), CPU_OK);
+    CHECK_EQ(c->dr[6], DR6_FIXED | DR6_BT | DR6_BS);
+    c->dr[0] = CPU_CODE;
+    c->dr[7] |= 1;
+    c->dr[6] |= 6;
+    CHECK_EQ(UNTIL_HALT("\x90"), CPU_OK);
+    CHECK_EQ(c->dr[6], DR6_FIXED | DR6_BT | DR6_BS | 1);
+}
+
+/* A breakpoint that a load of SS puts off comes with the #DB of the next instruction. */
+static void test_put_off(void)
+{
+    tables_start(CPU_FLAT32);
+    put32(CPU_DATA, DATA0);
+    c->dr[0] = CPU_DATA;
+    c->dr[7] |= 1 | 3 << 16;
+    CHECK_EQ(UNTIL_HALT("\x8e\x15\x00\x00\x02\x00\xf1"), CPU_OK); /* mov ss, [CPU_DATA]; int1 */
+    CHECK(halted_in(EXCEPTION_DB));
+    CHECK_EQ(c->r[RSP], CPU_STACK - 12);
+    CHECK_EQ(get32(CPU_STACK - 12), CPU_CODE + 7);
+    CHECK_EQ(c->dr[6], DR6_FIXED | 1);
+}
+
 /* Breakpoints of ports, which CR4.DE allows. */
 static void test_port_breakpoint(void)
 {
@@ -849,8 +928,11 @@ int main(void)
         {test_syscall, "SYSCALL, SYSRET"},
         {test_sysenter, "SYSENTER, SYSEXIT, SWAPGS"},
         {test_iret, "IRET to the same and an outer level"},
+        {test_dropped_segments, "IRET drops segments, and leaves their bases"},
         {test_nmi, "an NMI keeps others out"},
         {test_interrupts_let_in, "POPF and STI look for interrupts that wait"},
+        {test_nmi_waits, "one NMI waits for another to end"},
+        {test_startup, "a start-up message"},
         {test_nmi_mask, "IRET lets NMIs in"},
         {test_v86, "virtual-8086 mode"},
         {test_v86_iopl3, "virtual-8086 mode with IOPL 3"},
@@ -864,6 +946,8 @@ int main(void)
         {test_task16, "a 16-bit task"},
         {test_io_permission, "the I/O permission bitmap"},
         {test_single_step, "single steps"},
+        {test_dr6, "DR6 tells of one #DB"},
+        {test_put_off, "a breakpoint put off by a load of SS"},
         {test_port_breakpoint, "breakpoints of ports"},
         {0},
     });

@@ -336,18 +336,10 @@ static void remapped(void)
     }
 }
 
-/* Two CPUs have lines of the same code; one of them writes to it. */
 /* Two CPUs of one guest, with HLT at CPU_CODE. */
 static void two_cpus(void)
 {
-    static struct test_console console;
-    struct config config = {
-        .engine = &soft_engine, .ram = CPU_RAM, .cpus = 2, .guests = 1, .apic = true};
-
-    cpu_end();
-    cpu_machine = calloc(1, sizeof(*cpu_machine));
-    test_console_init(&console);
-    machine_build(cpu_machine, &config, (struct console *[]){&console.console});
+    cpu_build(2, true);
     memset(cpu_at(CPU_CODE), HLT, 16);
 }
 
@@ -365,6 +357,7 @@ static void run_to_halt(int i)
     CHECK(c->halted);
 }
 
+/* Two CPUs have lines of the same code; one of them writes to it. */
 static void other_cpu(void)
 {
     two_cpus();

@@ -240,6 +240,14 @@ static void test_arpl(void)
     CHECK_EQ(c->r[RAX], 0x13);
     CHECK_EQ(ONE("\x63\xc8"), CPU_OK);
     CHECK(!zf());
+    /* Where nothing may be written, and nothing is. */
+    c->r[RDX] = READ_ONLY;
+    CHECK_EQ(ONE("\x8e\xda"), CPU_OK); /* mov ds, dx */
+    put32(CPU_DATA, 0x13);
+    CHECK_EQ(ONE("\x63\x0d\x00\x00\x02\x00"), CPU_OK); /* arpl [CPU_DATA], cx */
+    CHECK(!zf());
+    put32(CPU_DATA, 0x12);
+    CHECK_EQ(ONE("\x63\x0d\x00\x00\x02\x00"), EXCEPTION_GP);
     cpu_start(CPU_REAL16);
     CHECK_EQ(cpu_run("\x63\xc8", 2), EXCEPTION_UD);
     CHECK_EQ(cpu_run("\x0f\x00\xc0", 3), EXCEPTION_UD); /* sldt ax */

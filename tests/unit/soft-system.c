@@ -281,7 +281,7 @@ static void msrs(void)
         {0x174, 0, 0x10, 0},
         {0x175, 0, UINT64_C(0xffff800000000000), UINT64_C(0x800000000000)},
         {0x176, 0, 1, UINT64_C(0xff00000000000000)},
-        {0x1a0, 0x1801, 0x1800, 0x400000},
+        {0x1a0, 0x1801, UINT64_C(0x400c51808), 2},
         {0x277, UINT64_C(0x0007040600070406), UINT64_C(0x0001050600070106), 2},
         {0x2ff, 0x806, 0xc06, 0x802}, /* enabled, write-back: as under KVM */
         {0x200, 0, UINT64_C(0xffc0000006), UINT64_C(0x10000000006)},
@@ -326,6 +326,9 @@ static void msrs(void)
     CHECK_EQ(rdmsr(0xfe, &val), CPU_OK);
     CHECK_EQ(val, 0x508);
     CHECK_EQ(wrmsr(0xfe, 0), EXCEPTION_GP);
+    CHECK_EQ(wrmsr(0x1a0, UINT64_C(0x400c51889)), CPU_OK); /* all bits that Intel names */
+    CHECK_EQ(rdmsr(0x1a0, &val), CPU_OK);
+    CHECK_EQ(val, UINT64_C(0x400c51809)); /* bit 7 is read only */
     CHECK_EQ(rdmsr(0xc0010015, &val), EXCEPTION_GP);
     CHECK_EQ(wrmsr(0x12345678, 0), EXCEPTION_GP);
 }

@@ -281,6 +281,10 @@ static void put_row(struct line *l, const struct soft_row *row)
 int soft_disassemble(uint32_t mode, const uint8_t *bytes, int n, uint64_t ip, char *text,
                      size_t size)
 {
+    /* Only handlers depend on what the stack is like; any will do that the size of code has. */
+    mode &= ~(3 << MODE_STACK_SHIFT);
+    if ((mode & MODE_CODE_SIZE) != 3)
+        mode |= ANYHOW << MODE_STACK_SHIFT;
     struct soft_op op;
     struct soft_decoded d = soft_decode(mode, bytes, n, 0, &op);
     struct line l = {.text = text,

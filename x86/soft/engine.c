@@ -83,9 +83,13 @@ static void lapic_intr(void *to, bool level)
         soft_ask(to, REQUEST_INTERRUPT);
 }
 
+/* While one waits, or is in service, one more waits behind it; all others are lost. */
 static void lapic_nmi(void *to)
 {
-    soft_ask(to, REQUEST_NMI);
+    struct soft *c = to;
+    bool waits = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMI;
+
+    soft_ask(c, waits ? REQUEST_NEXT_NMI : REQUEST_NMI);
 }
 
 static void lapic_init_message(void *to)
@@ -390,14 +394,24 @@ static void power_on(struct soft *c)
     c->dr[7] = DR7_FIXED;
 }
 
+/* Real mode as INIT and a start-up message leave it: all segments but CS begin at 0. */
+static struct cpu_state real_mode(uint32_t base)
+{
+    struct cpu_state s;
+
+    cpu_real_mode(&s, 0);
+    s.cs.base = base;
+    s.cs.selector = base >> 4;
+    s.gpr[RSP] = 0;
+    return s;
+}
+
 static void init_message(struct soft *c)
 {
     struct machine *m = c->vcpu->machine;
-    struct cpu_state s;
+    struct cpu_state s = real_mode(0xf0000);
 
-    cpu_real_mode(&s, 0xf0000);
     s.rip = 0xfff0;
-    s.gpr[RSP] = 0;
     memset(c->dr, 0, sizeof(c->dr));
     c->dr[6] = DR6_FIXED;
     c->dr[7] = DR7_FIXED;
@@ -410,12 +424,10 @@ static void init_message(struct soft *c)
 
 static void startup_message(struct soft *c)
 {
-    struct cpu_state s;
+    struct cpu_state s = real_mode(c->startup << 12);
 
     if (!c->waiting_for_startup)
         return;
-    cpu_real_mode(&s, c->startup << 12);
-    s.gpr[RSP] = 0;
     reset_state(c, &s);
     c->waiting_for_startup = false;
 }
@@ -532,6 +544,10 @@ static void take_interrupt(struct soft *c)
         return;
     if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMI && !c->nmi_masked) {
         withdraw(c, REQUEST_NMI);
+        if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NEXT_NMI) {
+            withdraw(c, REQUEST_NEXT_NMI);
+            soft_ask(c, REQUEST_NMI);
+        }
         c->halted = false;
         c->interrupts++;
         c->nmi_masked = true;
@@ -653,7 +669,7 @@ static void step(struct soft *c, bool once)
         uint32_t hit = code_breakpoints(c);
 
         if (hit) {
-            c->dr[6] |= hit;
+            soft_note_debug(c, hit);
             soft_raise(c, EXCEPTION_DB);
         }
     }
@@ -667,7 +683,7 @@ static void step(struct soft *c, bool once)
     c->stepped = false;
     if (c->quiet || !(stepped || c->hit))
         return;
-    c->dr[6] |= c->hit | (stepped ? DR6_BS : 0);
+    soft_note_debug(c, c->hit | (stepped ? DR6_BS : 0));
     c->hit = 0;
     c->halted = false;
     soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);

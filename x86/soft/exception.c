@@ -47,6 +47,11 @@ _Noreturn void soft_raise_code(struct soft *c, int vector, uint32_t error_code)
     longjmp(c->fault, 1);
 }
 
+void soft_note_debug(struct soft *c, uint32_t conditions)
+{
+    c->dr[6] = (c->dr[6] & ~(uint64_t)DR6_HITS) | conditions;
+}
+
 /* ---- stacks ---- */
 
 struct soft_stack soft_present_stack(const struct soft *c)

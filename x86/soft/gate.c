@@ -271,7 +271,7 @@ static struct soft_descriptor return_target(struct soft *c, uint16_t selector)
     return d;
 }
 
-/* Data segments that the outer level may not have. */
+/* Data segments that the outer level may not have become null; their bases and limits stay. */
 static void drop_segments(struct soft *c, int cpl)
 {
     static const uint8_t data[] = {ES, DS, FS, GS};
@@ -280,7 +280,7 @@ static void drop_segments(struct soft *c, int cpl)
         struct segment *s = &c->segment[data[i]];
 
         if (s->present && !soft_is_conforming(s) && s->dpl < cpl)
-            *s = soft_null_segment(0);
+            *s = (struct segment){.base = s->base, .limit = s->limit};
     }
 }
 
@@ -438,6 +438,7 @@ NOINLINE void do_iret(struct soft *c, const struct soft_op *op)
     c->op = op;
     if (c->nmi_masked) { /* even if the rest faults */
         c->nmi_masked = false;
+        __atomic_fetch_and(&c->request, ~REQUEST_NEXT_NMI, __ATOMIC_SEQ_CST);
         soft_attend(c);
     }
     if (in_protected_mode(c))
@@ -470,9 +471,13 @@ static void int3(struct soft *c, const struct soft_op *op)
     return soft_go(c);
 }
 
+/* What a load of SS has put off is told with this #DB. */
 static void int1(struct soft *c, const struct soft_op *op)
 {
     c->op = op;
+    if (c->hit)
+        soft_note_debug(c, c->hit);
+    c->hit = 0;
     soft_interrupt_from(c, EXCEPTION_DB, SOURCE_INT1, soft_next_ip(c, op));
     return soft_go(c);
 }
@@ -541,7 +546,7 @@ static void sysret(struct soft *c, const struct soft_op *op)
     enter_flat(c, base + (is64 ? 16 : 0), base + 8, 3, is64, ip);
     soft_set_eflags(c, c->r[R11] & SYSRET_FLAGS, SYSRET_FLAGS | EFLAGS_RF);
     if (c->eflags & EFLAGS_TF) {
-        c->dr[6] |= DR6_BS;
+        soft_note_debug(c, DR6_BS);
         c->stepped = false;
         soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
     }

@@ -8,7 +8,7 @@
  * Left out: those of features that CPUID does not offer (performance counters, thermal and power
  * management, virtualization, XSAVES). Kernels ask for them behind CPUID, or expect that asking may
  * fail. Memory types are stored and never looked at: all RAM is write-back, and chips are never
- * cached.
+ * cached. Nor has anything in MISC_ENABLE an effect.
  */
 #include "x86/soft/exec.h"
 
@@ -132,7 +132,7 @@ bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
         *val = MICROCODE_REVISION;
         break;
     case MSR_MISC_ENABLE:
-        *val = c->misc_enable | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+        *val = c->misc_enable | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS; /* and no PMU */
         break;
     case MSR_MTRR_CAP:
         *val = MTRR_VARIABLE | MTRR_CAP_FIXED | MTRR_CAP_WRITE_COMBINING;
@@ -210,10 +210,9 @@ bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
     case MSR_MICROCODE: /* kernels clear it before CPUID fills it */
         return true;
     case MSR_MISC_ENABLE:
-        val &= ~(uint64_t)(MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS);
-        if (val & ~(uint64_t)MISC_ENABLE_FAST_STRING)
+        if (val & ~(MISC_ENABLE_WRITABLE | MISC_ENABLE_READ_ONLY))
             return false;
-        c->misc_enable = val;
+        c->misc_enable = val & MISC_ENABLE_WRITABLE;
         return true;
     case MSR_DEBUGCTL: /* as under KVM: taken, and without effect */
         return !(val & ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF));

@@ -266,17 +266,15 @@ static void verw(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
+/* Memory that stays as it is need not be writable, as AMD's processors see it. */
 static void arpl(struct soft *c, const struct soft_op *op)
 {
     uint16_t rpl = soft_get(c, 1, op->reg) & 3;
-    uint16_t *p = op->mem ? soft_rmw(c, op, ANYHOW, 1) : (void *)((uint8_t *)c->r + op->rm);
-    uint16_t selector = soft_peek(p, 1);
+    uint16_t selector = soft_load_e(c, op, 1);
     bool raises = (selector & 3) < rpl;
 
     if (raises)
-        soft_poke(p, 1, (selector & ~3) | rpl);
-    if (op->mem)
-        soft_rmw_end(c);
+        soft_store_e(c, op, 1, (selector & ~3) | rpl);
     set_zf(c, raises);
     SOFT_NEXT(c, op);
 }

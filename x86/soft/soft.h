@@ -230,6 +230,7 @@ enum {
     REQUEST_LOOK = 1 << 0,      /* come back to the machine */
     REQUEST_INTERRUPT = 1 << 1, /* there may be one */
     REQUEST_NMI = 1 << 2,
+    REQUEST_NEXT_NMI = 1 << 7, /* and one more after it */
     REQUEST_INIT = 1 << 3,
     REQUEST_STARTUP = 1 << 4,    /* vector in soft.startup */
     REQUEST_FLUSH_TLB = 1 << 5,  /* another CPU decoded code of a page that we may hold writable */
@@ -365,6 +366,10 @@ void soft_code_changed(struct soft *c, uint64_t gpa);
 /* Raise a fault of the instruction c->op. Nothing of it has happened yet. */
 _Noreturn void soft_raise(struct soft *c, int vector);
 _Noreturn void soft_raise_code(struct soft *c, int vector, uint32_t error_code);
+
+/* Say in DR6 why there will be #DB. Breakpoints met in earlier ones are forgotten, all else stays.
+ */
+void soft_note_debug(struct soft *c, uint32_t conditions);
 
 /* Where an event comes from: it decides on privilege checks and the error code's EXT bit. */
 enum soft_source {

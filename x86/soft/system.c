@@ -262,7 +262,7 @@ static int debug_register(struct soft *c, const struct soft_op *op)
     }
     privileged(c, op);
     if (c->dr[7] & DR7_GD) {
-        c->dr[6] |= DR6_BD;
+        soft_note_debug(c, DR6_BD);
         c->dr[7] &= ~(uint64_t)DR7_GD;
         soft_raise(c, EXCEPTION_DB);
     }

@@ -225,7 +225,7 @@ void soft_begin_task(struct soft *c, bool trap, uint32_t ext)
 {
     soft_check_target(c, &c->segment[CS], c->r[RIP], ext);
     if (trap) {
-        c->dr[6] |= DR6_BT;
+        soft_note_debug(c, DR6_BT);
         soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
     }
 }
