@@ -10,9 +10,10 @@
 #define RUN(bytes) cpu_run(bytes, sizeof(bytes) - 1)
 
 enum {
-    PTE = 0x63,   /* present, writable, accessed, dirty */
-    LARGE = 0xe3, /* the same of a page of 2 MiB */
-    A = 0x200000, /* two pages of 2 MiB, of which the second is only looked at */
+    PTE = 0x63,    /* present, writable, accessed, dirty */
+    LARGE = 0xe3,  /* the same of a page of 2 MiB */
+    A = 0x200000,  /* two pages of 2 MiB, of which the second is only looked at */
+    ALIAS = 4 * A, /* of what lies at 0 */
 };
 
 /* What 32 bits at a linear address hold. */
@@ -45,11 +46,49 @@ static void invlpg_large(void)
         CHECK_EQ(look(4 * A + i), 0);
 }
 
+/* What is global stays when CR3 is loaded, data and code, and goes with CR4.PGE; nothing else
+ * stays. */
+static void global_pages(void)
+{
+    enum {
+        GLOBAL = 0x100,
+    };
+
+    /* call rdi; mov bl, dl; mov [rsi], rcx; mov cr3, rax; call rdi; hlt */
+    static const uint8_t code[] = {0xff, 0xd7, 0x88, 0xd3, 0x48, 0x89, 0x0e,
+                                   0x0f, 0x22, 0xd8, 0xff, 0xd7, 0xf4};
+    static const uint8_t routine[] = {0xb2, 1, 0xc3, 0xb2, 2, 0xc3}; /* mov dl, 1; ret */
+
+    for (int global = 0; global < 2; global++) {
+        cpu_start(CPU_LONG64);
+        c->cr4 |= CR4_PGE;
+        memcpy(cpu_at(CPU_CODE), code, sizeof(code));
+        memcpy(cpu_at(CPU_DATA), routine, 3);
+        memcpy(cpu_at(A + CPU_DATA), routine + 3, 3);
+        page_directory()[4] = LARGE | (global ? GLOBAL : 0);
+        CHECK_EQ(look(ALIAS + CPU_DATA) & 0xffff, 0x01b2);
+        memcpy(cpu_at(CPU_CODE), code, sizeof(code));
+        c->r[RIP] = CPU_CODE;
+        c->r[RDI] = ALIAS + CPU_DATA;
+        c->r[RSI] = CPU_TABLES + 0x2020;
+        c->r[RCX] = A | LARGE;
+        c->r[RAX] = c->cr3;
+        CHECK_EQ(cpu_go(), CPU_OK);
+        CHECK_EQ(c->r[RBX] & 0xff, 1);
+        CHECK_EQ(c->r[RDX] & 0xff, global ? 1 : 2);
+        CHECK_EQ(look(ALIAS + CPU_DATA) & 0xffff, global ? 0x01b2 : 0x02b2);
+        c->r[RAX] = c->cr4;
+        c->r[RBX] = c->cr4 & ~CR4_PGE;
+        CHECK_EQ(RUN("\x0f\x22\xe3\x0f\x22\xe0"), CPU_OK); /* mov cr4, rbx; mov cr4, rax */
+        CHECK_EQ(look(ALIAS + CPU_DATA) & 0xffff, 0x02b2);
+    }
+}
+
 /* ---- page tables that change while an instruction runs ---- */
 
 enum {
     TABLE = CPU_TABLES + 0x8000,
-    CROSSING = 4 * A,           /* two pages with a table of their own: to CPU_DATA, and */
+    CROSSING = ALIAS,           /* two pages with a table of their own: to CPU_DATA, and */
     SECOND = CROSSING + 0x1000, /* to what a test likes */
     CHIP = 0xd0000000,
     CHIP_PORT = 0x700,
@@ -225,7 +264,6 @@ static const struct store {
 enum {
     HLT = 0xf4,
     MOV_DL = 0xb2,
-    ALIAS = 0x800000, /* of what lies at 0 */
 };
 
 /* The store before `mov dl, val; hlt` changes val, run after run. */
@@ -403,6 +441,7 @@ static void dirty(void)
 int main(void)
 {
     int result = test_main((struct test[]){
+        {global_pages, "global pages stay when CR3 is loaded"},
         {exchange_across, "an exchange across two pages is not lost"},
         {input_arrives, "nor is what was read from a port"},
         {fetch_across, "an instruction across two pages, while the second comes and goes"},

@@ -26,6 +26,7 @@ enum {
     HASH = 1 << 16,
     ADDRESSES = 1 << 13,
     PIECE = 64, /* bytes */
+    MET = 4096, /* bits of soft_cache.met */
 };
 
 /* The lines of a page of RAM, and which of its pieces they cover. */
@@ -45,7 +46,11 @@ struct soft_cache {
         uint64_t linear, key;
         struct soft_block *block;
     } address[ADDRESSES];
-    uint64_t key; /* of addresses that are still right: a generation and the mode */
+    /* What addresses that are still right have above their mode: a generation, of user mode, and of
+     * all others; and the pages that some may be of, by their number modulo. */
+    uint64_t generation[2];
+    bool local; /* of those others, too, some are of pages that are not global */
+    uint64_t met[MET / 64];
 
     const struct soft_op *unlinked; /* the branch that came back for want of a link */
     struct soft_block *from;        /* and its line */
@@ -87,9 +92,32 @@ uint64_t soft_cache_decoded(const struct soft *c)
     return c->cache->decoded;
 }
 
-void soft_forget_addresses(struct soft *c)
+void soft_forget_addresses(struct soft *c, bool global)
 {
-    c->cache->key += UINT64_C(1) << 32;
+    struct soft_cache *cache = c->cache;
+
+    cache->generation[0]++;
+    if (!global && !cache->local)
+        return;
+    cache->generation[1]++;
+    cache->local = false;
+    memset(cache->met, 0, sizeof(cache->met));
+}
+
+void soft_forget_page_addresses(struct soft *c, uint64_t linear)
+{
+    uint64_t bit = linear >> 12 & (MET - 1);
+
+    if (c->cache->met[bit / 64] >> bit % 64 & 1)
+        soft_forget_addresses(c, true);
+}
+
+static void note_address(struct soft *c, uint64_t linear, bool global)
+{
+    uint64_t bit = linear >> 12 & (MET - 1);
+
+    c->cache->met[bit / 64] |= UINT64_C(1) << bit % 64;
+    c->cache->local |= !(c->mode & MODE_USER) && !global;
 }
 
 /* The number of RAM's page at gpa. */
@@ -141,7 +169,7 @@ static void drop_page(struct soft *c, size_t number)
     *page = (struct page){0};
     __atomic_fetch_sub(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
     c->cache->unlinked = NULL;
-    soft_forget_addresses(c);
+    soft_forget_addresses(c, true);
 }
 
 void soft_cache_flush(struct soft *c)
@@ -157,7 +185,7 @@ void soft_cache_flush(struct soft *c)
     cache->used = 0;
     cache->unlinked = NULL;
     c->block = NULL;
-    soft_forget_addresses(c);
+    soft_forget_addresses(c, true);
 }
 
 static uint64_t pieces_of(uint64_t gpa, int size)
@@ -258,7 +286,7 @@ static struct address *address_of(struct soft *c, uint64_t linear)
 
 static uint64_t key(const struct soft *c)
 {
-    return c->cache->key | c->mode;
+    return c->cache->generation[!(c->mode & MODE_USER)] << MODE_BITS | c->mode;
 }
 
 void soft_go(struct soft *c)
@@ -438,10 +466,11 @@ static struct soft_block *next_block(struct soft *c)
     uint64_t linear = linear_ip(c), gpa;
     struct address *a = address_of(c, linear);
     uint64_t left = code_left(c);
+    bool global;
 
     if (a->linear == linear && a->key == key(c))
         return a->block->bytes <= left || c->code_size == 3 ? a->block : NULL;
-    gpa = soft_code_address(c, linear);
+    gpa = soft_code_address(c, linear, &global);
     if (!ram_at(c->vm->ram, gpa, 1))
         return NULL;
     struct soft_block *b = find_block(c, gpa);
@@ -455,6 +484,7 @@ static struct soft_block *next_block(struct soft *c)
     }
     if (!b || (c->mode & MODE_LIMITED && b->bytes > left))
         return NULL;
+    note_address(c, linear, global);
     *a = (struct address){linear, key(c), b};
     return b;
 }

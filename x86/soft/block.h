@@ -28,9 +28,10 @@ void soft_cache_free(struct soft_cache *cache);
 /* Forget all lines. Only between lines. */
 void soft_cache_flush(struct soft *c);
 
-/* Lines that were found by their linear address have to be looked for anew: a translation, or what
- * it depends on, has changed. */
-void soft_forget_addresses(struct soft *c);
+/* Lines that were found by their linear address have to be looked for anew: all, all but those of
+ * global pages, those of one page of 4 KiB. A translation, or what it depends on, has changed. */
+void soft_forget_addresses(struct soft *c, bool global);
+void soft_forget_page_addresses(struct soft *c, uint64_t linear);
 
 /* Lines that were decoded so far. */
 uint64_t soft_cache_decoded(const struct soft *c);

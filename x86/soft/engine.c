@@ -450,9 +450,7 @@ static void soft_vcpu_init(struct vcpu *v)
     c->wake_fd = eventfd(0, EFD_CLOEXEC);
     if (c->wake_fd < 0)
         die("cannot make CPU %d: %m", v->index);
-    soft_flush_tlb(c, true);
-    for (int i = 0; i < SOFT_TLB_SIZE; i++)
-        c->tlbs[TLB_CAREFUL].entry[i].read = c->tlbs[TLB_CAREFUL].entry[i].write = SOFT_TLB_NONE;
+    soft_empty_tlb(c);
     power_on(c);
     cpu_real_mode(&s, 0xf0000);
     reset_state(c, &s);

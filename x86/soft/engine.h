@@ -27,8 +27,8 @@ bool soft_others_know(struct soft *c, uint64_t noted);
 
 /* ---- memory.c, for block.c ---- */
 
-/* The guest-physical address of code at linear. Raises. */
-uint64_t soft_code_address(struct soft *c, uint64_t linear);
+/* The guest-physical address of code at linear, and whether its page is global. Raises. */
+uint64_t soft_code_address(struct soft *c, uint64_t linear, bool *global);
 
 /* RAM's page at gpa has code now: no TLB entry may write to it. */
 void soft_protect_page(struct soft *c, uint64_t gpa);

@@ -228,21 +228,26 @@ static int greatest_shift(const struct soft *c, uint64_t linear)
     return c->large[at / 64] >> at % 64 & 1 ? LARGE_SHIFT : 12;
 }
 
+static void note_filled(struct soft_filled *f, int slot, bool global)
+{
+    f->map[global][slot / 64] |= UINT64_C(1) << slot % 64;
+}
+
 /* Remember a page of RAM for accesses like this one. */
 static void fill(struct soft *c, uint64_t linear, const struct page *page, uint8_t *host)
 {
     uint64_t at = linear & ~SOFT_PAGE;
-    struct soft_tlb_entry *e = &c->tlb->entry[at >> 12 & (SOFT_TLB_SIZE - 1)];
+    int slot = at >> 12 & (SOFT_TLB_SIZE - 1);
 
     c->misses++;
     if (c->tlb == &c->tlbs[TLB_CAREFUL])
         return;
     note_size(c, linear, page->shift);
-    *e = (struct soft_tlb_entry){
+    note_filled(&c->tlb->filled, slot, page->global);
+    c->tlb->entry[slot] = (struct soft_tlb_entry){
         .read = at,
         .write = page->write && page->dirty && !has_code(c, host) ? at : SOFT_TLB_NONE,
-        .host = (uintptr_t)host - at,
-        .global = page->global};
+        .host = (uintptr_t)host - at};
 }
 
 /* Breakpoints by their types in DR7. */
@@ -651,13 +656,16 @@ void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t se
     soft_span_bits(c, &span, clear, set);
 }
 
-uint64_t soft_code_address(struct soft *c, uint64_t linear)
+uint64_t soft_code_address(struct soft *c, uint64_t linear, bool *global)
 {
     uint64_t tag = (linear & ~SOFT_PAGE) | (c->cpl == 3);
-    struct soft_code_tlb_entry *e = &c->code_tlb[linear >> 12 & (SOFT_CODE_TLB_SIZE - 1)];
+    int slot = linear >> 12 & (SOFT_CODE_TLB_SIZE - 1);
+    struct soft_code_tlb_entry *e = &c->code_tlb[slot];
 
-    if (e->linear == tag)
+    if (e->linear == tag) {
+        *global = e->global;
         return e->gpa + (linear & SOFT_PAGE);
+    }
     struct access a = present_access(c, ACCESS_EXECUTE);
 
     if (!canonical(c, linear))
@@ -665,15 +673,18 @@ uint64_t soft_code_address(struct soft *c, uint64_t linear)
     struct page page = translate(c, linear, &a);
 
     note_size(c, linear, page.shift);
+    note_filled(&c->code_filled, slot, page.global);
     *e = (struct soft_code_tlb_entry){.linear = tag, .gpa = page.gpa, .global = page.global};
+    *global = page.global;
     return page.gpa + (linear & SOFT_PAGE);
 }
 
 int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, int n, uint64_t *gpa)
 {
     int room = 4096 - (linear & SOFT_PAGE);
+    bool global;
 
-    *gpa = soft_code_address(c, linear);
+    *gpa = soft_code_address(c, linear, &global);
     const uint8_t *host = ram_at(c->vm->ram, *gpa, 1);
 
     if (n > room)
@@ -683,38 +694,74 @@ int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, int n, uint64_t *g
     return n;
 }
 
+void soft_empty_tlb(struct soft *c)
+{
+    for (int t = 0; t < TLBS; t++)
+        for (int i = 0; i < SOFT_TLB_SIZE; i++)
+            c->tlbs[t].entry[i].read = c->tlbs[t].entry[i].write = SOFT_TLB_NONE;
+    for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
+        c->code_tlb[i].linear = UINT64_MAX;
+}
+
+/* The first filled slot from a number on; SOFT_TLB_SIZE when there is none. */
+static int next_slot(const uint64_t *map, int from)
+{
+    while (from < SOFT_TLB_SIZE) {
+        uint64_t bits = map[from / 64] >> from % 64;
+
+        if (bits)
+            return from + __builtin_ctzll(bits);
+        from = (from | 63) + 1;
+    }
+    return SOFT_TLB_SIZE;
+}
+
+#define EACH_SLOT(slot, map)                                                                       \
+    (int slot = next_slot(map, 0); slot < SOFT_TLB_SIZE; slot = next_slot(map, slot + 1))
+
+static void forget(struct soft_tlb_entry *e)
+{
+    e->read = e->write = SOFT_TLB_NONE;
+}
+
 void soft_flush_tlb(struct soft *c, bool global)
 {
-    for (int t = 0; t < TLB_CAREFUL; t++)
-        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
-            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
+    for (int g = 0; g <= global; g++) {
+        for (int t = 0; t < TLB_CAREFUL; t++) {
+            uint64_t *map = c->tlbs[t].filled.map[g];
 
-            if (global || !e->global)
-                e->read = e->write = SOFT_TLB_NONE;
+            for
+                EACH_SLOT(slot, map)
+            forget(&c->tlbs[t].entry[slot]);
+            memset(map, 0, sizeof(c->tlbs[t].filled.map[g]));
         }
-    for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
-        if (global || !c->code_tlb[i].global)
-            c->code_tlb[i].linear = UINT64_MAX;
+        for
+            EACH_SLOT(slot, c->code_filled.map[g])
+        c->code_tlb[slot].linear = UINT64_MAX;
+        memset(c->code_filled.map[g], 0, sizeof(c->code_filled.map[g]));
+    }
     if (global) {
         memset(c->large, 0, sizeof(c->large));
         c->giant = 0;
     }
-    soft_forget_addresses(c);
+    soft_forget_addresses(c, global);
 }
 
 /* All of a page that is larger than 4 KiB, or may be. */
 static void flush_large(struct soft *c, uint64_t linear, int shift)
 {
-    for (int t = 0; t < TLB_CAREFUL; t++)
-        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
-            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
-
-            if (!((e->read ^ linear) >> shift))
-                e->read = e->write = SOFT_TLB_NONE;
-        }
-    for (int i = 0; i < SOFT_CODE_TLB_SIZE; i++)
-        if (!((c->code_tlb[i].linear ^ linear) >> shift))
-            c->code_tlb[i].linear = UINT64_MAX;
+    for (int g = 0; g < 2; g++) {
+        for (int t = 0; t < TLB_CAREFUL; t++)
+            for
+                EACH_SLOT(slot, c->tlbs[t].filled.map[g])
+        if (!((c->tlbs[t].entry[slot].read ^ linear) >> shift))
+            forget(&c->tlbs[t].entry[slot]);
+        for
+            EACH_SLOT(slot, c->code_filled.map[g])
+        if (!((c->code_tlb[slot].linear ^ linear) >> shift))
+            c->code_tlb[slot].linear = UINT64_MAX;
+    }
+    soft_forget_addresses(c, true);
 }
 
 void soft_flush_page(struct soft *c, uint64_t linear)
@@ -723,26 +770,26 @@ void soft_flush_page(struct soft *c, uint64_t linear)
 
     if (shift > 12)
         flush_large(c, linear, shift);
-    for (int t = 0; t < TLB_CAREFUL; t++) {
-        struct soft_tlb_entry *e = &c->tlbs[t].entry[linear >> 12 & (SOFT_TLB_SIZE - 1)];
-
-        e->read = e->write = SOFT_TLB_NONE;
-    }
+    for (int t = 0; t < TLB_CAREFUL; t++)
+        forget(&c->tlbs[t].entry[linear >> 12 & (SOFT_TLB_SIZE - 1)]);
     c->code_tlb[linear >> 12 & (SOFT_CODE_TLB_SIZE - 1)].linear = UINT64_MAX;
-    soft_forget_addresses(c);
+    soft_forget_page_addresses(c, linear);
 }
 
 void soft_protect_page(struct soft *c, uint64_t gpa)
 {
     uintptr_t host = (uintptr_t)ram_at(c->vm->ram, gpa, 4096);
 
-    for (int t = 0; t < TLB_CAREFUL; t++)
-        for (int i = 0; i < SOFT_TLB_SIZE; i++) {
-            struct soft_tlb_entry *e = &c->tlbs[t].entry[i];
+    for (int g = 0; g < 2; g++)
+        for (int t = 0; t < TLB_CAREFUL; t++)
+            for
+                EACH_SLOT(slot, c->tlbs[t].filled.map[g])
+                {
+                    struct soft_tlb_entry *e = &c->tlbs[t].entry[slot];
 
-            if (e->write != SOFT_TLB_NONE && e->host + e->write == host)
-                e->write = SOFT_TLB_NONE;
-        }
+                    if (e->write != SOFT_TLB_NONE && e->host + e->write == host)
+                        e->write = SOFT_TLB_NONE;
+                }
 }
 
 bool soft_load_pdptes(struct soft *c, uint64_t cr3)

@@ -171,7 +171,12 @@ enum {
 struct soft_tlb_entry {
     uint64_t read, write;
     uintptr_t host; /* address on the host - linear address */
-    bool global;
+} __attribute__((aligned(32)));
+
+/* Which slots have been filled, so that forgetting them costs what was used: a bit for each. What
+ * is global stays when CR3 is loaded. */
+struct soft_filled {
+    uint64_t map[2][SOFT_TLB_SIZE / 64]; /* [global][slot / 64] */
 };
 
 /* There are several, because whether a page may be accessed depends on who asks. */
@@ -185,6 +190,7 @@ enum {
 
 struct soft_tlb {
     struct soft_tlb_entry entry[SOFT_TLB_SIZE];
+    struct soft_filled filled;
 };
 
 /*
@@ -327,6 +333,7 @@ struct soft {
     uint64_t large[SOFT_LARGE / 64], giant;
 
     struct soft_code_tlb_entry code_tlb[SOFT_CODE_TLB_SIZE];
+    struct soft_filled code_filled;
     struct soft_tlb tlbs[TLBS];
 };
 
@@ -470,7 +477,9 @@ void soft_span_bits(struct soft *c, const struct soft_span *span, uint8_t clear,
 /* Code: up to n bytes at linear, those in its page; *gpa is where they lie. Raises. */
 int soft_fetch(struct soft *c, uint64_t linear, uint8_t *buf, int n, uint64_t *gpa);
 
-/* Forget translations: all, all but global ones, those of one page. */
+/* Forget translations: all, all but global ones, those of one page. soft_empty_tlb() does so at
+ * the very beginning. */
+void soft_empty_tlb(struct soft *c);
 void soft_flush_tlb(struct soft *c, bool global);
 void soft_flush_page(struct soft *c, uint64_t linear);
 
