@@ -31,6 +31,16 @@ enum vcpu_stop {
     VCPU_STEPPED,  /* step() did what it should */
 };
 
+/* The event whose delivery led to a triple fault, where the engine can tell. */
+struct vcpu_event {
+    bool known;
+    bool exception; /* or an interrupt, by whatever vector */
+    uint8_t vector;
+    bool has_error_code;
+    uint32_t error_code;
+    uint64_t cr2, rip; /* as of then */
+};
+
 struct vcpu {
     struct machine *machine;
     int index;     /* also its APIC id */
@@ -60,7 +70,8 @@ struct vcpu {
 
     /* Its own thread. */
     bool stepping;
-    char failure[256]; /* of the engine, in words; empty when there was none */
+    struct vcpu_event first; /* of VCPU_SHUTDOWN */
+    char failure[256];       /* of the engine, in words; empty when there was none */
 
     void *engine; /* the engine's part */
 };

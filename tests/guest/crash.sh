@@ -41,6 +41,19 @@ reported() {
     check_equal "$1: one report" "$(grep -c crashed "$TMP/err")" 1
 }
 
+# began NAME: the report says with what. KVM does not tell.
+began() {
+    case $1 in
+    invalid-segment) cause='general protection fault (#GP), error code 0x28' ;;
+    breakpoint) cause='breakpoint (#BP)' ;;
+    division) cause='divide error (#DE)' ;;
+    *) cause='invalid opcode (#UD)' ;;
+    esac
+    [ "$engine" = kvm ] ||
+        check "$1: the report says with what it began" \
+            grep -q "^minivm: it began with $cause, at RIP 0x[0-9a-f]*$" "$TMP/err"
+}
+
 bad invalid-segment BAD_SEGMENT
 bad invalid-opcode BAD_OPCODE
 bad breakpoint BREAKPOINT
@@ -50,6 +63,7 @@ for name in invalid-segment invalid-opcode breakpoint division nowhere; do
     run "$TMP/$name"
     check_equal "$name, alone, speaks first" "$(cat "$TMP/out")" b
     reported $name 0
+    began $name
     run "$TMP/$name" guest/hello guest/multiplication guest/timer
     check_equal "$name, first, speaks first" "$(said 0)" b
     reported $name 0

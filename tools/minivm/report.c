@@ -126,6 +126,100 @@ static bool is_reset_state(const struct cpu_state *s)
     return s->rip == 0xfff0 && s->cs.base == 0xffff0000;
 }
 
+/* Exceptions by their vectors. */
+static const char *exception_name(int vector)
+{
+    static const char *const names[] = {"divide error (#DE)",
+                                        "debug exception (#DB)",
+                                        "NMI",
+                                        "breakpoint (#BP)",
+                                        "overflow (#OF)",
+                                        "bound range exceeded (#BR)",
+                                        "invalid opcode (#UD)",
+                                        "no x87 (#NM)",
+                                        "double fault (#DF)",
+                                        NULL,
+                                        "invalid TSS (#TS)",
+                                        "segment not present (#NP)",
+                                        "stack fault (#SS)",
+                                        "general protection fault (#GP)",
+                                        "page fault (#PF)",
+                                        NULL,
+                                        "x87 error (#MF)",
+                                        "alignment check (#AC)",
+                                        "machine check (#MC)",
+                                        "SIMD error (#XM)"};
+
+    return vector < (int)(sizeof(names) / sizeof(names[0])) ? names[vector] : NULL;
+}
+
+/* What a page fault's error code says. */
+static void print_page_fault(uint32_t error, uint64_t address, FILE *f)
+{
+    fprintf(f, ": %s %#llx by %s, %s",
+            error & 16  ? "code at"
+            : error & 2 ? "write to"
+                        : "read from",
+            (unsigned long long)address, error & 4 ? "user" : "supervisor",
+            error & 8   ? "a reserved bit is set"
+            : error & 1 ? "not allowed"
+                        : "page not present");
+}
+
+static void print_event(const struct vcpu_event *e, FILE *f)
+{
+    const char *name = e->exception ? exception_name(e->vector) : NULL;
+
+    fprintf(f, "minivm: it began with %s", name ? name : "interrupt");
+    if (!name)
+        fprintf(f, " %#x", e->vector);
+    if (e->has_error_code)
+        fprintf(f, ", error code %#x", e->error_code);
+    if (e->exception && e->vector == EXCEPTION_PF)
+        print_page_fault(e->error_code, e->cr2, f);
+    fprintf(f, ", at RIP %#llx\n", (unsigned long long)e->rip);
+}
+
+/* The same, from what the CPU was at, where the engine cannot tell. */
+static const char *probable_cause(const struct vcpu *v)
+{
+    static const struct {
+        const char *begin;
+        int vector;
+    } causes[] = {{"ud2", EXCEPTION_UD},  {"(bad)", EXCEPTION_UD}, {"int3", EXCEPTION_BP},
+                  {"into", EXCEPTION_OF}, {"div ", EXCEPTION_DE},  {"idiv ", EXCEPTION_DE}};
+    uint8_t code[SOFT_MAX_LEN], byte;
+    char text[96];
+    const struct cpu_state *s = &v->state;
+    int n = paging_peek(&v->machine->ram, s, linear_rip(s), code, sizeof(code));
+
+    if (!n)
+        return s->cr0 & CR0_PG ? exception_name(EXCEPTION_PF) : NULL;
+    if (soft_disassemble(code_mode(s), code, n, s->rip, text, sizeof(text)) > 0)
+        for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+            if (!strncmp(text, causes[i].begin, strlen(causes[i].begin)))
+                return exception_name(causes[i].vector);
+    if (s->cr0 & CR0_PG && s->cr2 && !paging_peek(&v->machine->ram, s, s->cr2, &byte, 1))
+        return exception_name(EXCEPTION_PF);
+    return NULL;
+}
+
+static void print_cause(const struct vcpu *v, FILE *f)
+{
+    const struct cpu_state *s = &v->state;
+    bool wide = s->efer & EFER_LMA, real = !(s->cr0 & CR0_PE);
+    int needed = (wide ? 16 : real ? 4 : 8) * (EXCEPTION_PF + 1) - 1;
+    const char *cause = v->first.known ? NULL : probable_cause(v);
+
+    if (v->first.known)
+        print_event(&v->first, f);
+    else if (cause)
+        fprintf(f, "minivm: it probably began with %s\n", cause);
+    if (s->idt.limit < needed)
+        fprintf(f, "minivm: its interrupt table (IDT) is too short for exceptions: limit %#x\n",
+                s->idt.limit);
+}
+
 void report_crash(const struct vcpu *v, const char *name, const struct symbols *symbols, FILE *f)
 {
     bool shutdown = v->crash == VCPU_SHUTDOWN;
@@ -134,13 +228,15 @@ void report_crash(const struct vcpu *v, const char *name, const struct symbols *
     fprintf(f, "minivm: %s crashed: CPU %d: %s\n", plain, v->index,
             shutdown ? "triple fault: an exception while delivering a double fault" : v->failure);
     free(plain);
-    if (shutdown && is_reset_state(&v->state)) {
+    if (shutdown && !v->first.known && is_reset_state(&v->state)) {
         fprintf(f, "minivm: where it was is lost: this processor forgets its state at a triple "
                    "fault\n");
     } else if (v->inspected) {
         fprintf(f, "minivm: in ");
         print_place(v, symbols, f);
         fprintf(f, "\n");
+        if (shutdown)
+            print_cause(v, f);
         cpu_print(&v->state, f);
         print_code(v, f);
     }

@@ -15,7 +15,7 @@ enum {
     MODE_USER = 1 << 10,      /* CPL 3 */
     MODE_PROTECTED = 1 << 11, /* neither real nor virtual-8086 mode */
     MODE_BITS = 13,
-    MODE_LIMITED = 1 << 12,   /* the limit of CS must be looked at */
+    MODE_LIMITED = 1 << 12, /* the limit of CS must be looked at */
 };
 
 #define SOFT_MAX_LEN 15

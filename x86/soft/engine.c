@@ -324,7 +324,7 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     c->shadow = c->quiet = c->halted = c->nmi_masked = c->stepped = false;
     c->hit = 0;
     c->delivering = -1;
-    c->raised = false;
+    c->raised = c->chained = false;
     c->op = NULL;
     if (c->cr0 & CR0_PG && c->cr4 & CR4_PAE && !(c->efer & EFER_LMA))
         soft_load_pdptes(c, c->cr3);
@@ -706,6 +706,7 @@ static enum vcpu_stop run(struct soft *c, bool once)
         assert(c->bounce.left == BOUNCE_NOTHING);
         if (!soft_catch_fault(c)) {
             trace_exit(c->vcpu, "shutdown");
+            c->vcpu->first = c->first;
             return VCPU_SHUTDOWN;
         }
     }

@@ -345,16 +345,31 @@ static void deliver_protected(struct soft *c, const struct event *e)
     soft_mode(c);
 }
 
+/* INT3 and INTO. */
+static bool is_trap(const struct event *e)
+{
+    return e->source == SOURCE_SOFTWARE && (e->vector == EXCEPTION_BP || e->vector == EXCEPTION_OF);
+}
+
 static void deliver(struct soft *c, const struct event *e)
 {
     bool exception = e->source == SOURCE_EXCEPTION || e->source == SOURCE_INT1;
 
+    if (!c->chained)
+        c->first = (struct vcpu_event){.known = true,
+                                       .exception = exception || is_trap(e),
+                                       .vector = e->vector,
+                                       .has_error_code = e->has_error_code,
+                                       .error_code = e->error_code,
+                                       .cr2 = c->cr2,
+                                       .rip = c->op ? soft_ip(c, c->op) : c->r[RIP]};
     c->delivering = exception ? e->vector : NOT_EXCEPTION | e->vector;
     if (c->cr0 & CR0_PE)
         deliver_protected(c, e);
     else
         deliver_real(c, e);
     c->delivering = -1;
+    c->chained = false;
     c->shadow = c->quiet = false;
     c->halted = false;
     if (exception && e->vector == EXCEPTION_DB)
@@ -397,6 +412,7 @@ bool soft_catch_fault(struct soft *c)
     soft_undo(c);
     c->count++;
     c->delivering = -1;
+    c->chained = first != -1;
     c->raised = first != EXCEPTION_DF;
     if (!c->raised)
         return false;

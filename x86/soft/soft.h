@@ -297,6 +297,8 @@ struct soft {
     int vector;
     uint32_t error_code;
     bool has_error_code;
+    bool chained;            /* it was met on the delivery of another event */
+    struct vcpu_event first; /* the last one that was not */
     int delivering; /* vector of the exception being delivered, 256 and more for an interrupt, -1
                      * for none */
 
