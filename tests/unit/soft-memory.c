@@ -374,38 +374,80 @@ static void remapped(void)
     }
 }
 
-/* Two CPUs of one guest, with HLT at CPU_CODE. */
+/* Two CPUs of one guest, with HLT at CPU_CODE and CPU_DATA. */
 static void two_cpus(void)
 {
     cpu_build(2, true);
     memset(cpu_at(CPU_CODE), HLT, 16);
+    memset(cpu_at(CPU_DATA), HLT, 16);
 }
 
-/* Let one of them run that. */
-static void run_to_halt(int i)
+/* Let one of them run either. */
+static void run_to_halt(int i, uint64_t at)
 {
     struct cpu_state s;
 
     c = cpu_machine->vcpu[i].engine;
     cpu_flat32(&s);
-    s.rip = CPU_CODE;
+    s.rip = at;
     soft_engine.set(&cpu_machine->vcpu[i], &s);
     c->stop_at = UINT64_MAX;
     CHECK(soft_run_lines(c));
     CHECK(c->halted);
 }
 
-/* Two CPUs have lines of the same code; one of them writes to it. */
+/* Let one of them look what it was told, and go on by an instruction. */
+static void hear(int i)
+{
+    struct soft *cpu = cpu_machine->vcpu[i].engine;
+
+    *cpu_at(CPU_STACK) = 0x90;
+    cpu->r[RIP] = CPU_STACK;
+    cpu->halted = false;
+    CHECK_EQ(soft_engine.step(&cpu_machine->vcpu[i]), VCPU_STEPPED);
+}
+
+/* Two CPUs have lines of the same code; one of them writes to it: the other forgets that page. */
 static void other_cpu(void)
 {
     two_cpus();
-    run_to_halt(0);
-    run_to_halt(1);
+    run_to_halt(0, CPU_DATA);
+    run_to_halt(0, CPU_CODE);
+    run_to_halt(1, CPU_CODE);
     struct soft *other = cpu_machine->vcpu[0].engine;
 
     other->request = 0;
     soft_store_slow(c, DS, CPU_CODE, 1, 0x90);
-    CHECK_EQ(other->request, REQUEST_FLUSH_CODE);
+    CHECK_EQ(other->request, REQUEST_CODE_CHANGED);
+    hear(0);
+    CHECK_EQ(soft_cache_decoded(other), 2);
+    run_to_halt(0, CPU_DATA);
+    CHECK_EQ(soft_cache_decoded(other), 2);
+    run_to_halt(0, CPU_CODE);
+    CHECK_EQ(soft_cache_decoded(other), 3);
+    CHECK_EQ(other->r[RIP], CPU_CODE + 2);
+}
+
+/* More pages than one is told of: all are forgotten. */
+static void many_pages(void)
+{
+    enum {
+        PAGES = 100
+    };
+
+    two_cpus();
+    for (int i = 0; i < 2; i++)
+        for (int page = 0; page < PAGES; page++) {
+            memset(cpu_at(CPU_DATA + page * 0x1000), HLT, 4);
+            run_to_halt(i, CPU_DATA + page * 0x1000);
+        }
+    for (int page = 0; page < PAGES; page++)
+        soft_store_slow(c, DS, CPU_DATA + page * 0x1000, 1, 0x90);
+    hear(0);
+    run_to_halt(0, CPU_DATA);
+    CHECK_EQ(c->r[RIP], CPU_DATA + 2);
+    run_to_halt(0, CPU_DATA + (PAGES - 1) * 0x1000);
+    CHECK_EQ(c->r[RIP], CPU_DATA + (PAGES - 1) * 0x1000 + 2);
 }
 
 /* A CPU that runs may write to a page by its TLB until it has heard that there is code: up to then
@@ -416,11 +458,11 @@ static void unheard(void)
     struct soft *other = cpu_machine->vcpu[1].engine;
 
     other->away = false;
-    run_to_halt(0);
+    run_to_halt(0, CPU_CODE);
     CHECK_EQ(soft_cache_decoded(c), 0);
-    CHECK(other->request & REQUEST_FLUSH_TLB);
+    CHECK(other->request & REQUEST_CODE_NOTED);
     other->knows = c->vm->noted;
-    run_to_halt(0);
+    run_to_halt(0, CPU_CODE);
     CHECK_EQ(soft_cache_decoded(c), 1);
 }
 
@@ -452,7 +494,8 @@ int main(void)
         {remapped, "other code at the same address"},
         {unheard, "lines are kept when all CPUs know of the code"},
         {dirty, "a page is dirty from the first write on"},
-        {other_cpu, "another CPU is told of code that was written"},
+        {other_cpu, "another CPU is told of code that was written, page by page"},
+        {many_pages, "and of many pages"},
         {0},
     });
 

@@ -188,6 +188,12 @@ void soft_cache_flush(struct soft *c)
     soft_forget_addresses(c, true);
 }
 
+void soft_cache_forget(struct soft *c, size_t page)
+{
+    c->block = NULL;
+    drop_page(c, page);
+}
+
 static uint64_t pieces_of(uint64_t gpa, int size)
 {
     int begin = (gpa & SOFT_PAGE) / PIECE, end = ((gpa & SOFT_PAGE) + size - 1) / PIECE;
@@ -209,7 +215,7 @@ void soft_code_changed(struct soft *c, uint64_t gpa)
     int mine = c->cache->page[number].noted != 0;
 
     if (__atomic_load_n(&c->vm->coders[number], __ATOMIC_SEQ_CST) > mine)
-        soft_ask_others(c, REQUEST_FLUSH_CODE);
+        soft_tell_others(c, REQUEST_CODE_CHANGED, number);
 }
 
 /* From one instruction to the next 16-bit code does not wrap around at 64 KiB: EIP leaves the
@@ -360,15 +366,14 @@ static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max
  * Note that a page of RAM has code from now on: writes to it must come to our notice, also those of
  * other CPUs. Does everybody know it? A CPU that does not may still write there by its TLB.
  */
-static bool note_code(struct soft *c, uint64_t gpa, size_t number)
+static bool note_code(struct soft *c, size_t number)
 {
     struct page *page = &c->cache->page[number];
 
     if (!page->noted) {
         __atomic_fetch_add(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
-        page->noted = __atomic_add_fetch(&c->vm->noted, 1, __ATOMIC_SEQ_CST);
-        soft_protect_page(c, gpa & ~SOFT_PAGE);
-        soft_ask_others(c, REQUEST_FLUSH_TLB);
+        soft_protect_page(c, number);
+        page->noted = soft_tell_others(c, REQUEST_CODE_NOTED, number);
     }
     return soft_others_know(c, page->noted);
 }
@@ -387,7 +392,7 @@ static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
     size_t number = page_number(c, gpa);
 
     /* Before it is read, or a write by another CPU in between would be lost. */
-    if (!note_code(c, gpa, number))
+    if (!note_code(c, number))
         return NULL;
     b->gpa = gpa;
     b->mode = c->mode;

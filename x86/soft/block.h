@@ -25,8 +25,9 @@ struct soft_block {
 struct soft_cache *soft_cache_new(struct soft_vm *vm);
 void soft_cache_free(struct soft_cache *cache);
 
-/* Forget all lines. Only between lines. */
+/* Forget all lines, or those of RAM's page of that number. Only between lines. */
 void soft_cache_flush(struct soft *c);
+void soft_cache_forget(struct soft *c, size_t page);
 
 /* Lines that were found by their linear address have to be looked for anew: all, all but those of
  * global pages, those of one page of 4 KiB. A translation, or what it depends on, has changed. */

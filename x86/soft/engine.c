@@ -43,6 +43,73 @@ void soft_ask_others(struct soft *c, uint32_t request)
             soft_ask(c->vm->cpu[i], request);
 }
 
+static void add_news(struct soft_news *news, size_t page)
+{
+    const int room = sizeof(news->page) / sizeof(news->page[0]);
+
+    if (news->n < room)
+        news->page[news->n] = page;
+    if (news->n <= room)
+        news->n++;
+}
+
+uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page)
+{
+    bool noted = request == REQUEST_CODE_NOTED;
+
+    pthread_mutex_lock(&c->vm->news);
+    for (int i = 0; i < c->vm->cpus; i++) {
+        struct soft *other = c->vm->cpu[i];
+
+        if (other && other != c)
+            add_news(noted ? &other->noted : &other->changed, page);
+    }
+    uint64_t count = __atomic_add_fetch(&c->vm->noted, noted, __ATOMIC_SEQ_CST);
+
+    pthread_mutex_unlock(&c->vm->news);
+    soft_ask_others(c, request);
+    return count;
+}
+
+/* Take what there is; false for all pages. Answers the count of pages noted until then. */
+static bool take_news(struct soft *c, struct soft_news *from, struct soft_news *news,
+                      uint64_t *noted)
+{
+    pthread_mutex_lock(&c->vm->news);
+    *news = *from;
+    from->n = 0;
+    *noted = c->vm->noted;
+    pthread_mutex_unlock(&c->vm->news);
+    return news->n <= (int)(sizeof(news->page) / sizeof(news->page[0]));
+}
+
+/* Other CPUs have decoded code: write no more to its pages by the TLB. */
+static void hear_of_code(struct soft *c)
+{
+    struct soft_news news;
+    uint64_t noted;
+
+    if (!take_news(c, &c->noted, &news, &noted))
+        soft_flush_tlb(c, true);
+    else
+        for (int i = 0; i < news.n; i++)
+            soft_protect_page(c, news.page[i]);
+    __atomic_store_n(&c->knows, noted, __ATOMIC_SEQ_CST);
+}
+
+/* Other CPUs have written to code: what there is of it here is no more right. */
+static void hear_of_changes(struct soft *c)
+{
+    struct soft_news news;
+    uint64_t noted;
+
+    if (!take_news(c, &c->changed, &news, &noted))
+        soft_cache_flush(c);
+    else
+        for (int i = 0; i < news.n; i++)
+            soft_cache_forget(c, news.page[i]);
+}
+
 bool soft_others_know(struct soft *c, uint64_t noted)
 {
     for (int i = 0; i < c->vm->cpus; i++) {
@@ -480,6 +547,7 @@ static void soft_open(struct machine *m)
     vm->ram = &m->ram;
     vm->cpus = m->config.cpus;
     pthread_mutex_init(&vm->split, NULL);
+    pthread_mutex_init(&vm->news, NULL);
     vm->coders = calloc(m->ram.size >> 12, 1);
     if (!vm->coders)
         die("no memory for the engine");
@@ -502,6 +570,7 @@ static void soft_close(struct machine *m)
         m->vcpu[i].engine = NULL;
     }
     pthread_mutex_destroy(&vm->split);
+    pthread_mutex_destroy(&vm->news);
     free(vm->coders);
     free(vm);
     m->vm = NULL;
@@ -586,16 +655,13 @@ static bool serve(struct soft *c)
         withdraw(c, REQUEST_LOOK);
     if (vcpu_wanted(c->vcpu))
         return false;
-    if (request & REQUEST_FLUSH_TLB) {
-        withdraw(c, REQUEST_FLUSH_TLB);
-        uint64_t noted = __atomic_load_n(&c->vm->noted, __ATOMIC_SEQ_CST);
-
-        soft_flush_tlb(c, true);
-        __atomic_store_n(&c->knows, noted, __ATOMIC_SEQ_CST);
+    if (request & REQUEST_CODE_NOTED) {
+        withdraw(c, REQUEST_CODE_NOTED);
+        hear_of_code(c);
     }
-    if (request & REQUEST_FLUSH_CODE) {
-        withdraw(c, REQUEST_FLUSH_CODE);
-        soft_cache_flush(c);
+    if (request & REQUEST_CODE_CHANGED) {
+        withdraw(c, REQUEST_CODE_CHANGED);
+        hear_of_changes(c);
     }
     if (request & REQUEST_INIT) {
         withdraw(c, REQUEST_INIT);

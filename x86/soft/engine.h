@@ -14,6 +14,7 @@ struct soft_vm {
     uint8_t *coders;       /* for each page of RAM: CPUs that have lines of it; atomic */
     pthread_mutex_t split; /* the only operand that is a copy at the time: see soft_rmw_slow() */
     uint64_t noted;        /* how often a page came to have code of a CPU; atomic */
+    pthread_mutex_t news;  /* what CPUs are told by soft_tell_others() */
     int cpus;
     struct soft *cpu[]; /* by index */
 };
@@ -22,7 +23,13 @@ struct soft_vm {
 void soft_ask(struct soft *c, uint32_t request);
 void soft_ask_others(struct soft *c, uint32_t request);
 
-/* Have all CPUs but c forgotten their TLBs since vm->noted was so much, or will before they run? */
+/*
+ * Tell all CPUs but c of RAM's page of that number, with REQUEST_CODE_NOTED, of which vm->noted
+ * counts one more, or REQUEST_CODE_CHANGED. Answers what vm->noted is then. Any lock but vm->news.
+ */
+uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page);
+
+/* Have all CPUs but c heard of so many pages noted, or will before they run? */
 bool soft_others_know(struct soft *c, uint64_t noted);
 
 /* ---- memory.c, for block.c ---- */
@@ -30,7 +37,7 @@ bool soft_others_know(struct soft *c, uint64_t noted);
 /* The guest-physical address of code at linear, and whether its page is global. Raises. */
 uint64_t soft_code_address(struct soft *c, uint64_t linear, bool *global);
 
-/* RAM's page at gpa has code now: no TLB entry may write to it. */
-void soft_protect_page(struct soft *c, uint64_t gpa);
+/* RAM's page of that number has code now: no TLB entry may write to it. */
+void soft_protect_page(struct soft *c, size_t page);
 
 #endif

@@ -776,9 +776,9 @@ void soft_flush_page(struct soft *c, uint64_t linear)
     soft_forget_page_addresses(c, linear);
 }
 
-void soft_protect_page(struct soft *c, uint64_t gpa)
+void soft_protect_page(struct soft *c, size_t page)
 {
-    uintptr_t host = (uintptr_t)ram_at(c->vm->ram, gpa, 4096);
+    uintptr_t host = (uintptr_t)c->vm->ram->host + (page << 12);
 
     for (int g = 0; g < 2; g++)
         for (int t = 0; t < TLB_CAREFUL; t++)

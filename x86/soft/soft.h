@@ -238,12 +238,18 @@ enum {
     REQUEST_NMI = 1 << 2,
     REQUEST_NEXT_NMI = 1 << 7, /* and one more after it */
     REQUEST_INIT = 1 << 3,
-    REQUEST_STARTUP = 1 << 4,    /* vector in soft.startup */
-    REQUEST_FLUSH_TLB = 1 << 5,  /* another CPU decoded code of a page that we may hold writable */
-    REQUEST_FLUSH_CODE = 1 << 6, /* another CPU wrote to code */
+    REQUEST_STARTUP = 1 << 4,      /* vector in soft.startup */
+    REQUEST_CODE_NOTED = 1 << 5,   /* another CPU decoded code of pages that we may hold writable */
+    REQUEST_CODE_CHANGED = 1 << 6, /* another CPU wrote to code */
 };
 
 struct soft_cache; /* block.c */
+
+/* Pages that a CPU is told of by their numbers. */
+struct soft_news {
+    int n; /* more than there is room for: it may be any page */
+    size_t page[32];
+};
 
 struct soft {
     uint64_t r[REGISTERS];
@@ -327,7 +333,8 @@ struct soft {
     int wake_fd;
     bool sleeping;  /* any thread, atomic: it waits at wake_fd */
     bool away;      /* any thread, atomic: it is not in run(), and looks at requests first there */
-    uint64_t knows; /* any thread, atomic: vm->noted as of when it last forgot its TLB */
+    uint64_t knows; /* any thread, atomic: vm->noted as of when it last heard */
+    struct soft_news noted, changed;              /* any thread, vm->news */
     uint64_t misses, io, halts, mmio, interrupts; /* statistics */
 
     /* Where the TLBs may have pieces of larger pages, which are forgotten together: a bit for each
