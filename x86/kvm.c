@@ -70,7 +70,6 @@ struct kvm_vm {
 struct kvm_vcpu {
     int fd;
     struct kvm_run *run;
-    bool halted;     /* by HLT, without a local APIC: until the PIC interrupts */
     bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
     uint64_t ns;     /* processor time spent in KVM_RUN, if anybody wants to know */
     uint64_t exits[EXIT_REASONS + 1];
@@ -553,17 +552,15 @@ static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
         return false;
     memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
     k->ns = 0;
-    k->halted = false;
     return true;
 }
 
 static bool kvm_halted(struct vcpu *v)
 {
-    const struct kvm_vcpu *k = v->engine;
     struct kvm_mp_state mp = {0};
 
     if (!v->machine->config.apic)
-        return k->halted;
+        return false;
     return VCPU_IOCTL(v, KVM_GET_MP_STATE, &mp) && mp.mp_state != KVM_MP_STATE_RUNNABLE;
 }
 
@@ -727,9 +724,6 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (vcpu_wanted(v))
             return VCPU_KICKED;
-        if (k->halted && !__atomic_load_n(&v->intr, __ATOMIC_ACQUIRE))
-            return VCPU_HALTED;
-        k->halted = false;
         if (!offer_interrupt(v) || *v->failure)
             return VCPU_FAILED;
 
@@ -763,7 +757,6 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         case KVM_EXIT_DEBUG:
             return VCPU_STEPPED;
         case KVM_EXIT_HLT:
-            k->halted = true;
             return VCPU_HALTED;
         case KVM_EXIT_SHUTDOWN:
             return VCPU_SHUTDOWN;

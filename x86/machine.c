@@ -237,7 +237,7 @@ static void inspect(struct machine *m)
         if (v->exited)
             continue;
         v->inspected = vcpu_is_still(v) && m->engine->get(v, &v->state);
-        v->waiting = v->inspected && m->engine->halted(v);
+        v->waiting = v->inspected && (v->asleep || m->engine->halted(v));
     }
 }
 
@@ -362,7 +362,7 @@ static void make_vcpus(struct machine *m)
     for (int i = 0; i < m->config.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
-        v->exited = v->intr = false;
+        v->exited = v->intr = v->asleep = false;
         v->crash = VCPU_KICKED;
         m->engine->vcpu_init(v);
     }

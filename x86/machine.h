@@ -164,11 +164,12 @@ static inline bool machine_stopping(struct machine *m)
     return __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) != STOP_NONE;
 }
 
-/* Has the vCPU's thread a reason to come back from its engine? Any thread. */
+/* Has the vCPU a reason to come back from its engine? Any thread. One without a thread of its own
+ * is run by whoever calls run() or step(). */
 static inline bool vcpu_wanted(struct vcpu *v)
 {
     return machine_stopping(v->machine) || __atomic_load_n(&v->exited, __ATOMIC_ACQUIRE) ||
-           (__atomic_load_n(&v->machine->holds, __ATOMIC_ACQUIRE) && !v->stepping);
+           (__atomic_load_n(&v->machine->holds, __ATOMIC_ACQUIRE) && v->started && !v->stepping);
 }
 
 /* Bus accesses of a vCPU, from its engine. Machine not locked. */

@@ -53,6 +53,21 @@ void vcpu_exit(struct vcpu *v, int status)
     }
 }
 
+/* The door to the guest: wait while the machine stands still. Machine lock held. */
+static void stand(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+
+    while (vcpu_wanted(v) && !v->step && !v->exited && !m->ended) {
+        if (!v->still) {
+            v->still = true;
+            machine_note_still(m);
+        }
+        pthread_cond_wait(&v->wake, &m->lock);
+    }
+    v->still = false;
+}
+
 /* The end of the guest, but not of the others that may run beside it. */
 static void crash(struct vcpu *v, enum vcpu_stop how)
 {
@@ -89,25 +104,25 @@ static void wait_for_interrupt(struct vcpu *v)
         machine_stop(m, STOP_HALTED);
     } else if (!(s.rflags & EFLAGS_IF)) {
         vcpu_exit(v, 0);
+    } else {
+        v->asleep = true;
     }
-    while (!v->intr && !vcpu_wanted(v))
-        pthread_cond_wait(&v->wake, &m->lock);
+    while (v->asleep && !v->intr && !v->exited && !m->ended) {
+        v->step = false; /* there is nothing to step */
+        if (vcpu_wanted(v))
+            stand(v);
+        else
+            pthread_cond_wait(&v->wake, &m->lock);
+    }
+    v->asleep = false;
     pthread_mutex_unlock(&m->lock);
 }
 
-/* The door to the guest: wait there while the machine stands still. False when the vCPU is not to
- * go in any more. Machine lock held. */
+/* False when the vCPU is not to go in any more. Machine lock held. */
 static bool pass(struct vcpu *v)
 {
     v->stepping = false;
-    while (vcpu_wanted(v) && !v->step && !v->exited && !v->machine->ended) {
-        if (!v->still) {
-            v->still = true;
-            machine_note_still(v->machine);
-        }
-        pthread_cond_wait(&v->wake, &v->machine->lock);
-    }
-    v->still = false;
+    stand(v);
     v->stepping = v->step;
     v->step = false;
     return !v->exited && !v->machine->ended;

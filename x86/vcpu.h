@@ -64,6 +64,7 @@ struct vcpu {
     enum vcpu_stop crash;   /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
     bool still;             /* it is out of the guest, and waits to be let in again */
     bool step;              /* let it in for one instruction */
+    bool asleep;            /* by HLT, without a local APIC: until INTR */
     struct cpu_state state; /* as of when it last stood still, or crashed */
     bool waiting;           /* and whether it was halted then */
     bool inspected;         /* both are there */
@@ -111,7 +112,7 @@ struct engine {
     /* Instructions that it has executed since it was made. Any thread. NULL where nobody counts. */
     uint64_t (*instructions)(struct vcpu *v);
 
-    /* Is it halted, waiting for an interrupt? As get(). */
+    /* With a local APIC: is it halted, waiting for an interrupt? As get(). */
     bool (*halted)(struct vcpu *v);
 
     /* Deliver an interrupt message to local APICs. Machine lock held, any thread. */

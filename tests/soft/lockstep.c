@@ -105,7 +105,7 @@ static int kvm_fd(void)
 static void run_away(int sig)
 {
     (void)sig;
-    kvm_cpu()->inspect = true;
+    kvm->stop = STOP_TIMEOUT;
     kvm_engine.kick(kvm_cpu());
 }
 
@@ -472,7 +472,7 @@ static enum vcpu_stop step_kvm(const struct code *code, enum vcpu_stop soft_stop
         stop = kvm_by_trap(code);
     }
     set_alarm(0);
-    kvm_cpu()->inspect = false;
+    kvm->stop = STOP_NONE;
     return stop;
 }
 
