@@ -34,9 +34,9 @@ run -device isa-debug-exit => -device: here it is --exit-port PORT, which is the
 run -nographic => -nographic: not needed: the guest's COM1 is on stdin and stdout, and there is no screen
 run -serial stdio => -serial: not needed: the guest's COM1 is on stdin and stdout, and there is no screen
 run --name vm => --name: not needed: a guest is a process, and has no other name
-run -s => -s: no gdb yet; --timeout, Ctrl-A d, --symbols FILE and --verbose say where a guest is
-run -S => -S: no gdb yet; --timeout, Ctrl-A d, --symbols FILE and --verbose say where a guest is
-run --gdb => --gdb: no gdb yet; --timeout, Ctrl-A d, --symbols FILE and --verbose say where a guest is
+run -s => -s: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
+run -S => -S: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
+run --gdb => --gdb: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
 run --hda disk => --hda: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...
 run -drive file=disk => -drive: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...
 run -d disk => -d: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...

@@ -36,7 +36,7 @@ const struct foreign foreign_table[] = {
     {"-monitor, -qmp", NULL, NULL, "--api-sock --socket",
      "not needed: the keys after Ctrl-A control the guest (Ctrl-A h lists them)"},
     {"-s, -S, -gdb", "--debug-single-step", "--gdb, --debug", NULL,
-     "no gdb yet; `--timeout`, Ctrl-A d, `--symbols FILE` and `--verbose` say where a guest is"},
+     "no gdb yet; Ctrl-A d, Ctrl-A r, `--timeout`, `--symbols FILE` and `--verbose` show a guest"},
     {"-drive, -hda, -virtfs", "-d, --disk, --9p", "-D, --disk, --rodir, --rwdir",
      "-hdb -cdrom -fda -blockdev -fsdev --root --rootfs --rw --block --virtio-blk --fs",
      "no disks yet; put files into the initramfs with `tools/mkinitramfs -o OUT FILE...`"},
