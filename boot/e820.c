@@ -10,13 +10,13 @@
  */
 #include "boot/e820.h"
 #include "boot/bios.h"
+#include "hw/units.h"
 
 #include <assert.h>
 
-#define VIDEO    UINT64_C(0xa0000)
-#define BIOS     UINT64_C(0xe0000) /* its tables: ACPI, MP */
-#define EXTENDED UINT64_C(0x100000)
-#define CHIPS    UINT64_C(0xfec00000) /* IOAPIC, local APIC, what the engine needs, boot ROM */
+#define VIDEO UINT64_C(0xa0000)
+#define BIOS  UINT64_C(0xe0000)    /* its tables: ACPI, MP */
+#define CHIPS UINT64_C(0xfec00000) /* IOAPIC, local APIC, what the engine needs, boot ROM */
 
 int e820_build(const struct ram *ram, struct e820_entry *map, int max)
 {
@@ -27,8 +27,8 @@ int e820_build(const struct ram *ram, struct e820_entry *map, int max)
     } range[E820_MAX] = {
         {0, low < BIOS_EBDA ? low : BIOS_EBDA, E820_RAM}, /* base memory */
         {BIOS_EBDA, VIDEO, E820_RESERVED},
-        {BIOS, EXTENDED, E820_RESERVED},
-        {EXTENDED, low, E820_RAM}, /* empty when there is no more RAM */
+        {BIOS, MIB, E820_RESERVED},
+        {MIB, low, E820_RAM}, /* empty when there is no more RAM */
         {CHIPS, RAM_HIGH, E820_RESERVED},
         {RAM_HIGH, RAM_HIGH + high, E820_RAM}, /* likewise */
     };

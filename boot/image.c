@@ -11,6 +11,7 @@
 #include "boot/image.h"
 #include "boot/unpack.h"
 #include "hw/die.h"
+#include "hw/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 /* What a pipe without end, or a small file that unpacks to a huge one, may take of the host. */
-#define ROOM (UINT64_C(1) << 30)
+#define ROOM GIB
 
 /* Memory for n bytes of img, of which only those that are used cost anything. Without huge pages,
  * which are a wish, the page faults would take longer than the unpacking. */
@@ -39,7 +40,7 @@ static void *get_memory(const struct image *img, uint64_t n)
 /* Make the first size bytes of data, which has ROOM, the content of img; the rest is given back. */
 static void keep(struct image *img, uint8_t *data, uint64_t size)
 {
-    uint64_t used = (size + 4095) & ~UINT64_C(4095);
+    uint64_t used = align_up(size, PAGE_SIZE);
 
     *img = (struct image){.name = img->name, .fd = -1, .data = data, .size = size};
     if (used < ROOM)

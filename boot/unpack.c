@@ -11,6 +11,7 @@
  * without which some zstd and lz4 files cannot be read: no kernel is packed with one.
  */
 #include "boot/unpack.h"
+#include "hw/units.h"
 
 #include <limits.h>
 #include <string.h>
@@ -106,7 +107,7 @@ static uint64_t little_endian(const uint8_t *at, int n)
 
 #ifdef HAVE_LZMA
 /* Linux has its xz use a dictionary of 128 MiB; what decoding takes besides is little. */
-#define LZMA_MEMORY (UINT64_C(160) << 20)
+#define LZMA_MEMORY (160 * MIB)
 
 static const char *run_lzma(struct job *j, lzma_stream *s, lzma_ret status)
 {

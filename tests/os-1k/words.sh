@@ -121,7 +121,7 @@ check_equal "run is as the menu's item" "$(grep -c '^GCD(48, 36) = 12$' "$TMP/ou
 
 # By the instruction clock, a tick is always the same: the timer's second is the idle process's, a
 # sleeper is woken by others before its time, and all sleep as long as they wanted to.
-clock='--soft-clock instructions'
+clock='--engine soft --soft-clock instructions'
 session "run timer 2 & run timer 1 & run count 4 &\nwait\nps\nticks"
 clock=
 check_equal "two timers end in time, and have not been busy" "$(grep -ao ' [0-9]* idle$' "$TMP/out")

@@ -14,6 +14,7 @@
 #include "boot/mptable.h"
 #include "boot/pmode-1k.h"
 #include "hw/die.h"
+#include "hw/units.h"
 #include "tools/minivm/terminal.h"
 #include "x86/probe.h"
 
@@ -23,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KERNEL_RAM (UINT64_C(512) << 20)
+#define KERNEL_RAM (512 * MIB)
 
 /* Open a program; its name may lack the .bin. */
 static void open_program(struct image *img, const char *name)
