@@ -205,7 +205,7 @@ static void fetch_across(void)
 static void split(void)
 {
     enum {
-        AT = CPU_DATA + SOFT_LINE - 2,
+        AT = CPU_DATA + SOFT_CACHE_LINE - 2,
     };
 
     cpu_start(CPU_LONG64);
@@ -215,6 +215,14 @@ static void split(void)
     CHECK_EQ(RUN("\xc6\x06\xff\xf0\xff\x06"), CPU_OK); /* mov byte [rsi], 255; lock inc [rsi] */
     CHECK_EQ(look(AT), 0x100);
     CHECK_EQ(c->bounce.span.part[0].gpa, AT);
+    /* XCHG is locked without saying so. */
+    c->bounce.span.part[0].gpa = 0;
+    c->r[RBX] = 0x12345678;
+    CHECK_EQ(RUN("\x87\x1e"), CPU_OK); /* xchg [rsi], ebx */
+    CHECK_EQ(c->r[RBX], 0x100);
+    CHECK_EQ(look(AT), 0x12345678);
+    CHECK_EQ(c->bounce.span.part[0].gpa, AT);
+    memcpy(cpu_at(AT), "\0\1\0\0", 4);
     uint8_t *p = soft_rmw_slow(c, DS, AT, 4);
 
     CHECK(p == c->bounce.data);

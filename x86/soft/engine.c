@@ -71,7 +71,8 @@ uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page)
     return count;
 }
 
-/* Take what there is; false for all pages. Answers the count of pages noted until then. */
+/* Take the news that a CPU was told. False when they are of more pages than were written down.
+ * *noted is the count of pages noted until then. */
 static bool take_news(struct soft *c, struct soft_news *from, struct soft_news *news,
                       uint64_t *noted)
 {
@@ -83,7 +84,7 @@ static bool take_news(struct soft *c, struct soft_news *from, struct soft_news *
     return news->n <= (int)(sizeof(news->page) / sizeof(news->page[0]));
 }
 
-/* Other CPUs have decoded code: write no more to its pages by the TLB. */
+/* Other CPUs have decoded code: take the right to write to its pages out of the TLB. */
 static void hear_of_code(struct soft *c)
 {
     struct soft_news news;
@@ -97,7 +98,7 @@ static void hear_of_code(struct soft *c)
     __atomic_store_n(&c->knows, noted, __ATOMIC_SEQ_CST);
 }
 
-/* Other CPUs have written to code: what there is of it here is no more right. */
+/* Other CPUs have written to code: forget the lines of its pages. */
 static void hear_of_changes(struct soft *c)
 {
     struct soft_news news;
@@ -133,7 +134,8 @@ static void soft_kick(struct vcpu *v)
     soft_ask(v->engine, REQUEST_LOOK);
 }
 
-/* After an access to a chip: it may have interrupted us, who made it, or let the PIC through. */
+/* After an access to a chip, look for interrupts: it may have raised one, or let the PIC's through.
+ */
 static void after_access(struct soft *c)
 {
     if (__atomic_load_n(&c->vcpu->intr, __ATOMIC_ACQUIRE))
@@ -150,7 +152,7 @@ static void lapic_intr(void *to, bool level)
         soft_ask(to, REQUEST_INTERRUPT);
 }
 
-/* While one waits, or is in service, one more waits behind it; all others are lost. */
+/* Behind one NMI that waits or is in service one more can wait; all others are lost. */
 static void lapic_nmi(void *to)
 {
     struct soft *c = to;
@@ -634,7 +636,7 @@ static void take_interrupt(struct soft *c)
             soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
         }
     }
-    /* Whoever sets IF shall know. */
+    /* What sets IF will see this bit, and let the loop look again. */
     if (interrupted(c))
         __atomic_fetch_or(&c->request, REQUEST_INTERRUPT, __ATOMIC_SEQ_CST);
 }
@@ -646,7 +648,7 @@ static bool serve(struct soft *c)
     uint64_t stop_at = counts_time(c) ? machine_turn_clock(c->vcpu->machine) : UINT64_MAX;
     uint64_t none = UINT64_MAX;
 
-    /* Unless somebody wants us to stop at once, again. */
+    /* It may be 0 again meanwhile, and then stays so. */
     __atomic_compare_exchange_n(&c->stop_at, &none, stop_at, false, __ATOMIC_SEQ_CST,
                                 __ATOMIC_SEQ_CST);
     uint32_t request = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST);
@@ -704,7 +706,7 @@ static void sleep_on(struct soft *c)
     __atomic_store_n(&c->sleeping, false, __ATOMIC_SEQ_CST);
 }
 
-/* Is there something to be looked at before or after each instruction? */
+/* Does each instruction have to be run by step()? */
 static bool careful(const struct soft *c)
 {
     return c->shadow || c->eflags & (EFLAGS_TF | EFLAGS_RF) || c->dr[7] & DR7_ENABLES;
@@ -753,8 +755,9 @@ static void step(struct soft *c, bool once)
     soft_interrupt(c, EXCEPTION_DB, SOURCE_EXCEPTION, false, 0);
 }
 
-/* Does the machine do the sleeping? Without local APICs it does. But with the instruction clock it
- * cannot see how long this takes, so that it is only told of a HLT that lasts for ever. */
+/* Does run() return when the CPU halts? Without a local APIC it does, and the machine waits. With
+ * the instruction clock the machine cannot see how long that takes, so that run() returns only from
+ * a HLT that lasts for ever. */
 static bool comes_back(const struct soft *c)
 {
     if (!counts_time(c))

@@ -104,8 +104,8 @@ struct soft_stack soft_inner_stack(struct soft *c, int cpl, int ist, uint32_t ex
     return st;
 }
 
-/* Bytes to the stack of some privilege level, all or none; a fault is that of the first push of
- * size bytes that would meet it. */
+/* Write n bytes to the stack of some privilege level, all or none. The fault that is raised is that
+ * of the first push of size bytes that would meet one. */
 static void store_as(struct soft *c, const struct soft_stack *st, uint64_t linear, const void *buf,
                      int n, int size)
 {
@@ -156,7 +156,8 @@ static uint64_t stack_linear(struct soft *c, const struct soft_stack *st, uint64
     return (uint32_t)(w->base + offset);
 }
 
-/* One by one: the frame lies at both ends of the segment, or each push is to be aligned. */
+/* Push one by one: for a frame that lies at both ends of its segment, and for ring 3, where each
+ * push is checked for its alignment. */
 static void push_singly(struct soft *c, struct soft_stack *st, int osize, const uint64_t *val,
                         int n)
 {

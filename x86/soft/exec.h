@@ -216,7 +216,7 @@ INLINE void soft_store(struct soft *c, const struct soft_op *op, int kind, int o
  * hold up all its processors, where that is not forbidden. */
 INLINE bool soft_splits(uint64_t linear, int size)
 {
-    return (linear & (SOFT_LINE - 1)) + size > SOFT_LINE;
+    return (linear & (SOFT_CACHE_LINE - 1)) + size > SOFT_CACHE_LINE;
 }
 
 /* op's memory operand, to be read, changed and written back: where it is on the host. Nothing that

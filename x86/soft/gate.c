@@ -271,7 +271,7 @@ static struct soft_descriptor return_target(struct soft *c, uint16_t selector)
     return d;
 }
 
-/* Data segments that the outer level may not have become null; their bases and limits stay. */
+/* Make those data segments null that the outer level may not have. Their bases and limits stay. */
 static void drop_segments(struct soft *c, int cpl)
 {
     static const uint8_t data[] = {ES, DS, FS, GS};
@@ -471,7 +471,7 @@ static void int3(struct soft *c, const struct soft_op *op)
     return soft_go(c);
 }
 
-/* What a load of SS has put off is told with this #DB. */
+/* Breakpoints that a load of SS has put off are reported with this #DB. */
 static void int1(struct soft *c, const struct soft_op *op)
 {
     c->op = op;

@@ -46,7 +46,7 @@ struct access {
     bool smap; /* user pages are out of bounds */
 };
 
-/* An entry of a page table: in RAM, or there is none. */
+/* Where an entry of a page table is on the host; NULL when it is not in RAM. */
 static void *table_entry(struct soft *c, uint64_t gpa, int size)
 {
     return ram_at(c->vm->ram, gpa, size);
@@ -60,7 +60,7 @@ static uint64_t read_entry(const void *p, int size)
                      : __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED);
 }
 
-/* Set bits, unless the entry is no more what it was: another CPU was at it. */
+/* Set bits of an entry. False when another CPU has changed it meanwhile. */
 static bool mark_entry(void *p, int size, uint64_t old, uint64_t bits)
 {
     uint32_t old32 = old;
@@ -207,7 +207,7 @@ static bool has_code(const struct soft *c, const uint8_t *host)
     return __atomic_load_n(&c->vm->coders[(host - c->vm->ram->host) >> 12], __ATOMIC_SEQ_CST);
 }
 
-/* A piece of such a page goes to a TLB. */
+/* Remember that the TLBs may have pieces of a page of 1 << shift bytes. */
 static void note_size(struct soft *c, uint64_t linear, int shift)
 {
     uint64_t at = linear >> LARGE_SHIFT & (SOFT_LARGE - 1);
@@ -218,7 +218,7 @@ static void note_size(struct soft *c, uint64_t linear, int shift)
         c->large[at / 64] |= UINT64_C(1) << at % 64;
 }
 
-/* What lies about linear that may be of one page with it: 1 << that many bytes. */
+/* Log2 of the size of the largest page that linear may belong to. */
 static int greatest_shift(const struct soft *c, uint64_t linear)
 {
     uint64_t at = linear >> LARGE_SHIFT & (SOFT_LARGE - 1);
@@ -295,7 +295,8 @@ static void check_alignment(struct soft *c, uint64_t linear, int size)
         soft_raise_code(c, EXCEPTION_AC, 0);
 }
 
-/* What is asked of every access the slow way: canonical, aligned where that is asked for. */
+/* Check an access of the slow way: it is canonical, and aligned where that is asked for. Note the
+ * breakpoints that it meets. */
 static void examine(struct soft *c, int seg, uint64_t linear, int size, bool write)
 {
     if (!canonical(c, linear) || !canonical(c, linear + size - 1))
@@ -304,7 +305,8 @@ static void examine(struct soft *c, int seg, uint64_t linear, int size, bool wri
     watch(c, linear, size, write ? WATCH_WRITE | WATCH_ACCESS : WATCH_ACCESS);
 }
 
-/* One page's part of an access: its place in RAM, or NULL, when gpa is a chip's. */
+/* Where the part of an access that lies in one page is on the host; NULL when it is a chip's. *gpa
+ * is its address. */
 static uint8_t *reach(struct soft *c, uint64_t linear, int rights, uint64_t *gpa)
 {
     struct access a = present_access(c, rights);
@@ -333,7 +335,7 @@ static uint64_t next_page(const struct soft *c, uint64_t linear)
     return ((linear | SOFT_PAGE) + 1) & c->linear_mask;
 }
 
-/* Bytes to RAM: at once where they are as many as an operand has. */
+/* Write to RAM. 1, 2, 4 or 8 bytes are written at once, as an operand is. */
 static void write_ram(struct soft *c, uint8_t *host, uint64_t gpa, const void *buf, int n)
 {
     bool code = has_code(c, host);
@@ -517,7 +519,7 @@ void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
 }
 
 /* Write back what lies in one line of the host's cache. What stayed the same is left alone: another
- * CPU may have stored there meanwhile, as one does that gives back a lock. */
+ * CPU may have stored there meanwhile, to release a lock for example. */
 static void put_back(struct soft *c, int begin, int end)
 {
     const uint8_t *data = c->bounce.data;
@@ -532,7 +534,8 @@ static void put_back(struct soft *c, int begin, int end)
 void soft_rmw_commit(struct soft *c)
 {
     const struct soft_part *part = c->bounce.span.part;
-    int size = part[0].n + part[1].n, line = SOFT_LINE - (part[0].gpa & (SOFT_LINE - 1));
+    int size = part[0].n + part[1].n,
+        line = SOFT_CACHE_LINE - (part[0].gpa & (SOFT_CACHE_LINE - 1));
     bool copy = c->bounce.left == BOUNCE_COPY;
 
     c->bounce.left = BOUNCE_NOTHING;
@@ -568,8 +571,7 @@ void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t 
     return host && write && has_code(c, host) ? NULL : host;
 }
 
-/* The processor's own accesses: never crossing into a chip, which would be a guest's bug that real
- * hardware answers with whatever the chip says. */
+/* Where the part of the processor's own access that lies in one page is; as reach(). */
 static uint64_t system_reach(struct soft *c, uint64_t linear, int rights, uint8_t **host)
 {
     struct access a = {.rights = rights, .smap = c->cr4 & CR4_SMAP};
@@ -586,7 +588,7 @@ static bool system_canonical(const struct soft *c, uint64_t linear)
     return !(c->efer & EFER_LMA) || soft_canonical(linear);
 }
 
-/* As find_span(). */
+/* The same as find_span(), for the processor's own accesses. */
 static struct soft_span find_system_span(struct soft *c, uint64_t linear, int n, int rights)
 {
     struct soft_span span = {0};
@@ -747,7 +749,7 @@ void soft_flush_tlb(struct soft *c, bool global)
     soft_forget_addresses(c, global);
 }
 
-/* All of a page that is larger than 4 KiB, or may be. */
+/* Forget all pieces of the page of 1 << shift bytes that linear belongs to. */
 static void flush_large(struct soft *c, uint64_t linear, int shift)
 {
     for (int g = 0; g < 2; g++) {

@@ -148,17 +148,13 @@ static void pusha(struct soft *c, const struct soft_op *op)
 
 static void popa(struct soft *c, const struct soft_op *op)
 {
-    uint64_t sp = soft_sp(c, ANYHOW);
+    uint64_t sp = soft_sp(c, ANYHOW), val[8];
 
-    c->op = op;
     for (int n = RDI; n >= RAX; n--)
-        soft_probe(c, SS, pushed(c, op, sp, n, ACCESS_READ), 1 << op->osize, ACCESS_READ);
-    for (int n = RAX; n <= RDI; n++) {
-        uint64_t val = soft_load_at(c, op, SS, pushed(c, op, sp, n, ACCESS_READ), op->osize);
-
+        val[n] = soft_load_at(c, op, SS, pushed(c, op, sp, n, ACCESS_READ), op->osize);
+    for (int n = RAX; n <= RDI; n++)
         if (n != RSP)
-            soft_set_reg(c, op->osize, n, val);
-    }
+            soft_set_reg(c, op->osize, n, val[n]);
     soft_set_sp(c, ANYHOW, sp + (8 << op->osize));
     SOFT_NEXT(c, op);
 }

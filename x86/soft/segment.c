@@ -58,7 +58,7 @@ void soft_choose_tlb(struct soft *c)
                                                  : TLB_SMAP_OFF];
 }
 
-/* All of a segment register's window but CS's part in soft.mode. */
+/* Set a segment register's window, and the bit of soft.mode that says whether it is flat. */
 static void set_window(struct soft *c, int seg)
 {
     const int all = ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE;

@@ -164,9 +164,9 @@ struct soft_window {
 enum {
     SOFT_TLB_SIZE = 1024,
 };
-#define SOFT_TLB_NONE UINT64_C(1) /* no page begins there */
-#define SOFT_PAGE     UINT64_C(0xfff)
-#define SOFT_LINE     64 /* bytes of a line of the host's cache */
+#define SOFT_TLB_NONE   UINT64_C(1) /* no page begins there */
+#define SOFT_PAGE       UINT64_C(0xfff)
+#define SOFT_CACHE_LINE 64 /* bytes */
 
 struct soft_tlb_entry {
     uint64_t read, write;

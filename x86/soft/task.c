@@ -111,7 +111,7 @@ static void set_cr3(struct soft *c, uint64_t cr3)
     soft_flush_tlb(c, false);
 }
 
-/* The new task's segments, which raise #TS, #NP and #SS in its own name. */
+/* Load CS of the new task. Its segments raise #TS, #NP and #SS in the new task. */
 static void load_code(struct soft *c, uint16_t selector, uint32_t ext)
 {
     struct soft_descriptor d;
@@ -160,7 +160,7 @@ static void load_segments(struct soft *c, const struct task *t, uint32_t ext)
     soft_mode(c);
 }
 
-/* Into the new task: from here on faults are its own. */
+/* Enter the new task, in which faults are raised from here on. */
 static void enter_task(struct soft *c, const struct task *t, uint32_t flags, uint32_t ext)
 {
     const uint32_t known = EFLAGS_ARITHMETIC | EFLAGS_TF | EFLAGS_IF | EFLAGS_DF | EFLAGS_IOPL |
@@ -193,7 +193,7 @@ bool soft_switch_task(struct soft *c, struct soft_descriptor *d, enum soft_switc
         soft_raise_selector(c, EXCEPTION_TS, d->selector, ext);
     struct task t = read_task(c, &d->s);
 
-    /* All that is to be written; none of it can fault any more. */
+    /* Find all that is to be written first: then nothing can fault any more. */
     const struct layout *old_layout = layout_of(&c->tr);
     struct soft_span old_tss = soft_system_span(c, c->tr.base, old_layout->last + 1);
     struct soft_span type = soft_system_span(c, d->at + 5, 1);
@@ -242,7 +242,7 @@ void soft_check_io_permission(struct soft *c, uint16_t port, int size)
         soft_raise_code(c, EXCEPTION_GP, 0);
     uint32_t at = soft_system_load(c, c->tr.base + TSS_MAP, 2) + port / 8;
 
-    /* Two bytes are read always: that is why the map ends with a byte of ones. */
+    /* Two bytes are always read, which is why the map ends with a byte of ones. */
     if (at + 1 > c->tr.limit)
         soft_raise_code(c, EXCEPTION_GP, 0);
     uint32_t map = soft_system_load(c, c->tr.base + at, 2);
