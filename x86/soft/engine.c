@@ -611,12 +611,10 @@ static void take_interrupt(struct soft *c)
 {
     if (c->shadow)
         return;
-    if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMI && !c->nmi_masked) {
-        withdraw(c, REQUEST_NMI);
-        if (__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NEXT_NMI) {
-            withdraw(c, REQUEST_NEXT_NMI);
-            soft_ask(c, REQUEST_NMI);
-        }
+    uint32_t nmis = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMIS;
+
+    if (nmis && !c->nmi_masked) {
+        withdraw(c, nmis & REQUEST_NMI ? REQUEST_NMI : REQUEST_NEXT_NMI);
         c->halted = false;
         c->interrupts++;
         c->nmi_masked = true;

@@ -438,7 +438,9 @@ NOINLINE void do_iret(struct soft *c, const struct soft_op *op)
     c->op = op;
     if (c->nmi_masked) { /* even if the rest faults */
         c->nmi_masked = false;
-        __atomic_fetch_and(&c->request, ~REQUEST_NEXT_NMI, __ATOMIC_SEQ_CST);
+        /* Only one has waited. */
+        if ((__atomic_load_n(&c->request, __ATOMIC_SEQ_CST) & REQUEST_NMIS) == REQUEST_NMIS)
+            __atomic_fetch_and(&c->request, ~REQUEST_NEXT_NMI, __ATOMIC_SEQ_CST);
         soft_attend(c);
     }
     if (in_protected_mode(c))

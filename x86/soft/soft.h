@@ -236,7 +236,8 @@ enum {
     REQUEST_LOOK = 1 << 0,      /* come back to the machine */
     REQUEST_INTERRUPT = 1 << 1, /* there may be one */
     REQUEST_NMI = 1 << 2,
-    REQUEST_NEXT_NMI = 1 << 7, /* and one more after it */
+    REQUEST_NEXT_NMI = 1 << 7, /* one more NMI */
+    REQUEST_NMIS = REQUEST_NMI | REQUEST_NEXT_NMI,
     REQUEST_INIT = 1 << 3,
     REQUEST_STARTUP = 1 << 4,      /* vector in soft.startup */
     REQUEST_CODE_NOTED = 1 << 5,   /* another CPU decoded code of pages that we may hold writable */
