@@ -131,13 +131,14 @@ static bool find_code(uint64_t linear, uint64_t *gpa)
 {
     struct soft *c = soft_cpu();
     uint64_t cr2 = c->cr2;
+    bool global;
 
     if (_setjmp(c->fault)) {
         c->cr2 = cr2;
         c->op = NULL;
         return false;
     }
-    *gpa = soft_code_address(c, linear);
+    *gpa = soft_code_address(c, linear, &global);
     return *gpa < soft->ram.size;
 }
 

@@ -117,7 +117,6 @@ void made_run(const struct sample *s, struct state *out)
     out->cr2 = 0;
     if (_setjmp(c->fault)) {
         soft_undo(c);
-        c->bounce.active = false;
         out->vector = c->vector;
         out->error = c->has_error_code ? c->error_code : 0;
         out->cr2 = c->vector == EXCEPTION_PF ? c->cr2 : 0;
