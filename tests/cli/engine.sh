@@ -83,9 +83,9 @@ check_equal "--soft-clock host" "$status $(named)" "0 soft"
 
 run --engine soft --stat guest/hello
 check_equal "--stat of engine soft" "$(cat "$TMP/err")" \
-    "CPU 0: 13 exits io=12 hlt=1, 66 instructions, 4 blocks decoded, 1 TLB misses, 0 interrupts, status 0"
+    "CPU 0: 13 exits io=12 hlt=1, 66 instructions, 4 lines decoded, 1 TLB misses, 0 interrupts, status 0"
 run --engine soft --stat guest/hello guest/minimal
-check_equal "--stat of two guests" "$(sed 's/[0-9]* blocks.*misses/N/' "$TMP/err")" \
+check_equal "--stat of two guests" "$(sed 's/[0-9]* lines.*misses/N/' "$TMP/err")" \
     "CPU 0 (hello): 13 exits io=12 hlt=1, 66 instructions, N, 0 interrupts, status 0
 CPU 1 (minimal): 1 exit hlt=1, 1 instructions, N, 0 interrupts, status 0"
 

@@ -5,7 +5,7 @@
  */
 #include "tests/soft/sample.h"
 #include "x86/machine.h"
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "x86/soft/engine.h"
 
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 #include "tests/unit/test.h"
 #include "x86/machine.h"
 #include "x86/paging.h"
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "x86/soft/engine.h"
 
 #include <stdlib.h>

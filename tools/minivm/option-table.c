@@ -85,7 +85,7 @@ const struct option option_table[] = {
     {"stat", 0, FLAG, AT(stat), NULL,
      .text = "at the end, print a line for each CPU on stderr: exits by reason since its last "
              "boot, status; with KVM the processor's time in the guest, with engine soft "
-             "instructions, blocks decoded, TLB misses, interrupts"},
+             "instructions, lines decoded, TLB misses, interrupts"},
 };
 const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);
 

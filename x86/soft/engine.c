@@ -12,7 +12,7 @@
 #include "x86/soft/engine.h"
 #include "hw/die.h"
 #include "x86/machine.h"
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "x86/trace.h"
 #include "x86/vcpu.h"
 
@@ -838,7 +838,7 @@ static void soft_print_stat(struct vcpu *v, FILE *f)
     for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
         if (exits[i].count)
             fprintf(f, " %s=%llu", exits[i].name, (unsigned long long)exits[i].count);
-    fprintf(f, ", %llu instructions, %llu blocks decoded, %llu TLB misses, %llu interrupts",
+    fprintf(f, ", %llu instructions, %llu lines decoded, %llu TLB misses, %llu interrupts",
             (unsigned long long)c->count, (unsigned long long)soft_cache_decoded(c),
             (unsigned long long)c->misses, (unsigned long long)c->interrupts);
 }

@@ -32,7 +32,7 @@ uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page);
 /* Have all CPUs but c heard of so many pages noted, or will before they run? */
 bool soft_others_know(struct soft *c, uint64_t noted);
 
-/* ---- memory.c, for block.c ---- */
+/* ---- memory.c, for line.c ---- */
 
 /* The guest-physical address of code at linear, and whether its page is global. Raises. */
 uint64_t soft_code_address(struct soft *c, uint64_t linear, bool *global);

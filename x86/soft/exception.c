@@ -11,7 +11,7 @@
  * Left out: virtual-8086 mode extensions and protected-mode virtual interrupts (CPUID has no VME).
  */
 #include "x86/soft/segment.h"
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 
 #include <assert.h>
 

@@ -20,7 +20,7 @@
 #ifndef X86_SOFT_FAMILY_H
 #define X86_SOFT_FAMILY_H
 
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 
 /* Where a general register is. */
 INLINE void *soft_place(struct soft *c, uint8_t reg)

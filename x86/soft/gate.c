@@ -9,7 +9,7 @@
  *
  * Left out: shadow stacks and virtual interrupts: CPUID does not offer them.
  */
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "x86/soft/segment.h"
 
 #define NOINLINE static __attribute__((noinline))

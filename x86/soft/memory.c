@@ -12,7 +12,7 @@
  */
 #include "hw/die.h"
 #include "x86/machine.h"
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "x86/soft/engine.h"
 
 #include <assert.h>

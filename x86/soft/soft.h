@@ -6,7 +6,7 @@
  *
  *     decode      bytes to operations, by the tables of opcodes that each file of handlers has
  *     disasm      bytes to text, by the same
- *     block       straight lines of operations, decoded once; the run loop
+ *     line        straight lines of operations, decoded once; the run loop
  *     memory      linear addresses: page walks, the TLB, reads and writes
  *     segment     segment registers and descriptors; selector: instructions on them
  *     exception   faults and interrupts, and how they are delivered
@@ -68,7 +68,7 @@
 
 struct soft;
 struct soft_op;
-struct soft_block;
+struct soft_line;
 
 /* Executes one operation, and goes on with the next one of the line by SOFT_NEXT. Or returns: then
  * the line has ended and c->r[RIP] says where the next one begins. */
@@ -99,9 +99,9 @@ enum {
 struct soft_op {
     soft_handler *run;
     union {
-        uint64_t imm;            /* the immediate, sign-extended; of a far pointer its offset */
-        uint8_t modrm;           /* of x87: the ModRM byte */
-        struct soft_block *link; /* of a direct near branch: where it leads to, or NULL */
+        uint64_t imm;           /* the immediate, sign-extended; of a far pointer its offset */
+        uint8_t modrm;          /* of x87: the ModRM byte */
+        struct soft_line *link; /* of a direct near branch: where it leads to, or NULL */
     };
     union {
         int64_t disp;   /* of the address */
@@ -117,8 +117,10 @@ struct soft_op {
     };
     uint8_t len;          /* of the instruction in bytes */
     uint8_t osize, asize; /* log2 of the operand's and the address's size in bytes */
-    uint8_t prefix : 7;   /* SOFT_LOCK ... */
+    uint8_t prefix : 5;   /* SOFT_LOCK ... */
     bool mem : 1;         /* ModRM names memory */
+    bool linked : 1;      /* it has a link: a direct near branch, or the end of a line */
+    bool near : 1;        /* and its target lies in the page of its line */
     uint8_t opcode;       /* the opcode's last byte, for handlers of several instructions */
     uint16_t offset;      /* of the instruction from the line's begin, in bytes */
     uint16_t row;         /* which instruction it is: see soft_row() */
@@ -132,8 +134,6 @@ enum {
     SOFT_REPNE = 4, /* f2 */
     SOFT_DATA = 8,  /* 66 */
     SOFT_REX_W = 16,
-    SOFT_LINK = 32, /* it has a link */
-    SOFT_NEAR = 64, /* whose target lies in the page of its line */
 };
 
 /* What an access is for; a set of rights. */
@@ -244,7 +244,7 @@ enum {
     REQUEST_CODE_CHANGED = 1 << 6, /* another CPU wrote to code */
 };
 
-struct soft_cache; /* block.c */
+struct soft_cache; /* line.c */
 
 /* Pages that a CPU is told of by their numbers. */
 struct soft_news {
@@ -269,7 +269,7 @@ struct soft {
     uint8_t startup;
 
     const struct soft_op *op; /* set this before calling anything that may raise */
-    struct soft_block *block; /* whose line is being run */
+    struct soft_line *line;   /* whose line is being run */
     struct soft_tlb *tlb;     /* the one for what runs now */
     struct soft_window window[SEGMENTS];
     uint64_t linear_mask; /* 32 bits outside 64-bit mode */
@@ -347,7 +347,7 @@ struct soft {
     struct soft_tlb tlbs[TLBS];
 };
 
-/* ---- block.c ---- */
+/* ---- line.c ---- */
 
 /* End the line after op, which is no branch: for instructions after which the rest of the line may
  * mean something else. `return soft_leave(c, op);` */

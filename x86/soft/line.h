@@ -2,8 +2,8 @@
 /*
  * Straight lines of operations, decoded once, and where they are kept.
  */
-#ifndef X86_SOFT_BLOCK_H
-#define X86_SOFT_BLOCK_H
+#ifndef X86_SOFT_LINE_H
+#define X86_SOFT_LINE_H
 
 #include "x86/soft/decode.h"
 
@@ -13,11 +13,11 @@
  * A line: instructions of one page of code, in one mode. Its operations are the n instructions and
  * an end, which leads to whatever follows.
  */
-struct soft_block {
+struct soft_line {
     uint64_t gpa; /* of its first byte */
     uint32_t mode;
     uint16_t bytes, n;
-    struct soft_block *next_in_hash, *next_in_page;
+    struct soft_line *next_in_hash, *next_in_page;
     struct soft_op ops[];
 };
 
@@ -50,7 +50,7 @@ void soft_undo(struct soft *c);
 /* Run a line, whose instructions are counted in advance, if all of it may be run: short of
  * c->stop_at, and within the limit of CS, which 64-bit code does not have. Else return to
  * soft_run_lines(). osize is a constant, or 2 for any code. */
-INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize);
+INLINE void soft_enter(struct soft *c, const struct soft_line *line, int osize);
 
 /* Go on at the target of a direct near branch. osize is a constant, that of the branch. */
 INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize);
@@ -60,17 +60,17 @@ INLINE void soft_jump(struct soft *c, const struct soft_op *jump);
 
 /* ---- inline ---- */
 
-INLINE void soft_enter(struct soft *c, const struct soft_block *b, int osize)
+INLINE void soft_enter(struct soft *c, const struct soft_line *line, int osize)
 {
-    uint64_t count = c->count + b->n;
+    uint64_t count = c->count + line->n;
 
     if (unlikely(count >= __atomic_load_n(&c->stop_at, __ATOMIC_RELAXED)))
         return;
-    if (osize < 3 && unlikely(c->r[RIP] + b->bytes - 1 > c->window[CS].last))
+    if (osize < 3 && unlikely(c->r[RIP] + line->bytes - 1 > c->window[CS].last))
         return;
     c->count = count;
-    c->block = (struct soft_block *)b;
-    return b->ops[0].run(c, b->ops);
+    c->line = (struct soft_line *)line;
+    return line->ops[0].run(c, line->ops);
 }
 
 /* A branch without a link yet, or to another page. */
@@ -78,7 +78,7 @@ void soft_branch_slow(struct soft *c, const struct soft_op *op);
 
 INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
 {
-    const struct soft_block *to = op->link;
+    const struct soft_line *to = op->link;
     uint64_t ip = c->r[RIP] + op->target;
 
     c->count -= op->rest;
@@ -93,7 +93,7 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
 
 INLINE void soft_jump(struct soft *c, const struct soft_op *jump)
 {
-    const struct soft_block *to = jump->link;
+    const struct soft_line *to = jump->link;
     uint64_t ip = c->r[RIP] + jump->target;
 
     if (!soft_condition(c, jump->opcode & 15))

@@ -12,7 +12,7 @@
  * through the TLB, and only a write that meets such a piece costs the page its lines. So code and
  * data may share a page, as in the programs of a boot sector.
  */
-#include "x86/soft/block.h"
+#include "x86/soft/line.h"
 #include "hw/die.h"
 #include "x86/machine.h"
 #include "x86/soft/engine.h"
@@ -31,7 +31,7 @@ enum {
 
 /* The lines of a page of RAM, and which of its pieces they cover. */
 struct page {
-    struct soft_block *first;
+    struct soft_line *first;
     uint64_t pieces;
     uint64_t noted; /* vm->noted as of the time when it was counted in vm->coders; 0: it is not */
 };
@@ -41,10 +41,10 @@ struct soft_cache {
     size_t used, pages;
     uint64_t decoded;
     struct page *page; /* of all RAM */
-    struct soft_block *hash[HASH];
+    struct soft_line *hash[HASH];
     struct address {
         uint64_t linear, key;
-        struct soft_block *block;
+        struct soft_line *line;
     } address[ADDRESSES];
     /* What addresses that are still right have above their mode: a generation, of user mode, and of
      * all others; and the pages that some may be of, by their number modulo. */
@@ -53,10 +53,10 @@ struct soft_cache {
     uint64_t met[MET / 64];
 
     const struct soft_op *unlinked; /* the branch that came back for want of a link */
-    struct soft_block *from;        /* and its line */
+    struct soft_line *from;         /* and its line */
     union {
-        struct soft_block block;
-        uint8_t space[sizeof(struct soft_block) + 2 * sizeof(struct soft_op)];
+        struct soft_line line;
+        uint8_t space[sizeof(struct soft_line) + 2 * sizeof(struct soft_op)];
     } single;
 };
 
@@ -139,14 +139,14 @@ static void leave_before(struct soft *c, const struct soft_op *op)
 /* The line being run is no more what memory has: it ends with the instruction that it is at. */
 static void cut_short(struct soft *c)
 {
-    struct soft_block *b = c->block;
+    struct soft_line *line = c->line;
 
-    if (!b)
+    if (!line)
         return;
-    for (int i = 0; i <= b->n; i++)
-        if (&b->ops[i] != c->op)
-            b->ops[i].run = leave_before;
-    if (c->op && c->op->prefix & SOFT_LINK)
+    for (int i = 0; i <= line->n; i++)
+        if (&line->ops[i] != c->op)
+            line->ops[i].run = leave_before;
+    if (c->op && c->op->linked)
         ((struct soft_op *)c->op)->link = NULL;
 }
 
@@ -156,15 +156,15 @@ static void drop_page(struct soft *c, size_t number)
 
     if (!page->noted)
         return;
-    for (struct soft_block *b = page->first; b; b = b->next_in_page)
-        if (b == c->block)
+    for (struct soft_line *line = page->first; line; line = line->next_in_page)
+        if (line == c->line)
             cut_short(c);
-    for (struct soft_block *b = page->first; b; b = b->next_in_page) {
-        struct soft_block **at = &c->cache->hash[(b->gpa ^ b->gpa >> 16) % HASH];
+    for (struct soft_line *line = page->first; line; line = line->next_in_page) {
+        struct soft_line **at = &c->cache->hash[(line->gpa ^ line->gpa >> 16) % HASH];
 
-        while (*at != b)
+        while (*at != line)
             at = &(*at)->next_in_hash;
-        *at = b->next_in_hash;
+        *at = line->next_in_hash;
     }
     *page = (struct page){0};
     __atomic_fetch_sub(&c->vm->coders[number], 1, __ATOMIC_SEQ_CST);
@@ -184,13 +184,13 @@ void soft_cache_flush(struct soft *c)
     memset(cache->hash, 0, sizeof(cache->hash));
     cache->used = 0;
     cache->unlinked = NULL;
-    c->block = NULL;
+    c->line = NULL;
     soft_forget_addresses(c, true);
 }
 
 void soft_cache_forget(struct soft *c, size_t page)
 {
-    c->block = NULL;
+    c->line = NULL;
     drop_page(c, page);
 }
 
@@ -238,7 +238,7 @@ uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op)
 /* Instructions of the line from op on, which have been counted and not been run. */
 static int rest(const struct soft *c, const struct soft_op *op)
 {
-    return c->block->ops + c->block->n - op;
+    return c->line->ops + c->line->n - op;
 }
 
 uint64_t soft_executed(const struct soft *c)
@@ -301,64 +301,67 @@ void soft_go(struct soft *c)
     const struct address *a = address_of(c, linear);
 
     if (likely(a->linear == linear && a->key == key(c)))
-        return soft_enter(c, a->block, 2);
+        return soft_enter(c, a->line, 2);
 }
 
 void soft_branch_slow(struct soft *c, const struct soft_op *op)
 {
-    if (!(op->prefix & SOFT_NEAR))
+    if (!op->near)
         return soft_go(c);
     /* The target is in the same page: it shall get a link. */
     c->cache->unlinked = op;
-    c->cache->from = c->block;
+    c->cache->from = c->line;
 }
 
 /* Does the target of a branch lie in the page of its line? */
-static void see_target(const struct soft_block *b, struct soft_op *op)
+static void see_target(const struct soft_line *line, struct soft_op *op)
 {
-    int64_t target = (int64_t)(b->gpa & SOFT_PAGE) + op->target;
+    int64_t target = (int64_t)(line->gpa & SOFT_PAGE) + op->target;
 
     op->link = NULL;
-    op->prefix |= SOFT_LINK | (target >= 0 && target <= (int64_t)SOFT_PAGE ? SOFT_NEAR : 0);
+    op->linked = true;
+    op->near = target >= 0 && target <= (int64_t)SOFT_PAGE;
 }
 
-static void make_end(struct soft_block *b, struct soft_op *op, soft_handler *run)
+static void make_end(struct soft_line *line, struct soft_op *op, soft_handler *run)
 {
-    *op = (struct soft_op){.run = run, .target = b->bytes, .offset = b->bytes};
-    see_target(b, op);
+    *op = (struct soft_op){.run = run, .target = line->bytes, .offset = line->bytes};
+    see_target(line, op);
 }
 
-/* Decode what buf has into b, at most max instructions. False when the first one is not whole. */
-static bool decode_line(struct soft_block *b, const uint8_t *buf, int n, int max)
+/* Decode what buf has into line, at most max instructions. False when the first one is not whole.
+ */
+static bool decode_line(struct soft_line *line, const uint8_t *buf, int n, int max)
 {
-    struct soft_op *op = b->ops;
+    struct soft_op *op = line->ops;
     uint32_t attributes = 0;
-    int code = b->mode & MODE_CODE_SIZE;
+    int code = line->mode & MODE_CODE_SIZE;
 
-    b->bytes = b->n = 0;
-    while (b->n < max && b->bytes < n && !(attributes & ROW_END)) {
-        int left = n - b->bytes;
-        struct soft_decoded d = soft_decode(
-            b->mode, buf + b->bytes, left < SOFT_MAX_LEN ? left : SOFT_MAX_LEN, b->bytes, op);
+    line->bytes = line->n = 0;
+    while (line->n < max && line->bytes < n && !(attributes & ROW_END)) {
+        int left = n - line->bytes;
+        struct soft_decoded d =
+            soft_decode(line->mode, buf + line->bytes, left < SOFT_MAX_LEN ? left : SOFT_MAX_LEN,
+                        line->bytes, op);
 
         if (!d.len)
             break;
         attributes = d.attributes;
-        b->bytes += d.len;
+        line->bytes += d.len;
         if (attributes & ROW_BRANCH && max > 1) {
-            see_target(b, op);
-            if (b->n)
-                soft_join(b->mode, op - 1);
+            see_target(line, op);
+            if (line->n)
+                soft_join(line->mode, op - 1);
         }
-        b->n++;
+        line->n++;
         op++;
     }
-    if (!b->n)
+    if (!line->n)
         return false;
-    for (int i = 0; i < b->n; i++)
-        if (b->ops[i].prefix & SOFT_LINK)
-            b->ops[i].rest = b->n - 1 - i;
-    make_end(b, op, code == 3 ? end64 : end32);
+    for (int i = 0; i < line->n; i++)
+        if (line->ops[i].linked)
+            line->ops[i].rest = line->n - 1 - i;
+    make_end(line, op, code == 3 ? end64 : end32);
     return true;
 }
 
@@ -380,47 +383,47 @@ static bool note_code(struct soft *c, size_t number)
 
 /* The line at gpa, with at most n bytes. NULL when not even one instruction lies within them, or
  * when lines of that page cannot be kept yet. */
-static struct soft_block *make_block(struct soft *c, uint64_t gpa, int n)
+static struct soft_line *make_line(struct soft *c, uint64_t gpa, int n)
 {
     struct soft_cache *cache = c->cache;
     uint8_t code[SOFT_LINE_MAX * SOFT_MAX_LEN];
-    size_t most = sizeof(struct soft_block) + (SOFT_LINE_MAX + 1) * sizeof(struct soft_op);
+    size_t most = sizeof(struct soft_line) + (SOFT_LINE_MAX + 1) * sizeof(struct soft_op);
 
     if (cache->used + most > ARENA)
         soft_cache_flush(c);
-    struct soft_block *b = (struct soft_block *)(cache->arena + cache->used);
+    struct soft_line *line = (struct soft_line *)(cache->arena + cache->used);
     size_t number = page_number(c, gpa);
 
     /* Before it is read, or a write by another CPU in between would be lost. */
     if (!note_code(c, number))
         return NULL;
-    b->gpa = gpa;
-    b->mode = c->mode;
+    line->gpa = gpa;
+    line->mode = c->mode;
     if (n > (int)sizeof(code))
         n = sizeof(code);
     memcpy(code, ram_at(c->vm->ram, gpa, n), n); /* which the other CPUs may change meanwhile */
-    if (!decode_line(b, code, n, SOFT_LINE_MAX))
+    if (!decode_line(line, code, n, SOFT_LINE_MAX))
         return NULL;
-    c->cache->page[number].pieces |= pieces_of(gpa, b->bytes);
-    b->next_in_page = c->cache->page[number].first;
-    c->cache->page[number].first = b;
-    struct soft_block **at = &cache->hash[(gpa ^ gpa >> 16) % HASH];
+    c->cache->page[number].pieces |= pieces_of(gpa, line->bytes);
+    line->next_in_page = c->cache->page[number].first;
+    c->cache->page[number].first = line;
+    struct soft_line **at = &cache->hash[(gpa ^ gpa >> 16) % HASH];
 
-    b->next_in_hash = *at;
-    *at = b;
-    cache->used += sizeof(*b) + (b->n + 1) * sizeof(struct soft_op);
+    line->next_in_hash = *at;
+    *at = line;
+    cache->used += sizeof(*line) + (line->n + 1) * sizeof(struct soft_op);
     cache->used = (cache->used + 15) & ~(size_t)15;
     cache->decoded++;
-    return b;
+    return line;
 }
 
-static struct soft_block *find_block(struct soft *c, uint64_t gpa)
+static struct soft_line *find_line(struct soft *c, uint64_t gpa)
 {
-    struct soft_block *b = c->cache->hash[(gpa ^ gpa >> 16) % HASH];
+    struct soft_line *line = c->cache->hash[(gpa ^ gpa >> 16) % HASH];
 
-    while (b && (b->gpa != gpa || b->mode != c->mode))
-        b = b->next_in_hash;
-    return b;
+    while (line && (line->gpa != gpa || line->mode != c->mode))
+        line = line->next_in_hash;
+    return line;
 }
 
 /* Bytes of code at RIP that the limit of CS allows; raises #GP for none. */
@@ -437,23 +440,23 @@ static uint64_t code_left(struct soft *c)
  * in no RAM, or something is to happen after it. */
 static void run_single(struct soft *c)
 {
-    struct soft_block *b = &c->cache->single.block;
+    struct soft_line *line = &c->cache->single.line;
     uint8_t buf[SOFT_MAX_LEN];
     uint64_t left = code_left(c), gpa, linear = linear_ip(c);
     int most = left < SOFT_MAX_LEN ? (int)left : SOFT_MAX_LEN;
-    int n = soft_fetch(c, linear, buf, most, &b->gpa);
+    int n = soft_fetch(c, linear, buf, most, &line->gpa);
 
-    b->mode = c->mode;
-    if (!decode_line(b, buf, n, 1)) {
+    line->mode = c->mode;
+    if (!decode_line(line, buf, n, 1)) {
         if (n < most)
             n += soft_fetch(c, (linear + n) & c->linear_mask, buf + n, most - n, &gpa);
-        if (!decode_line(b, buf, n, 1))
+        if (!decode_line(line, buf, n, 1))
             soft_raise_code(c, EXCEPTION_GP, 0); /* it goes past the limit */
     }
-    b->ops[1].run = end_single;
+    line->ops[1].run = end_single;
     c->count += 1;
-    c->block = b;
-    b->ops[0].run(c, b->ops);
+    c->line = line;
+    line->ops[0].run(c, line->ops);
 }
 
 void soft_run_one(struct soft *c)
@@ -461,12 +464,12 @@ void soft_run_one(struct soft *c)
     c->op = NULL;
     soft_attend(c); /* a branch shall not go on */
     run_single(c);
-    c->block = NULL;
+    c->line = NULL;
 }
 
 /* The line at RIP, from the table of addresses, the cache or memory. NULL when there is none to
  * keep. */
-static struct soft_block *next_block(struct soft *c)
+static struct soft_line *next_line(struct soft *c)
 {
     uint64_t linear = linear_ip(c), gpa;
     struct address *a = address_of(c, linear);
@@ -474,36 +477,36 @@ static struct soft_block *next_block(struct soft *c)
     bool global;
 
     if (a->linear == linear && a->key == key(c))
-        return a->block->bytes <= left || c->code_size == 3 ? a->block : NULL;
+        return a->line->bytes <= left || c->code_size == 3 ? a->line : NULL;
     gpa = soft_code_address(c, linear, &global);
     if (!ram_at(c->vm->ram, gpa, 1))
         return NULL;
-    struct soft_block *b = find_block(c, gpa);
+    struct soft_line *line = find_line(c, gpa);
 
-    if (!b) {
+    if (!line) {
         uint64_t n = 4096 - (gpa & SOFT_PAGE);
 
         if (c->mode & MODE_LIMITED && n > left)
             n = left;
-        b = make_block(c, gpa, n);
+        line = make_line(c, gpa, n);
     }
-    if (!b || (c->mode & MODE_LIMITED && b->bytes > left))
+    if (!line || (c->mode & MODE_LIMITED && line->bytes > left))
         return NULL;
     note_address(c, linear, global);
-    *a = (struct address){linear, key(c), b};
-    return b;
+    *a = (struct address){linear, key(c), line};
+    return line;
 }
 
-/* Give the branch that led to b its link, if its line still lives. */
-static void link_to(struct soft *c, struct soft_block *b)
+/* Give the branch that led to line its link, if its line still lives. */
+static void link_to(struct soft *c, struct soft_line *line)
 {
     struct soft_op *op = (struct soft_op *)c->cache->unlinked;
-    const struct soft_block *from = c->cache->from;
+    const struct soft_line *from = c->cache->from;
 
     c->cache->unlinked = NULL;
-    if (from->mode == b->mode && !((from->gpa ^ b->gpa) & ~SOFT_PAGE) &&
-        (int64_t)(from->gpa & SOFT_PAGE) + op->target == (int64_t)(b->gpa & SOFT_PAGE))
-        op->link = b;
+    if (from->mode == line->mode && !((from->gpa ^ line->gpa) & ~SOFT_PAGE) &&
+        (int64_t)(from->gpa & SOFT_PAGE) + op->target == (int64_t)(line->gpa & SOFT_PAGE))
+        op->link = line;
 }
 
 bool soft_run_lines(struct soft *c)
@@ -511,20 +514,20 @@ bool soft_run_lines(struct soft *c)
     c->cache->unlinked = NULL;
     while (c->count < __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE)) {
         c->op = NULL;
-        struct soft_block *b = next_block(c);
+        struct soft_line *line = next_line(c);
 
-        if (!b) {
+        if (!line) {
             run_single(c);
             c->cache->unlinked = NULL;
             continue;
         }
         if (c->cache->unlinked)
-            link_to(c, b);
+            link_to(c, line);
         uint64_t stop_at = __atomic_load_n(&c->stop_at, __ATOMIC_ACQUIRE);
 
-        if (c->count + b->n >= stop_at)
+        if (c->count + line->n >= stop_at)
             return c->count >= stop_at;
-        soft_enter(c, b, 2);
+        soft_enter(c, line, 2);
     }
     return true;
 }
