@@ -939,11 +939,69 @@ static void ends(int master, int slave)
     die_raw(slave, 0);
     die_raw(slave, SIGABRT);
     die_raw(slave, SIGSEGV);
+    die_raw(slave, SIGTERM);
+    die_raw(slave, SIGUSR1);
+    die_raw(slave, SIGPWR);
+    die_raw(slave, SIGSTKFLT);
+    die_raw(slave, SIGRTMIN);
+    die_raw(slave, SIGRTMAX);
 }
 
 static void test_ends(void)
 {
     in_session(ends);
+}
+
+/* Bytes typed to the guest, such as a terminal's answers, are not left for the shell. */
+static void dropped(int master, int slave)
+{
+    int left = -1;
+
+    setup(dup(slave), null_device());
+    CHECK_EQ(write(master, "\033[1;1R\n", 7), 7);
+    while (!ioctl(slave, FIONREAD, &left) && left < 7)
+        sched_yield();
+    teardown();
+    CHECK(is_cooked(slave));
+    CHECK(!ioctl(slave, FIONREAD, &left));
+    CHECK_EQ(left, 0);
+}
+
+static void test_dropped(void)
+{
+    in_session(dropped);
+}
+
+/* Nobody reads the terminal, on which more has been put than it takes; it is given back all the
+ * same, with what undoes the rest last. */
+static void stalled(int master, int slave)
+{
+    char bytes[8192];
+    ssize_t n, all = 0;
+
+    setup(dup(slave), dup(slave));
+    terminal_at_cook(&terminal, "goodbye");
+    put_output(0, LITTLE);
+    CHECK(!terminal_finish(&terminal, writer_now() + 1000000));
+    CHECK(is_cooked(slave));
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    while ((n = read(master, bytes + all, sizeof(bytes) - all)) > 0) {
+        all += n;
+        if (all > 4096) {
+            memmove(bytes, bytes + all - 16, 16);
+            all = 16;
+        }
+    }
+    CHECK(all >= 7 && !memcmp(bytes + all - 7, "goodbye", 7));
+    event_free(&loop);
+    close(looker.fd);
+    close(terminal.in.fd);
+    close(terminal.out.fd);
+}
+
+static void test_stalled(void)
+{
+    in_session(stalled);
 }
 
 /* In the background the terminal is left as it is, until minivm is in the foreground. */
@@ -1011,9 +1069,6 @@ static void words(int master, int slave)
     longest[64] = 0;
     setenv("TERM", longest, 1);
     check_words(slave, "LINES=50 COLUMNS=132");
-    setenv("TERM", longest + 1, 1);
-    CHECK(!ioctl(master, TIOCSWINSZ, &(struct winsize){.ws_row = 65535, .ws_col = 65535}));
-    terminal_words(slave, longest, sizeof(longest)); /* cut, and within bounds */
     setenv("TERM", "vt100", 1);
     check_words(null_device(), "");
 }
@@ -1052,6 +1107,8 @@ int main(void)
         {test_endless_typing, "who types without end is held back; nothing is lost"},
         {test_hang_up, "a terminal that hangs up is the end of input"},
         {test_ends, "a terminal is restored at exit and after a crash"},
+        {test_dropped, "what was typed to the guest is not left for the shell"},
+        {test_stalled, "a terminal that stalls is given back"},
         {test_background, "in the background a terminal is left alone"},
         {test_words, "what a guest is told of the terminal"},
         {test_patience, "a reader that sleeps for ever is left behind"},

@@ -113,6 +113,11 @@ static bool is_fatal(int sig)
     case SIGTTIN:
     case SIGTTOU:
         return false;
+    case SIGSEGV: /* these may have a sanitizer's handler */
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+        return true;
     }
     return !sigaction(sig, NULL, &sa) && sa.sa_handler == SIG_DFL;
 }
@@ -501,6 +506,7 @@ void terminal_words(int fd, char *words, size_t size)
     struct winsize w = {0};
     int n = 0;
 
+    assert(size >= TERMINAL_WORDS);
     words[0] = 0;
     if (!isatty(fd))
         return;

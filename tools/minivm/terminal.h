@@ -98,7 +98,7 @@ void terminal_give_keys(void);
 
 /* What a guest with a console on this terminal should know: "TERM=xterm LINES=24 COLUMNS=80", or
  * less of it, as kernel parameters that init gets as environment variables; "" without a terminal.
- */
+ * size is TERMINAL_WORDS at least. */
 void terminal_words(int fd, char *words, size_t size);
 
 /* Take the terminal again, after minivm was stopped: raw, if it is ours now. Machine locked. */
