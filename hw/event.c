@@ -92,7 +92,7 @@ void event_enable(struct event_loop *l, struct watch *w, bool on)
     if (w->always) {
         wake(l);
     } else {
-        /* A descriptor left in the set would report a hang-up for ever. */
+        /* A descriptor that stays in the set would report a hang-up again and again. */
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
 
         epoll_ctl(l->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->fd, &e);

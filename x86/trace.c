@@ -8,7 +8,7 @@
 
 #include <ctype.h>
 
-/* A byte that is a character, as such. */
+/* A value, and the character that it is, if any. */
 static void print_value(FILE *f, uint64_t val, int size)
 {
     fprintf(f, "value %#llx", (unsigned long long)val);

@@ -137,7 +137,7 @@ static void emit_cell(struct canvas *c, struct canvas_cell cell)
         utf8[1] = 0x80 | (code & 0x3f);
     }
     emit(c, utf8);
-    /* A terminal of other opinions about a character's width must not disturb the next one. */
+    /* The terminal may think otherwise of the character's width: say where the next one goes. */
     c->column = code < 0x80 ? c->column + 1 : -1;
 }
 

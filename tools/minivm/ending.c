@@ -23,7 +23,7 @@ void ending_say(struct ending *e, const char *fmt, ...)
     va_end(ap);
 }
 
-/* The guests' status: that of the first one that is not 0, but a crash is above all. */
+/* The guests' status: EXIT_CRASH when one crashed, else the first that is not 0. */
 static int guests_status(const struct machine *m)
 {
     int status = 0;
@@ -48,7 +48,7 @@ static void end_without_status(struct ending *e, const struct options *o, const 
     e->status = EXIT_CRASH;
 }
 
-/* A reset, or a triple fault, which is a way to ask for one. */
+/* The machine stopped by a reset, or by a triple fault, by which a guest may ask for a reset. */
 static void end_of_reset(struct ending *e, const struct machine *m, const struct load *l,
                          const struct options *o)
 {

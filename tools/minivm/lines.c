@@ -20,9 +20,9 @@
 static const int colours[] = {36, 32, 33, 34};
 
 /*
- * Write what the screen does not have of guest n's line yet, and its end or not, in one piece. What
- * is incomplete keeps its colour, so that nothing comes between it and the rest: a guest may write
- * a character of several bytes one by one.
+ * Write the part of guest n's line that is not on the screen yet, in one piece; end: with its
+ * newline. The colour of an incomplete line stays on, so that nothing comes between its parts: a
+ * guest may write a character of several bytes one by one.
  */
 static void show(struct lines *l, int n, bool end)
 {
@@ -49,7 +49,7 @@ static void end_line(struct lines *l, int n)
 {
     struct line *line = &l->line[n];
 
-    /* What has all been seen, another guest's line has ended. */
+    /* A line that has all been seen needs no newline when another guest's output came after it. */
     if (l->shown == n || !line->len || line->seen < line->len)
         show(l, n, true);
     line->len = line->seen = 0;
@@ -73,8 +73,8 @@ static void append(struct lines *l, int n, const char *text, size_t len)
     }
 }
 
-/* Guest n has written the beginning of a line. Where the screen has its beginning already, the
- * rest follows at once: one who types wants to see it. */
+/* Guest n has written part of a line. When that line is the last on the screen, the part follows at
+ * once, because a user who types wants to see it; else after a moment. */
 static void begun(struct lines *l, int n)
 {
     struct line *line = &l->line[n];
@@ -85,7 +85,8 @@ static void begun(struct lines *l, int n)
         show(l, n, false);
     } else if (line->due == CLOCK_NEVER) {
         line->due = clock_after(clock_now(l->clock), MOMENT_NS);
-        /* Not disarmed when the line ends, since most lines do, and each costs a system call. */
+        /* The timer is not disarmed when the line ends: most lines do, and it costs a system call.
+         */
         if (l->moment.deadline == CLOCK_NEVER)
             clock_arm(l->clock, &l->moment, line->due);
     }

@@ -2,8 +2,8 @@
 /*
  * One terminal for several guests.
  *
- * A sender hangs up on the guest in focus alone: the others have not been spoken to. When the focus
- * comes to one of them, its chip is told to look for input and for a hang-up.
+ * The end of input is a hang-up for the guest in focus alone: nobody has spoken to the others. When
+ * the focus comes to another one, its chip is told to look for input and for a hang-up.
  *
  * Left out: what a chip has fetched stays with its guest when the focus leaves it. That is at most
  * a FIFO, and the user meant it for that guest.

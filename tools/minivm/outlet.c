@@ -106,7 +106,7 @@ void outlet_ended(void *to, struct vcpu *v)
 
 bool outlet_key(struct outlet *u, int key)
 {
-    /* What was said has been read. */
+    /* A key closes the message before. */
     if (u->split)
         panes_message(&u->panes, u->farewell);
     if (u->guests > 1 && key == 'n')
@@ -189,7 +189,7 @@ void outlet_linger(struct outlet *u)
 
 void outlet_close(struct outlet *u)
 {
-    /* A CPU that does not come back may have the lock. */
+    /* A CPU that is stuck may hold the lock. */
     if (u->machine->stuck)
         return;
     pthread_mutex_lock(&u->machine->lock);

@@ -74,7 +74,7 @@ static void put(struct mux_output *o, int n, const void *buf, size_t len)
     memcpy(pane->inbox + pane->n, buf, len);
     pane->n += len;
     draw_soon(p);
-    /* Guests do not wait for a frame to be drawn. */
+    /* Full inboxes are emptied at once; guests do not wait for the next frame. */
     if (__atomic_add_fetch(&p->unread, len, __ATOMIC_RELAXED) >= INBOX && p->clock && !p->suspended)
         clock_arm(p->clock, &p->frame, clock_now(p->clock));
 }
@@ -131,8 +131,8 @@ static void empty_inboxes(struct panes *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* How well do the panes fit that a screen gives when divided into rows of at most k: the part of
- * the usual 24 by 80 that each has, the worse of height and width, in 240ths. */
+/* How well panes fit when grid_rows rows of at most k panes share the screen: which part of the
+ * usual 24 by 80 each pane has, in 240ths, by height or by width, whichever is worse. */
 static int fitness(const struct panes *p, int grid_rows, int k)
 {
     int width = (p->columns - (k - 1)) / k;
@@ -239,8 +239,8 @@ static struct place view(struct pane *pane)
     return pane->looking_back ? pane->top : end;
 }
 
-/* Where the next character goes. In a row that is just full it stands on the last one, as on any
- * terminal. */
+/* Where the next character goes. When a row is just full, the cursor stays on its last column, as
+ * on any terminal. */
 static struct place cursor(const struct pane *pane, int *x)
 {
     int column = pane->text.column;
@@ -270,7 +270,7 @@ static void draw_title(struct panes *p, int n)
     for (int x = 0; x < pane->width; x++)
         canvas_put(&p->canvas, row, pane->column + x, focused ? ' ' : '-', style);
 
-    /* A long name gives way to how the guest ended, but for its number. */
+    /* A long name is cut for the words on how the guest ended; the guest's number always stays. */
     int labelled = room - (int)strlen(state) > 5 ? room - (int)strlen(state) : 5;
 
     if (labelled > (int)strlen(label))
@@ -354,7 +354,7 @@ static void frame(struct timer *t)
     if (now < clock_after(p->drawn, FRAME_NS)) {
         draw_soon(p);
     } else if (console_unwritten(p->terminal)) {
-        /* The terminal is slow: what it would be shown late it is not shown at all. */
+        /* The terminal is slow: leave this frame out, so that the next one is up to date. */
         clock_arm(p->clock, t, clock_after(now, FRAME_NS));
     } else {
         draw(p);

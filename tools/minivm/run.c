@@ -19,7 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What stderr gets beyond stdout's patience, so that a stalled stdout does not cost the report. */
+/* How much longer than stdout stderr may take, so that a stalled stdout does not cost the report.
+ */
 #define REPORT_NS (NS_PER_SECOND / 5)
 
 /* One `minivm run`. */
@@ -91,7 +92,7 @@ static void report(struct run *r, FILE *f)
     const struct ending *e = &r->ending;
     struct terminal *t = &r->outlet.terminal;
 
-    /* The guest left the cursor anywhere. */
+    /* The guest may have left the cursor in the middle of a line. */
     if (e->why == ENDING_QUIT && !r->options.split && isatty(t->err.fd))
         fputc('\n', f);
     fputs(e->text, f);
@@ -215,9 +216,9 @@ int cmd_run(int argc, char **argv)
     choose_engine(&r->choice, o);
     build(r);
     choose_again(&r->choice, &r->load, &r->machine);
-    choose_say(&r->choice, &r->machine);
     load_guests(&r->load, &r->machine);
     load_warn(&r->load);
+    choose_say(&r->choice, &r->machine);
     steer_start(&r->steer);
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
@@ -225,7 +226,7 @@ int cmd_run(int argc, char **argv)
     finish(r);
     int status = ending_exit(&r->ending);
 
-    /* A CPU that does not come back may hold whatever exit() wants. */
+    /* A CPU that is stuck may hold a lock that exit() takes. */
     if (r->machine.stuck)
         _exit(status);
     return status;

@@ -22,7 +22,7 @@ enum {
     LOOK_MS = 500 /* for the CPUs to stand still, to be looked at */
 };
 
-/* How long a reader may keep us from ending, where the end is not the guest's wish. */
+/* How long a reader may delay the end, when the user wants it. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
 /* Have the CPUs stand still. Those that wait for a reader, of the console or of --verbose, go on.
@@ -34,8 +34,8 @@ static void hold(struct steer *s, struct still *look)
     machine_hold(s->machine, look, LOOK_MS);
 }
 
-/* They do: let them go, and say where they are or what is in their registers; the caller frees it.
- */
+/* The CPUs stand still: let them go on, and return where they are or what is in their registers, in
+ * words. The caller frees them. */
 static char *looked(struct steer *s, bool registers)
 {
     struct terminal *t = s->options->split ? NULL : &s->outlet->terminal;
@@ -117,7 +117,7 @@ void steer_command(void *to, int key)
     }
 }
 
-/* Nothing can be written any more: end as any program of a pipeline does. */
+/* Nothing can be written any more: end as other programs of a pipeline do. */
 void steer_closed(void *to)
 {
     stop_by_signal(to, SIGPIPE);

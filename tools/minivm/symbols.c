@@ -20,10 +20,10 @@ enum {
     CHUNK = 1 << 20,    /* bytes read at a time */
     LARGEST = 64 << 20, /* bytes of a file of symbols */
     KASLR_ALIGN = 0x200000,
-    REACH = 0x100000, /* a symbol further away than this explains nothing */
+    REACH = 0x100000, /* a symbol further away than this says nothing about an address */
 };
 
-/* All of a file; one without end is none. */
+/* Read all of a file. Dies when it is larger than any System.map. */
 static char *read_file(const char *path)
 {
     FILE *f = fopen(path, "r");
@@ -67,7 +67,7 @@ void symbols_read(struct symbols *s, const char *path)
         char *end;
         uint64_t addr = strtoull(line, &end, 16);
 
-        /* "ffffffff81000000 T _stext": only code explains a RIP. */
+        /* "ffffffff81000000 T _stext": only symbols of code can name a RIP. */
         if (end != line && end[0] == ' ' && strchr("tTwW", end[1]) && end[1] && end[2] == ' ')
             s->symbol[s->n++] = (struct symbol){addr, end + 3};
     }
@@ -98,7 +98,7 @@ static uint64_t divide_error_handler(const struct ram *ram, const struct cpu_sta
     return cpu->efer & EFER_LMA ? low | (uint64_t)gate[4] << 32 | (uint64_t)gate[5] << 48 : low;
 }
 
-/* How far from its link address the kernel runs: wherever a handler that we know has gone. */
+/* How far from its link address the kernel runs, found by where a known handler is now. */
 static uint64_t displacement(const struct symbols *s, const struct ram *ram,
                              const struct cpu_state *cpu)
 {

@@ -38,7 +38,7 @@ static struct {
     struct writer *out;
 } user;
 
-/* May we read from this terminal? One that does not control us has no foreground to be in. */
+/* May minivm read from this terminal? On one that does not control it, it always may. */
 static bool in_foreground(int fd)
 {
     pid_t owner = tcgetpgrp(fd);
@@ -132,7 +132,7 @@ static void take_over(const struct terminal *t)
     for (int sig = 1; sig <= SIGRTMAX; sig++)
         if (is_fatal(sig))
             signal(sig, dying);
-    /* Restoring from the background must not stop us. */
+    /* Restoring the modes from the background must not stop minivm. */
     signal(SIGTTOU, SIG_IGN);
     raw_mode(t);
 }
@@ -228,13 +228,13 @@ static void input_ready(struct watch *w)
     uint8_t buf[TERMINAL_INPUT];
     size_t left = t->limit - t->count, room = left < sizeof(buf) ? left : sizeof(buf);
 
-    /* In the background a read would stop us, with the machine locked; terminal_resume() goes on.
-     */
+    /* A read in the background would stop minivm with the machine locked. terminal_resume() watches
+     * again. */
     if (!room || (t->is_tty && !in_foreground(w->fd))) {
         event_enable(t->loop, w, false);
         return;
     }
-    /* Another process may have been faster, and this is no place to wait. */
+    /* Another process may have read it first, and a read would wait. */
     if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
         return;
 
@@ -374,9 +374,8 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
     writer_init(&t->err, err_fd, TERMINAL_SAID, NULL, to);
 }
 
-/* All of the input is to be there before the guest begins: of a file it is, a pipe is copied to
- * one.
- */
+/* All of the input is to be there before the guest begins. That of a file is; a pipe is copied into
+ * one. */
 static void start_whole(struct terminal *t)
 {
     struct stat st;
@@ -439,7 +438,7 @@ bool terminal_finish(struct terminal *t, uint64_t deadline)
 
 void terminal_say(struct terminal *t, const char *text)
 {
-    /* On a raw line a newline alone does not return the carriage. */
+    /* On a raw line a newline does not return the carriage. */
     const char *end = user.raw ? "\r\n" : "\n";
     char *buf;
     size_t size;

@@ -130,7 +130,7 @@ static void control(struct transcript *t, uint8_t byte)
     }
 }
 
-/* The first byte of a character of several bytes, or one that does not belong where it stands. */
+/* The first byte of a character of several bytes, or a byte that cannot stand here. */
 static void begin_character(struct transcript *t, uint8_t byte)
 {
     if (byte >= 0xc2 && byte < 0xe0) {

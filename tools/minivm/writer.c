@@ -5,7 +5,8 @@
  * After: write(2), fopencookie(3), signal-safety(7); for a terminal that does not take bytes,
  * tcflush(3) and tty_ioctl(4).
  *
- * Left out: O_NONBLOCK for good. It belongs to the open file, which the user's shell has, too.
+ * Left out: O_NONBLOCK all the time. It would hold for the user's shell, too, which shares the open
+ * file.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/writer.h"
@@ -29,9 +30,9 @@ enum {
     HIGH_WATER = 64 * 1024, /* unwritten bytes that make a vCPU wait, */
     LOW_WATER = 16 * 1024,  /* until so few are left */
 
-    INTERRUPT = SIGURG, /* makes the thread come back from write(2); ignored by whoever gets it */
+    INTERRUPT = SIGURG, /* makes the thread come back from write(2); does nothing else */
     TRIES = 100,        /* a millisecond each */
-    GENTLE_TRIES = 10,  /* before a terminal's bytes are thrown away */
+    GENTLE_TRIES = 10,  /* as many of these before a terminal's unshown bytes are thrown away */
 };
 
 uint64_t writer_now(void)
@@ -52,7 +53,7 @@ static bool wait_until(struct writer *w, pthread_cond_t *c, uint64_t deadline)
     return pthread_cond_timedwait(c, &w->lock, &t) != ETIMEDOUT;
 }
 
-/* Lock held, but some look without it. */
+/* Lock held; others read it without. */
 static void set_unwritten(struct writer *w, size_t n)
 {
     __atomic_store_n(&w->unwritten, n, __ATOMIC_RELAXED);
@@ -320,8 +321,8 @@ void writer_overtake(struct writer *w, const char *bytes, size_t n)
     fcntl(w->fd, F_SETFL, flags);
 }
 
-/* Have the thread leave what it has not written. A disk that does not answer may keep it. Lock
- * held. */
+/* Make the thread give up what it has not written. It may stay in write(2) all the same, when a
+ * disk does not answer. Lock held. */
 static void abandon(struct writer *w)
 {
     __atomic_store_n(&w->abandoned, true, __ATOMIC_RELEASE);
@@ -346,7 +347,7 @@ bool writer_finish(struct writer *w)
 
     w->dead = true;
     pthread_mutex_unlock(&w->lock);
-    /* One that is kept ends with the process. */
+    /* A thread that stays in write(2) ends with the process. */
     if (ended) {
         pthread_join(w->thread, NULL);
         w->started = false;
