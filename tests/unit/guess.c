@@ -30,8 +30,8 @@ static void test_32(void)
 {
     /* mov esp, 0x80100000; mov eax, 0x23; mov ds, eax; hlt */
     CHECK_EQ(BITS("\xbc\0\0\x10\x80\xb8\x23\0\0\0\x8e\xd8\xf4"), 32);
-    /* push ebp; mov ebp, esp; mov edx, 0x3f8; mov eax, 'x'; out dx, al; hlt */
-    CHECK_EQ(BITS("\x55\x89\xe5\xba\xf8\x03\0\0\xb8\x78\0\0\0\xee\xf4"), 32);
+    /* push ebp; mov ebp, esp; mov edx, 0x3f8; mov eax, 'x'; out dx, al; pop ebp; ret */
+    CHECK_EQ(BITS("\x55\x89\xe5\xba\xf8\x03\0\0\xb8\x78\0\0\0\xee\x5d\xc3"), 32);
     /* cli; jmp over 16 bytes of data; mov ecx, 5; hlt */
     CHECK_EQ(BITS("\xfa\xeb\x04\xff\xff\xff\xff\xb9\x05\0\0\0\xf4"), 32);
 }
