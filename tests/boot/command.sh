@@ -10,7 +10,7 @@ kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
 # run COMMAND...: in the guest; $status, $TMP/out, $TMP/err.
 run() {
     status=0
-    ./minivm run -k $kernel -i $initrd --timeout $limit $options -- "$@" \
+    ./minivm run -k $kernel -i $initrd --timeout $limit $fast $options -- "$@" \
         <"$input" >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 options='' input=/dev/null
@@ -45,7 +45,7 @@ pages=122
 [ $engine = soft ] || pages=36 # each byte is two exits
 for i in $(seq $pages); do cat "$TMP/4k"; done >"$TMP/flood"
 input=/dev/null
-cat "$TMP/flood" | ./minivm run -k $kernel -i $initrd --timeout $limit -- \
+cat "$TMP/flood" | ./minivm run -k $kernel -i $initrd $fast --timeout $limit -- \
     sh -c "sleep 1; head -c $((4096 * pages)) | md5sum" >"$TMP/out" 2>&1
 check_equal "$((4 * pages)) KiB from a pipe to a guest that is late" "$(cat "$TMP/out")" \
     "$(md5sum - <"$TMP/flood")"

@@ -27,7 +27,7 @@ release=$(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' build/kernels/686-pae/package
 run() {
     name=$1 status=0
     shift
-    ./minivm run --initrd "$TMP/initrd" --timeout $limit "$@" </dev/null >"$TMP/out" 2>&1 || status=$?
+    ./minivm run --initrd "$TMP/initrd" --timeout $limit $fast "$@" </dev/null >"$TMP/out" 2>&1 || status=$?
     check_equal "$name" "$status $(tr -d '\r' <"$TMP/out" | grep "^$release" || cat "$TMP/out")" "5 $release i686"
 }
 

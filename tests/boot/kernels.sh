@@ -11,9 +11,10 @@ soft) clock='tsc: Detected 1000.000 MHz processor' ;;
 *) clock='kvm-clock: Using msrs' ;;
 esac
 
-# guest KERNEL OPTIONS SCRIPT: what the script prints in a guest.
+# guest KERNEL OPTIONS SCRIPT [WORDS]: what the script prints in a guest with these words on its command
+# line.
 guest() {
-    ./minivm run $1 -i $initrd --timeout $limit $2 -- sh -c "$3" 2>&1 </dev/null
+    ./minivm run $1 -i $initrd --timeout $limit $2 ${4:+-p "$4"} -- sh -c "$3" 2>&1 </dev/null
 }
 
 # section NAME: what $TMP/out has between the line "--NAME" and the next like that, less what a shell
@@ -37,7 +38,7 @@ topology='nproc
 for flavour in cloud-amd64 amd64; do
     kernel=build/kernels/$flavour/vmlinuz
     uname="Linux $(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' build/kernels/$flavour/package)"
-    check_equal "$flavour, --entry 32" "$(guest $kernel "--entry 32" 'uname -sr')" "$uname"
+    check_equal "$flavour, --entry 32" "$(guest $kernel "--entry 32 $fast" 'uname -sr')" "$uname"
     guest $kernel "--entry 64" "$several" >"$TMP/out"
     check_equal "$flavour, --entry 64" "$(sed '/^--/,$d' "$TMP/out")" "$uname"
     check_equal "$flavour: nothing at level error or worse in its log" "$(section log)" end
@@ -48,14 +49,14 @@ done
 for flavour in cloud-amd64 amd64; do
     kernel=$(tests/boot/vmlinux $flavour)
     printf '%s\n' "echo --; echo --topology; $topology
-        echo --end; poweroff" | ./minivm run $kernel -i $initrd -c 2 --timeout $limit >"$TMP/out" 2>&1
+        echo --end; poweroff" | ./minivm run $kernel -i $initrd -c 2 $fast --timeout $limit >"$TMP/out" 2>&1
     status=$?
     check_equal "$flavour: 2 CPUs, one socket" "$(section topology)" "2
 0
 2
 0"
     check_equal "$flavour: power-off with 2 CPUs" $status 0
-    check_equal "$flavour: 8 CPUs, one socket" "$(guest $kernel "-c 8" "$topology")" "8
+    check_equal "$flavour: 8 CPUs, one socket" "$(guest $kernel "-c 8 $fast" "$topology")" "8
 0
 8
 0"
@@ -63,15 +64,16 @@ done
 
 # The MP table serves kernels without ACPI (the cloud kernel cannot read one).
 check_equal "amd64 without ACPI finds both CPUs by the MP table" \
-    "$(guest $kernel '-c 2 -p acpi=off' 'nproc; dmesg | grep -c "Intel MultiProcessor Specification"')" "2
+    "$(guest $kernel '-c 2' 'nproc; dmesg | grep -c "Intel MultiProcessor Specification"' \
+        "acpi=off ${fast#-p }")" "2
 1"
 kernel=build/kernels/cloud-amd64/vmlinuz
 check_equal "64 CPUs are counted" \
-    "$(guest $kernel '-c 64 -p maxcpus=1' 'cat /sys/devices/system/cpu/present; nproc')" "0-63
+    "$(guest $kernel '-c 64' 'cat /sys/devices/system/cpu/present; nproc' "maxcpus=1 ${fast#-p }")" "0-63
 1"
 
 check_equal "RAM beyond the hole continues at 4 GiB" \
-    "$(guest $kernel '-m 3500M' 'dmesg | grep -c "BIOS-e820: .mem 0x0000000100000000-0x000000011abfffff. usable"
+    "$(guest $kernel "-m 3500M $fast" 'dmesg | grep -c "BIOS-e820: .mem 0x0000000100000000-0x000000011abfffff. usable"
         awk "/MemTotal/ {print (\$2 > 3300000)}" /proc/meminfo')" "1
 1"
 smallest=$(./minivm run -k $kernel -i $initrd -m 32M 2>&1 </dev/null |

@@ -6,7 +6,7 @@
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
-minivm="./minivm run -k $kernel -i $initrd --timeout $limit"
+minivm="./minivm run -k $kernel -i $initrd --timeout $limit $fast"
 
 status=0
 echo 'uname -s; exit 3' | $minivm >"$TMP/out" 2>"$TMP/err" || status=$?
@@ -65,13 +65,13 @@ $minivm -- sh -c 'exit 9' >&-
 check_equal "no stdout at all" $? 9
 
 # Names for addresses: the guest's own symbols, of a kernel that did not move, find one that did.
-./minivm run -k $kernel -i $initrd -p nokaslr --timeout $limit -- \
+./minivm run -k $kernel -i $initrd -p "nokaslr ${fast#-p }" --timeout $limit -- \
     grep -E ' [tTwW] [a-z0-9_]*(idle|halt|divide_error)' /proc/kallsyms \
     >"$TMP/System.map"
 # It waits at its prompt until its time is up.
 idle() {
     status=0
-    ./minivm run -k $kernel -i $initrd --symbols "$TMP/System.map" --timeout $seconds \
+    ./minivm run -k $kernel -i $initrd $fast --symbols "$TMP/System.map" --timeout $seconds \
         </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
 }
 in_time 'last line: minivm:/#' "$TMP/err" idle

@@ -43,7 +43,7 @@ run guest/hello
 check_equal "without --verbose nothing is said" "$status$(cat "$TMP/err")" 0
 
 # Of auto: KVM where it truly runs such a guest, else why not.
-run --verbose -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio -- echo hello
+run --verbose $fast -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio -- echo hello
 if ./minivm check --quiet --engine kvm; then
     check_equal "auto: Linux by KVM" "$status $(named)" "0 kvm"
 else
@@ -121,7 +121,7 @@ auto() {
 auto "a 16-bit program" 'Hello, KVM!' guest/hello
 auto "a 64-bit program" 'Hello, long mode!' --long guest/hello64
 auto "the 1K OS" '=== 1K OS Menu ===' --pmode os-1k/kernel.bin
-auto "Linux" 'Linux' -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio -- uname
+auto "Linux" 'Linux' $fast -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio -- uname
 check_status "no /dev/kvm: check is content" 0 in_dev : ./minivm check
 check_equal "no /dev/kvm: check says so" \
     "$(in_dev : ./minivm check | sed 's/^\(FAIL kvm: [^:]*\):.*/\1/; /^ok .*/d')" "FAIL kvm: /dev/kvm

@@ -6,7 +6,7 @@
 # takes: 40
 . tests/lib.sh
 
-run="./minivm run -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio"
+run="./minivm run -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio $fast"
 
 . tests/console/tmux
 history=200

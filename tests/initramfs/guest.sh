@@ -45,7 +45,7 @@ modules=$TMP/tree/lib/modules/$(sed 's/^linux-image-//; s/ .*//' build/kernels/c
 
 "$mk" -o "$TMP/initramfs" --root "$system" "$TMP/tree" 2>"$TMP/err"
 check_equal "nothing is missing" "$(cat "$TMP/err")" ""
-./minivm run --timeout $limit -k build/kernels/cloud-amd64/vmlinuz -i "$TMP/initramfs" -- sh -c '
+./minivm run --timeout $limit $fast -k build/kernels/cloud-amd64/vmlinuz -i "$TMP/initramfs" -- sh -c '
     /opt/program
     /opt/script
     modprobe dm-snapshot

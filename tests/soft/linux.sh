@@ -17,7 +17,7 @@ gcc -O2 -static -o "$TMP/more/float" tests/soft/float.c -lm &&
 guest() {
     kernel=$(tests/boot/vmlinux $1)
     shift
-    ./minivm run -k "$kernel" -i build/initramfs.cpio --timeout $limit "$@"
+    ./minivm run -k "$kernel" -i build/initramfs.cpio --timeout $limit $fast "$@"
 }
 
 (cd "$TMP/here" && env -i PATH="$TMP/root/bin" sh ../more/selftest ../root/bin/busybox ../more/float) \
