@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -597,6 +598,7 @@ static void test_patience(void)
 {
     setup_output();
     put_output(0, 2 * LITTLE);
+    CHECK_EQ(poll(&(struct pollfd){.fd = out, .events = POLLIN}, 1, -1), 1);
     CHECK(!terminal_finish(&terminal, writer_now() + 1));
     CHECK_EQ(closings, 0);
     event_free(&loop);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <termios.h>
@@ -108,6 +109,7 @@ static void test_patience(void)
 {
     setup(SIZE_MAX);
     put(MUCH);
+    CHECK_EQ(poll(&(struct pollfd){.fd = out, .events = POLLIN}, 1, -1), 1);
     writer_patience(&w, writer_now() + A_WHILE);
     writer_wait(&w);
     CHECK(writer_unwritten(&w) > MUCH / 2);
@@ -208,6 +210,7 @@ static void test_overtake(void)
     tcsetattr(slave, TCSANOW, &raw);
     writer_init(&w, slave, SIZE_MAX, NULL, NULL);
     put(MUCH);
+    CHECK_EQ(poll(&(struct pollfd){.fd = master, .events = POLLIN}, 1, -1), 1);
     writer_drain(&w, A_WHILE);
     CHECK(writer_unwritten(&w) > 0);
     writer_overtake(&w, "goodbye", 7);
