@@ -23,6 +23,7 @@
 #include "hw/lapic.h"
 
 #include <assert.h>
+#include <string.h>
 
 enum { /* registers: an offset into the page / 16, an MSR - 0x800 */
     ID = 0x02,
@@ -920,4 +921,53 @@ void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct 
     };
     clock_add(c, &l->timer, timer_fire);
     lapic_reset(l);
+}
+
+void lapic_save(struct lapic *l, struct lapic_page *p)
+{
+    settle(l);
+    *p = (struct lapic_page){.base = l->base, .tsc_deadline = l->tsc_deadline};
+    for (int reg = 0; reg < 64; reg++)
+        p->reg[reg] = read_register(l, reg);
+    p->reg[ID] = l->id << XAPIC_ID_SHIFT;
+}
+
+void lapic_load(struct lapic *l, const struct lapic_page *p)
+{
+    uint32_t count = p->reg[CURRENT_COUNT];
+
+    l->base = p->base;
+    l->tpr = p->reg[TPR];
+    l->ldr = p->reg[LDR];
+    l->dfr = p->reg[DFR];
+    l->svr = p->reg[SVR];
+    memcpy(l->isr, &p->reg[ISR], sizeof(l->isr));
+    memcpy(l->tmr, &p->reg[TMR], sizeof(l->tmr));
+    memcpy(l->irr, &p->reg[IRR], sizeof(l->irr));
+    l->esr = p->reg[ESR];
+    l->errors = 0;
+    l->icr = (uint64_t)p->reg[ICR_HIGH] << 32 | p->reg[ICR];
+    memcpy(l->lvt, &p->reg[LVT_TIMER], sizeof(l->lvt));
+    l->initial = p->reg[INITIAL_COUNT];
+    l->divide = p->reg[DIVIDE];
+    l->counting = l->initial && (count || timer_mode(l) == PERIODIC);
+    l->zero = clock_after(clock_now(l->clock), count * tick(l));
+    l->tsc_deadline = p->tsc_deadline;
+    arm(l);
+    update(l);
+}
+
+void lapic_page_reset(struct lapic_page *p, uint32_t id, bool boots)
+{
+    *p = (struct lapic_page){.base = BASE_ADDRESS | BASE_EN | (boots ? BASE_BSP : 0)};
+    p->reg[ID] = id << XAPIC_ID_SHIFT;
+    p->reg[VERSION] = VERSION_VALUE;
+    p->reg[DFR] = UINT32_MAX;
+    p->reg[SVR] = SVR_RESET | (boots ? SVR_ENABLE : 0);
+    for (int reg = LVT_TIMER; reg <= LVT_ERROR; reg++)
+        p->reg[reg] = MASK;
+    if (boots) {
+        p->reg[LVT_LINT0] = LAPIC_EXTINT << MODE_SHIFT;
+        p->reg[LVT_LINT1] = LAPIC_NMI << MODE_SHIFT;
+    }
 }

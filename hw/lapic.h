@@ -125,6 +125,21 @@ bool lapic_wrmsr(struct lapic *l, uint32_t msr, uint64_t val);
 uint64_t lapic_cr8(const struct lapic *l);
 void lapic_set_cr8(struct lapic *l, uint64_t val);
 
+/* All that there is to save of it but the pins, which are others': its MSRs, and its registers as
+ * the page shows them, register n at n << 4. */
+struct lapic_page {
+    uint64_t base, tsc_deadline;
+    uint32_t reg[64];
+};
+
+/* As of now. And put it back: the timer's count goes on from there. The id stays. */
+void lapic_save(struct lapic *l, struct lapic_page *p);
+void lapic_load(struct lapic *l, const struct lapic_page *p);
+
+/* The page after a reset. Of the CPU that boots, as firmware leaves it: enabled, with the PIC on
+ * LINT0 and NMI on LINT1. */
+void lapic_page_reset(struct lapic_page *p, uint32_t id, bool boots);
+
 /* The guest's TSC is clock_now() + offset, modulo 2^64, from now on. */
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 

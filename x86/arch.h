@@ -127,6 +127,7 @@ enum {
     MSR_P5_MC_TYPE = 0x1,
     MSR_TSC = 0x10,
     MSR_PLATFORM_ID = 0x17,
+    MSR_SPEC_CTRL = 0x48,
     MSR_TSC_ADJUST = 0x3b,
     MSR_MICROCODE = 0x8b, /* IA32_BIOS_SIGN_ID */
     MSR_MTRR_CAP = 0xfe,
@@ -143,6 +144,16 @@ enum {
     MSR_MTRR_FIX_4K = 0x268,
     MSR_PAT = 0x277,
     MSR_MTRR_DEF_TYPE = 0x2ff,
+    MSR_XSS = 0xda0,
+
+    /* Linux, Documentation/virt/kvm/x86/msr.rst */
+    MSR_KVM_WALL_CLOCK = 0x4b564d00,
+    MSR_KVM_SYSTEM_TIME = 0x4b564d01,
+    MSR_KVM_ASYNC_PF_EN = 0x4b564d02,
+    MSR_KVM_STEAL_TIME = 0x4b564d03,
+    MSR_KVM_EOI_EN = 0x4b564d04,
+    MSR_KVM_POLL_CONTROL = 0x4b564d05,
+    MSR_KVM_ASYNC_PF_INT = 0x4b564d06,
 };
 #define MSR_EFER           UINT32_C(0xc0000080)
 #define MSR_STAR           UINT32_C(0xc0000081)
@@ -158,6 +169,8 @@ enum {
 #define MISC_ENABLE_WRITABLE                                                                       \
     (MISC_ENABLE_NO_XD | MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL | MISC_ENABLE_SPEED_STEP |  \
      MISC_ENABLE_MONITOR | MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_NO_XTPR)
+#define PAT_RESET UINT64_C(0x0007040600070406)
+
 enum {
     MISC_ENABLE_FAST_STRING = 1 << 0,
     MISC_ENABLE_PMU = 1 << 7,     /* read only, as are */

@@ -5,9 +5,13 @@
  * After: Intel SDM vol. 3A, "Processor State After Reset", "Segment Descriptors", "Switching to
  * Protected Mode", "Initializing IA-32e Mode".
  *
- * Left out: the x87 and vector registers. An engine resets them itself; no loader sets them.
+ * Left out: the PDPTEs of PAE paging, which are read again from where CR3 points, as no kernel
+ * lets them differ; CR8 without a local APIC; the bits of AMX, SMM and nested guests.
  */
 #include "x86/cpu.h"
+
+#include <stddef.h>
+#include <string.h>
 
 static struct segment real_segment(uint32_t base, uint8_t type)
 {
@@ -30,10 +34,73 @@ static struct segment flat_segment(uint16_t selector, uint8_t type)
                             .g = true};
 }
 
-/* What all three starting states have in common. */
+#define AT(field) offsetof(struct cpu_state, field)
+
+const struct cpu_msr cpu_msrs[CPU_MSRS] = {
+    {MSR_SYSENTER_CS, AT(sysenter_cs)},
+    {MSR_SYSENTER_ESP, AT(sysenter_esp)},
+    {MSR_SYSENTER_EIP, AT(sysenter_eip)},
+    {MSR_STAR, AT(star)},
+    {MSR_LSTAR, AT(lstar)},
+    {MSR_CSTAR, AT(cstar)},
+    {MSR_FMASK, AT(fmask)},
+    {MSR_KERNEL_GS_BASE, AT(kernel_gs_base)},
+    {MSR_TSC_AUX, AT(tsc_aux)},
+    {MSR_MISC_ENABLE, AT(misc_enable)},
+    {MSR_PAT, AT(pat)},
+    {MSR_MTRR_DEF_TYPE, AT(mtrr_def_type)},
+    {MSR_SPEC_CTRL, AT(spec_ctrl)},
+    {MSR_XSS, AT(xss)},
+    {MSR_KVM_WALL_CLOCK, AT(kvm_wall_clock)},
+    {MSR_KVM_SYSTEM_TIME, AT(kvm_system_time)},
+    {MSR_KVM_ASYNC_PF_EN, AT(kvm_async_pf_en)},
+    {MSR_KVM_ASYNC_PF_INT, AT(kvm_async_pf_int)},
+    {MSR_KVM_STEAL_TIME, AT(kvm_steal_time)},
+    {MSR_KVM_EOI_EN, AT(kvm_eoi_en)},
+    {MSR_KVM_POLL_CONTROL, AT(kvm_poll_control)},
+    {MSR_MTRR_FIX_64K, AT(mtrr_fixed[0])},
+    {MSR_MTRR_FIX_16K, AT(mtrr_fixed[1])},
+    {MSR_MTRR_FIX_16K + 1, AT(mtrr_fixed[2])},
+    {MSR_MTRR_FIX_4K, AT(mtrr_fixed[3])},
+    {MSR_MTRR_FIX_4K + 1, AT(mtrr_fixed[4])},
+    {MSR_MTRR_FIX_4K + 2, AT(mtrr_fixed[5])},
+    {MSR_MTRR_FIX_4K + 3, AT(mtrr_fixed[6])},
+    {MSR_MTRR_FIX_4K + 4, AT(mtrr_fixed[7])},
+    {MSR_MTRR_FIX_4K + 5, AT(mtrr_fixed[8])},
+    {MSR_MTRR_FIX_4K + 6, AT(mtrr_fixed[9])},
+    {MSR_MTRR_FIX_4K + 7, AT(mtrr_fixed[10])},
+    {MSR_MTRR_PHYS_BASE0, AT(mtrr_variable[0])},
+    {MSR_MTRR_PHYS_BASE0 + 1, AT(mtrr_variable[1])},
+    {MSR_MTRR_PHYS_BASE0 + 2, AT(mtrr_variable[2])},
+    {MSR_MTRR_PHYS_BASE0 + 3, AT(mtrr_variable[3])},
+    {MSR_MTRR_PHYS_BASE0 + 4, AT(mtrr_variable[4])},
+    {MSR_MTRR_PHYS_BASE0 + 5, AT(mtrr_variable[5])},
+    {MSR_MTRR_PHYS_BASE0 + 6, AT(mtrr_variable[6])},
+    {MSR_MTRR_PHYS_BASE0 + 7, AT(mtrr_variable[7])},
+    {MSR_MTRR_PHYS_BASE0 + 8, AT(mtrr_variable[8])},
+    {MSR_MTRR_PHYS_BASE0 + 9, AT(mtrr_variable[9])},
+    {MSR_MTRR_PHYS_BASE0 + 10, AT(mtrr_variable[10])},
+    {MSR_MTRR_PHYS_BASE0 + 11, AT(mtrr_variable[11])},
+    {MSR_MTRR_PHYS_BASE0 + 12, AT(mtrr_variable[12])},
+    {MSR_MTRR_PHYS_BASE0 + 13, AT(mtrr_variable[13])},
+    {MSR_MTRR_PHYS_BASE0 + 14, AT(mtrr_variable[14])},
+    {MSR_MTRR_PHYS_BASE0 + 15, AT(mtrr_variable[15])},
+};
+
+/* What all starting states have in common. */
 static void reset(struct cpu_state *s, uint64_t cr0)
 {
+    static const uint16_t fcw = 0x37f;
+    static const uint32_t mxcsr = 0x1f80;
+    static const uint64_t components = 3; /* x87 and SSE registers are there */
+
     *s = (struct cpu_state){
+        .xcr0 = 1,
+        .dr = {[6] = DR6_FIXED, [7] = DR7_FIXED},
+        .misc_enable = MISC_ENABLE_FAST_STRING,
+        .pat = PAT_RESET,
+        .mtrr_def_type = MTRR_DEF_ENABLE | MEMORY_WRITE_BACK,
+        .kvm_poll_control = 1,
         .rflags = EFLAGS_FIXED,
         .tr = {.limit = 0xffff, .type = SEGMENT_TSS, .present = true},
         .ldt = {.limit = 0xffff, .type = SEGMENT_LDT, .present = true},
@@ -41,11 +108,24 @@ static void reset(struct cpu_state *s, uint64_t cr0)
         .gdt = {.limit = 0xffff},
         .cr0 = cr0 | CR0_ET | CR0_NE,
     };
+    memcpy(s->xsave, &fcw, sizeof(fcw));
+    memcpy(s->xsave + XSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+    memcpy(s->xsave + XSAVE_HEADER, &components, sizeof(components));
+    lapic_page_reset(&s->lapic, 0, true);
 }
 
 static void set_data_segments(struct cpu_state *s, struct segment data)
 {
     s->ds = s->es = s->fs = s->gs = s->ss = data;
+}
+
+void cpu_power_on(struct cpu_state *s, int index)
+{
+    cpu_real_mode(s, 0xf0000);
+    s->rip = 0xfff0;
+    s->gpr[RSP] = 0;
+    s->activity = index > 0 ? CPU_WAITING : CPU_ACTIVE;
+    lapic_page_reset(&s->lapic, index, index == 0);
 }
 
 void cpu_real_mode(struct cpu_state *s, uint32_t base)

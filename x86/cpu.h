@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The architectural state of an x86 processor, in this project's own terms: what a boot loader
- * fills in and what an engine runs.
+ * fills in and what an engine runs. It is all that an engine holds, in plain data, so that a guest
+ * can be stopped on one engine and go on on another.
  */
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
+#include "hw/lapic.h"
 #include "x86/arch.h"
 
 #include <stdbool.h>
@@ -54,13 +56,88 @@ struct descriptor_table {
     uint16_t limit;
 };
 
+/* What the CPU does. */
+enum cpu_activity {
+    CPU_ACTIVE,
+    CPU_HALTED,  /* until an interrupt */
+    CPU_WAITING, /* for a start-up message */
+};
+
+/* An event that the CPU has taken, and that is delivered before the next instruction. */
+enum cpu_event {
+    EVENT_NONE,
+    EVENT_INTERRUPT,
+    EVENT_NMI,
+    EVENT_EXCEPTION,
+};
+
+/* No interrupt is taken before the next instruction has ended, as it follows */
+enum {
+    SHADOW_STI = 1,
+    SHADOW_MOV_SS = 2,
+};
+
+/* Of the XSAVE area, in its standard form: the legacy area, the header, and whatever XCR0 of any
+ * processor of today enables without being asked for (AMX is). */
+enum {
+    CPU_XSAVE_SIZE = 4096,
+    XSAVE_MXCSR = 24, /* bytes from its begin */
+    XSAVE_LEGACY = 416,
+    XSAVE_HEADER = 512,
+};
+
 struct cpu_state {
     uint64_t gpr[16];
     uint64_t rip, rflags;
     struct segment cs, ds, es, fs, gs, ss, tr, ldt;
     struct descriptor_table gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, efer;
+
+    /* The others, which no loader needs to set. */
+    uint64_t xcr0, dr[8]; /* DR4 and DR5 are none */
+
+    /* The TSC, and the machine's clock in ns when it read so. Both are 0 when they began at once:
+     * then the engine's own is as good. */
+    uint64_t tsc, tsc_at;
+
+    /* MSRs: cpu_msrs[] tells which. */
+    uint64_t tsc_adjust, sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    uint64_t misc_enable, pat, mtrr_def_type, mtrr_fixed[MTRR_FIXED];
+    uint64_t mtrr_variable[2 * MTRR_VARIABLE], spec_ctrl, xss;
+    uint64_t kvm_wall_clock, kvm_system_time, kvm_async_pf_en, kvm_async_pf_int;
+    uint64_t kvm_steal_time, kvm_eoi_en, kvm_poll_control;
+
+    uint8_t activity; /* enum cpu_activity */
+    uint8_t shadow;
+    bool nmi_pending, nmi_masked;
+    uint8_t event, event_vector; /* enum cpu_event */
+    bool event_has_code;
+    uint32_t event_code;
+
+    struct lapic_page lapic; /* where the machine has local APICs */
+    uint8_t xsave[CPU_XSAVE_SIZE] __attribute__((aligned(64)));
 };
+
+/* MSRs of a CPU that hold a value, and where it stands in the state. An engine passes over those
+ * of features that it does not offer. */
+struct cpu_msr {
+    uint32_t index;
+    uint16_t offset;
+};
+#define CPU_MSRS 48
+extern const struct cpu_msr cpu_msrs[CPU_MSRS];
+
+static inline uint64_t *cpu_msr(const struct cpu_state *s, const struct cpu_msr *m)
+{
+    return (uint64_t *)((char *)s + m->offset);
+}
+
+/* After power-on, and what firmware would have done: at the reset vector. The first CPU boots, the
+ * others wait for a start-up message. */
+void cpu_power_on(struct cpu_state *s, int index);
+
+/* What follows are states of the CPU that boots; what is not named is as after power-on. */
 
 /* 16-bit real mode: every segment has the base, IP = 0, SP = 0xfffe, interrupts off. base is a
  * multiple of 16 below 1 MiB. */

@@ -37,12 +37,8 @@ enum {
     ROUTES = 2 * IOAPIC_PINS,
     EXIT_REASONS = 64,
 
-    LAPIC_SVR = 0xf0,
-    LAPIC_SVR_ENABLE = 1 << 8,
-    LAPIC_LVT0 = 0x350,
-    LAPIC_LVT1 = 0x360,
-    LAPIC_DELIVER_NMI = 4 << 8,
-    LAPIC_DELIVER_EXTINT = 7 << 8,
+    LAPIC_INITIAL_COUNT = 0x38, /* registers in the page */
+    LAPIC_CURRENT_COUNT = 0x39,
 };
 
 /* Three pages that Intel's processors need to run real mode, and the one below them: in the hole,
@@ -70,6 +66,8 @@ struct kvm_vm {
 struct kvm_vcpu {
     int fd;
     struct kvm_run *run;
+    const struct cpu_msr *msr[CPU_MSRS]; /* those that there are */
+    int msrs;
     bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
     uint64_t ns;     /* processor time spent in KVM_RUN, if anybody wants to know */
     uint64_t exits[EXIT_REASONS + 1];
@@ -183,6 +181,10 @@ const char *kvm_missing(int fd)
         {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT (Linux 4.13)"},
         {KVM_CAP_SPLIT_IRQCHIP, "KVM_CAP_SPLIT_IRQCHIP (Linux 4.5)"},
         {KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI"},
+        {KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS"},
+        {KVM_CAP_DEBUGREGS, "KVM_CAP_DEBUGREGS"},
+        {KVM_CAP_XSAVE, "KVM_CAP_XSAVE"},
+        {KVM_CAP_XCRS, "KVM_CAP_XCRS"},
     };
 
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
@@ -323,52 +325,21 @@ static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
     free(out);
 }
 
-/* What firmware would leave in the MSRs: all memory write-back, and fast strings. A KVM that does
- * not know one of them gives the guest its own reset value, which boots as well. */
-static void set_boot_msrs(struct kvm_vcpu *k)
+/* Which of the MSRs there are: those that KVM knows, and the guest's CPUID allows. */
+static void find_msrs(struct kvm_vcpu *k)
 {
-    static const struct {
-        uint32_t index;
-        uint64_t value;
-    } msr[] = {
-        {MSR_MTRR_DEF_TYPE, MTRR_DEF_ENABLE | MEMORY_WRITE_BACK},
-        {MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING},
-    };
-
-    for (size_t i = 0; i < sizeof(msr) / sizeof(msr[0]); i++) {
+    for (int i = 0; i < CPU_MSRS; i++) {
         struct {
             struct kvm_msrs head;
             struct kvm_msr_entry entry[1];
-        } set = {.head.nmsrs = 1, .entry = {{.index = msr[i].index, .data = msr[i].value}}};
+        } get = {.head.nmsrs = 1, .entry = {{.index = cpu_msrs[i].index}}};
+        int known = retry(k->fd, KVM_GET_MSRS, &get);
 
-        if (retry(k->fd, KVM_SET_MSRS, &set) < 0)
-            die("KVM_SET_MSRS: %m");
+        if (known < 0)
+            die("KVM_GET_MSRS: %m");
+        if (known)
+            k->msr[k->msrs++] = &cpu_msrs[i];
     }
-}
-
-/*
- * Leave CPU 0's local APIC as firmware does, and as the MP table says it is: in virtual wire mode,
- * enabled, with the PIC at LINT0 and NMI at LINT1. When all CPUs are there: KVM's table of them
- * misses the last one until some local APIC changes, and the first start message would be lost.
- */
-static void wire_lapic(struct kvm_vcpu *k)
-{
-    static const struct {
-        int offset;
-        uint32_t value;
-    } wires[] = {
-        {LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff},
-        {LAPIC_LVT0, LAPIC_DELIVER_EXTINT},
-        {LAPIC_LVT1, LAPIC_DELIVER_NMI},
-    };
-    struct kvm_lapic_state lapic = {0};
-
-    if (retry(k->fd, KVM_GET_LAPIC, &lapic) < 0)
-        die("KVM does not tell the state of the local APIC: %m");
-    for (size_t i = 0; i < sizeof(wires) / sizeof(wires[0]); i++)
-        memcpy(lapic.regs + wires[i].offset, &wires[i].value, sizeof(wires[i].value));
-    if (retry(k->fd, KVM_SET_LAPIC, &lapic) < 0)
-        die("KVM does not take the state of the local APIC: %m");
 }
 
 static void kvm_vcpu_init(struct vcpu *v)
@@ -396,9 +367,14 @@ static void kvm_vcpu_init(struct vcpu *v)
     if (!v->machine->config.apic && sync > 0 && sync & KVM_SYNC_X86_REGS)
         k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
     set_cpuid(vm, v);
-    set_boot_msrs(k);
-    if (v->machine->config.apic && v->index == v->machine->config.cpus - 1)
-        wire_lapic(v->machine->vcpu[0].engine);
+    if (v->index > 0) {
+        const struct kvm_vcpu *first = v->machine->vcpu[0].engine;
+
+        memcpy(k->msr, first->msr, sizeof(k->msr));
+        k->msrs = first->msrs;
+    } else {
+        find_msrs(k);
+    }
 }
 
 static struct segment from_kvm_segment(const struct kvm_segment *s)
@@ -455,57 +431,205 @@ static void kvm_gpr(struct vcpu *v, uint64_t gpr[16])
     copy_gpr(gpr, &r);
 }
 
-static bool kvm_get(struct vcpu *v, struct cpu_state *s)
+/* ---- the state: in the order that KVM needs, which is that of its dependences ---- */
+
+/* MSRs are read and written in one go. */
+struct msr_list {
+    struct kvm_msrs head;
+    struct kvm_msr_entry entry[CPU_MSRS + 3];
+};
+
+static void add_msr(struct msr_list *list, uint32_t index, uint64_t data)
+{
+    list->entry[list->head.nmsrs++] = (struct kvm_msr_entry){.index = index, .data = data};
+}
+
+static bool get_msrs(struct vcpu *v, struct cpu_state *s)
+{
+    const struct kvm_vcpu *k = v->engine;
+    struct msr_list list = {0};
+
+    for (int i = 0; i < k->msrs; i++)
+        add_msr(&list, k->msr[i]->index, 0);
+    add_msr(&list, MSR_TSC_ADJUST, 0);
+    add_msr(&list, MSR_TSC, 0);
+    s->tsc_at = clock_now(&v->machine->clock);
+    if (!VCPU_IOCTL(v, KVM_GET_MSRS, &list))
+        return false;
+    for (int i = 0; i < k->msrs; i++)
+        *cpu_msr(s, k->msr[i]) = list.entry[i].data;
+    s->tsc_adjust = list.entry[k->msrs].data;
+    s->tsc = list.entry[k->msrs + 1].data;
+    if (!v->machine->config.apic)
+        return true;
+    list = (struct msr_list){0};
+    add_msr(&list, LAPIC_MSR_TSC_DEADLINE, 0);
+    if (!VCPU_IOCTL(v, KVM_GET_MSRS, &list))
+        return false;
+    s->lapic.tsc_deadline = list.entry[0].data;
+    return true;
+}
+
+/* Those that KVM refuses are of features that it does not offer. */
+static bool set_msrs(struct vcpu *v, const struct cpu_state *s)
+{
+    const struct kvm_vcpu *k = v->engine;
+    const struct kvm_vm *vm = v->machine->vm;
+    uint64_t passed = clock_now(&v->machine->clock) - s->tsc_at;
+    struct msr_list list = {0};
+
+    for (int i = 0; i < k->msrs; i++)
+        add_msr(&list, k->msr[i]->index, *cpu_msr(s, k->msr[i]));
+    add_msr(&list, MSR_TSC_ADJUST, s->tsc_adjust);
+    if (s->tsc || s->tsc_at)
+        add_msr(&list, MSR_TSC,
+                s->tsc + (uint64_t)((unsigned __int128)passed * vm->tsc_khz / 1000000));
+    if (v->machine->config.apic && vm->tsc_deadline)
+        add_msr(&list, LAPIC_MSR_TSC_DEADLINE, s->lapic.tsc_deadline);
+    while (list.head.nmsrs) {
+        int done = retry(k->fd, KVM_SET_MSRS, &list);
+
+        if (done < 0) {
+            fail(v, "KVM_SET_MSRS: %s", strerror(errno));
+            return false;
+        }
+        if ((uint32_t)done >= list.head.nmsrs)
+            break;
+        list.head.nmsrs -= done + 1;
+        memmove(list.entry, list.entry + done + 1, list.head.nmsrs * sizeof(list.entry[0]));
+    }
+    return true;
+}
+
+/* A one-shot timer that has come to its end is as KVM's own restore has it: it fires once more,
+ * since whether its interrupt was delivered yet cannot be seen. */
+static bool get_lapic(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_lapic_state lapic;
+
+    if (!VCPU_IOCTL(v, KVM_GET_LAPIC, &lapic))
+        return false;
+    for (int i = 0; i < 64; i++)
+        memcpy(&s->lapic.reg[i], lapic.regs + 16 * i, 4);
+    if (s->lapic.reg[LAPIC_INITIAL_COUNT] && !s->lapic.reg[LAPIC_CURRENT_COUNT])
+        s->lapic.reg[LAPIC_CURRENT_COUNT] = 1;
+    return true;
+}
+
+static bool set_lapic(struct vcpu *v, const struct cpu_state *s)
+{
+    struct kvm_lapic_state lapic = {0};
+
+    for (int i = 0; i < 64; i++)
+        memcpy(lapic.regs + 16 * i, &s->lapic.reg[i], 4);
+    return VCPU_IOCTL(v, KVM_SET_LAPIC, &lapic);
+}
+
+static bool get_activity(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_mp_state mp = {0};
+
+    if (!VCPU_IOCTL(v, KVM_GET_MP_STATE, &mp))
+        return false;
+    s->activity =
+        mp.mp_state == KVM_MP_STATE_HALTED ? CPU_HALTED
+        : mp.mp_state == KVM_MP_STATE_UNINITIALIZED || mp.mp_state == KVM_MP_STATE_INIT_RECEIVED
+            ? CPU_WAITING
+            : CPU_ACTIVE;
+    return true;
+}
+
+static bool set_activity(struct vcpu *v, const struct cpu_state *s)
+{
+    static const uint32_t states[] = {
+        [CPU_ACTIVE] = KVM_MP_STATE_RUNNABLE,
+        [CPU_HALTED] = KVM_MP_STATE_HALTED,
+        [CPU_WAITING] = KVM_MP_STATE_INIT_RECEIVED,
+    };
+    struct kvm_mp_state mp = {states[s->activity]};
+
+    return VCPU_IOCTL(v, KVM_SET_MP_STATE, &mp);
+}
+
+/* INT n that was interrupted begins again: RIP is still there. */
+static bool get_events(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_vcpu_events e;
+
+    if (!VCPU_IOCTL(v, KVM_GET_VCPU_EVENTS, &e))
+        return false;
+    s->shadow = (e.interrupt.shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0) |
+                (e.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS ? SHADOW_MOV_SS : 0);
+    s->nmi_pending = e.nmi.pending;
+    s->nmi_masked = e.nmi.masked;
+    if (e.exception.injected) {
+        s->event = EVENT_EXCEPTION;
+        s->event_vector = e.exception.nr;
+        s->event_has_code = e.exception.has_error_code;
+        s->event_code = e.exception.error_code;
+    } else if (e.nmi.injected) {
+        s->event = EVENT_NMI;
+    } else if (e.interrupt.injected && !e.interrupt.soft) {
+        s->event = EVENT_INTERRUPT;
+        s->event_vector = e.interrupt.nr;
+    }
+    return true;
+}
+
+static bool set_events(struct vcpu *v, const struct cpu_state *s)
+{
+    struct kvm_vcpu_events e = {
+        .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW,
+        .interrupt.shadow = (s->shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+                            (s->shadow & SHADOW_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0),
+        .nmi = {.pending = s->nmi_pending,
+                .masked = s->nmi_masked,
+                .injected = s->event == EVENT_NMI},
+    };
+
+    if (s->event == EVENT_EXCEPTION) {
+        e.exception.injected = 1;
+        e.exception.nr = s->event_vector;
+        e.exception.has_error_code = s->event_has_code;
+        e.exception.error_code = s->event_code;
+    } else if (s->event == EVENT_INTERRUPT) {
+        e.interrupt.injected = 1;
+        e.interrupt.nr = s->event_vector;
+    }
+    return VCPU_IOCTL(v, KVM_SET_VCPU_EVENTS, &e);
+}
+
+static bool get_registers(struct vcpu *v, struct cpu_state *s)
 {
     struct kvm_regs r;
     struct kvm_sregs sr;
 
     if (!VCPU_IOCTL(v, KVM_GET_REGS, &r) || !VCPU_IOCTL(v, KVM_GET_SREGS, &sr))
         return false;
-    *s = (struct cpu_state){
-        .rip = r.rip,
-        .rflags = r.rflags,
-        .cs = from_kvm_segment(&sr.cs),
-        .ds = from_kvm_segment(&sr.ds),
-        .es = from_kvm_segment(&sr.es),
-        .fs = from_kvm_segment(&sr.fs),
-        .gs = from_kvm_segment(&sr.gs),
-        .ss = from_kvm_segment(&sr.ss),
-        .tr = from_kvm_segment(&sr.tr),
-        .ldt = from_kvm_segment(&sr.ldt),
-        .gdt = {sr.gdt.base, sr.gdt.limit},
-        .idt = {sr.idt.base, sr.idt.limit},
-        .cr0 = sr.cr0,
-        .cr2 = sr.cr2,
-        .cr3 = sr.cr3,
-        .cr4 = sr.cr4,
-        .efer = sr.efer,
-    };
     copy_gpr(s->gpr, &r);
+    s->rip = r.rip;
+    s->rflags = r.rflags;
+    s->cs = from_kvm_segment(&sr.cs);
+    s->ds = from_kvm_segment(&sr.ds);
+    s->es = from_kvm_segment(&sr.es);
+    s->fs = from_kvm_segment(&sr.fs);
+    s->gs = from_kvm_segment(&sr.gs);
+    s->ss = from_kvm_segment(&sr.ss);
+    s->tr = from_kvm_segment(&sr.tr);
+    s->ldt = from_kvm_segment(&sr.ldt);
+    s->gdt = (struct descriptor_table){sr.gdt.base, sr.gdt.limit};
+    s->idt = (struct descriptor_table){sr.idt.base, sr.idt.limit};
+    s->cr0 = sr.cr0;
+    s->cr2 = sr.cr2;
+    s->cr3 = sr.cr3;
+    s->cr4 = sr.cr4;
+    s->efer = sr.efer;
+    s->lapic.base = sr.apic_base;
     return true;
 }
 
-/* Let KVM end the instruction of the last exit, or it would do so on top of a new state. */
-static bool complete(struct vcpu *v)
+static bool set_registers(struct vcpu *v, const struct cpu_state *s)
 {
-    struct kvm_vcpu *k = v->engine;
-
-    if (!k->incomplete)
-        return true;
-    k->run->immediate_exit = 1;
-    int result = ioctl(k->fd, KVM_RUN, 0);
-
-    k->run->immediate_exit = 0;
-    k->incomplete = false;
-    if (result >= 0 || errno == EINTR)
-        return true;
-    fail(v, "KVM_RUN: %s", strerror(errno));
-    return false;
-}
-
-static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
-{
-    struct kvm_vcpu *k = v->engine;
     const uint64_t *g = s->gpr;
     struct kvm_regs r = {
         .rax = g[RAX],
@@ -529,7 +653,7 @@ static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
     };
     struct kvm_sregs sr;
 
-    if (!complete(v) || !VCPU_IOCTL(v, KVM_GET_SREGS, &sr))
+    if (!VCPU_IOCTL(v, KVM_GET_SREGS, &sr))
         return false;
     sr.cs = to_kvm_segment(&s->cs);
     sr.ds = to_kvm_segment(&s->ds);
@@ -548,20 +672,69 @@ static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
     sr.cr3 = s->cr3;
     sr.cr4 = s->cr4;
     sr.efer = s->efer;
-    if (!VCPU_IOCTL(v, KVM_SET_SREGS, &sr) || !VCPU_IOCTL(v, KVM_SET_REGS, &r))
+    if (v->machine->config.apic)
+        sr.apic_base = s->lapic.base;
+    memset(sr.interrupt_bitmap, 0, sizeof(sr.interrupt_bitmap));
+    return VCPU_IOCTL(v, KVM_SET_REGS, &r) && VCPU_IOCTL(v, KVM_SET_SREGS, &sr);
+}
+
+static bool get_debug_registers(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_debugregs d;
+
+    if (!VCPU_IOCTL(v, KVM_GET_DEBUGREGS, &d))
         return false;
-    memset(k->exits, 0, sizeof(k->exits)); /* a probe's are not the guest's */
-    k->ns = 0;
+    memcpy(s->dr, d.db, sizeof(d.db));
+    s->dr[6] = d.dr6;
+    s->dr[7] = d.dr7;
     return true;
 }
 
-static bool kvm_halted(struct vcpu *v)
+static bool set_debug_registers(struct vcpu *v, const struct cpu_state *s)
 {
-    struct kvm_mp_state mp = {0};
+    struct kvm_debugregs d = {.dr6 = s->dr[6], .dr7 = s->dr[7]};
 
-    if (!v->machine->config.apic)
+    memcpy(d.db, s->dr, sizeof(d.db));
+    return VCPU_IOCTL(v, KVM_SET_DEBUGREGS, &d);
+}
+
+static bool get_fpu(struct vcpu *v, struct cpu_state *s)
+{
+    struct kvm_xcrs x;
+
+    _Static_assert(sizeof(struct kvm_xsave) == CPU_XSAVE_SIZE, "as KVM has it");
+    if (!VCPU_IOCTL(v, KVM_GET_XSAVE, s->xsave) || !VCPU_IOCTL(v, KVM_GET_XCRS, &x))
         return false;
-    return VCPU_IOCTL(v, KVM_GET_MP_STATE, &mp) && mp.mp_state != KVM_MP_STATE_RUNNABLE;
+    for (uint32_t i = 0; i < x.nr_xcrs; i++)
+        if (x.xcrs[i].xcr == 0)
+            s->xcr0 = x.xcrs[i].value;
+    return true;
+}
+
+static bool set_fpu(struct vcpu *v, const struct cpu_state *s)
+{
+    struct kvm_xcrs x = {.nr_xcrs = 1, .xcrs = {{.value = s->xcr0}}};
+
+    return VCPU_IOCTL(v, KVM_SET_XSAVE, (void *)s->xsave) && VCPU_IOCTL(v, KVM_SET_XCRS, &x);
+}
+
+static bool kvm_get(struct vcpu *v, struct cpu_state *s)
+{
+    bool apic = v->machine->config.apic;
+
+    memset(s, 0, sizeof(*s));
+    return (!apic || get_activity(v, s)) && get_registers(v, s) && get_fpu(v, s) &&
+           get_debug_registers(v, s) && (!apic || get_lapic(v, s)) && get_msrs(v, s) &&
+           get_events(v, s);
+}
+
+static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
+{
+    bool apic = v->machine->config.apic;
+
+    return (!apic || set_activity(v, s)) && set_registers(v, s) && set_fpu(v, s) &&
+           set_debug_registers(v, s) && (!apic || set_lapic(v, s)) && set_msrs(v, s) &&
+           set_events(v, s);
 }
 
 static void kvm_kick(struct vcpu *v)
@@ -722,9 +895,16 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
     for (;;) {
         /* A kick after this line makes KVM_RUN return at once; one before it shows below. */
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-        if (vcpu_wanted(v))
+        bool leave = vcpu_wanted(v);
+
+        if (leave && !k->incomplete)
             return VCPU_KICKED;
-        if (!offer_interrupt(v) || *v->failure)
+        /* KVM ends the instruction of the last exit only when it is entered again. */
+        if (leave)
+            run->immediate_exit = 1;
+        else if (!offer_interrupt(v))
+            return VCPU_FAILED;
+        if (*v->failure)
             return VCPU_FAILED;
 
         int result = enter_guest(v);
@@ -757,7 +937,7 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
         case KVM_EXIT_DEBUG:
             return VCPU_STEPPED;
         case KVM_EXIT_HLT:
-            return VCPU_HALTED;
+            return run->if_flag ? VCPU_HALTED : VCPU_ENDED;
         case KVM_EXIT_SHUTDOWN:
             return VCPU_SHUTDOWN;
         case KVM_EXIT_SYSTEM_EVENT:
@@ -846,6 +1026,14 @@ static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, 
         machine_fail(m, "KVM_SET_GSI_ROUTING: %s", strerror(errno));
 }
 
+static void kvm_clear_stat(struct vcpu *v)
+{
+    struct kvm_vcpu *k = v->engine;
+
+    memset(k->exits, 0, sizeof(k->exits));
+    k->ns = 0;
+}
+
 static void kvm_print_stat(struct vcpu *v, FILE *f)
 {
     struct kvm_vcpu *k = v->engine;
@@ -872,7 +1060,7 @@ const struct engine kvm_engine = {
     .get = kvm_get,
     .gpr = kvm_gpr,
     .set = kvm_set,
-    .halted = kvm_halted,
+    .clear_stat = kvm_clear_stat,
     .message = kvm_message,
     .route = kvm_route,
     .print_stat = kvm_print_stat,

@@ -237,7 +237,9 @@ static void inspect(struct machine *m)
         if (v->exited)
             continue;
         v->inspected = vcpu_is_still(v) && m->engine->get(v, &v->state);
-        v->waiting = v->inspected && (v->asleep || m->engine->halted(v));
+        if (v->asleep)
+            v->state.activity = CPU_HALTED;
+        v->waiting = v->inspected && v->state.activity != CPU_ACTIVE;
     }
 }
 
@@ -356,16 +358,27 @@ static bool assemble(struct machine *m)
     return all;
 }
 
-static void make_vcpus(struct machine *m)
+/* All CPUs as after power-on. */
+static void power_on(struct machine *m)
 {
     m->running = m->config.cpus;
     for (int i = 0; i < m->config.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
+        struct cpu_state s;
 
-        v->exited = v->intr = v->asleep = false;
+        v->exited = v->asleep = v->inspected = false;
         v->crash = VCPU_KICKED;
-        m->engine->vcpu_init(v);
+        cpu_power_on(&s, m->config.apic ? i : 0);
+        machine_set(v, &s);
+        m->engine->clear_stat(v);
     }
+}
+
+static void make_vcpus(struct machine *m)
+{
+    for (int i = 0; i < m->config.cpus; i++)
+        m->engine->vcpu_init(&m->vcpu[i]);
+    power_on(m);
 }
 
 static void make_boards(struct machine *m, struct console *const *consoles)
@@ -434,16 +447,12 @@ void machine_reset(struct machine *m)
     if (old == STOP_RESET || old == STOP_SHUTDOWN)
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
-    if (m->config.instruction_clock)
-        m->leapt = clock_now(&m->clock);
     for (int i = 0; i < m->config.guests; i++)
         board_reset(&m->board[i]);
     for (int i = 0; i < m->config.cpus; i++)
         bus_reset(&m->vcpu[i].pio);
-    m->engine->close(m);
     madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
-    m->engine->open(m);
-    make_vcpus(m);
+    power_on(m);
 }
 
 static void end_threads(struct machine *m)
@@ -529,6 +538,7 @@ void machine_set(struct vcpu *v, const struct cpu_state *s)
 {
     struct machine *m = v->machine;
 
+    v->asleep = s->activity == CPU_HALTED && !m->config.apic;
     if (m->engine->set(v, s))
         return;
     if (!m->began)

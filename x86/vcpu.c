@@ -86,27 +86,13 @@ static void crash(struct vcpu *v, enum vcpu_stop how)
     pthread_mutex_unlock(&m->lock);
 }
 
-/* HLT without a local APIC: sleep until INTR, or for good when interrupts are off. With one, HLT
- * stays in the engine, but for one that it knows to last for ever. */
+/* HLT without a local APIC: sleep until INTR. With one, HLT stays in the engine. */
 static void wait_for_interrupt(struct vcpu *v)
 {
     struct machine *m = v->machine;
-    struct cpu_state s;
 
-    if (!m->engine->get(v, &s)) {
-        crash(v, VCPU_FAILED);
-        return;
-    }
     pthread_mutex_lock(&m->lock);
-    if (m->config.apic) {
-        v->state = s;
-        v->waiting = v->inspected = true;
-        machine_stop(m, STOP_HALTED);
-    } else if (!(s.rflags & EFLAGS_IF)) {
-        vcpu_exit(v, 0);
-    } else {
-        v->asleep = true;
-    }
+    v->asleep = true;
     while (v->asleep && !v->intr && !v->exited && !m->ended) {
         v->step = false; /* there is nothing to step */
         if (vcpu_wanted(v))
@@ -115,6 +101,21 @@ static void wait_for_interrupt(struct vcpu *v)
             pthread_cond_wait(&v->wake, &m->lock);
     }
     v->asleep = false;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* HLT that nothing will end: that is the guest's end, if it has no local APIC. */
+static void end(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+
+    pthread_mutex_lock(&m->lock);
+    if (m->config.apic) {
+        v->waiting = v->inspected = m->engine->get(v, &v->state);
+        machine_stop(m, STOP_HALTED);
+    } else {
+        vcpu_exit(v, 0);
+    }
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -140,6 +141,9 @@ static void turn(struct vcpu *v)
         break;
     case VCPU_HALTED:
         wait_for_interrupt(v);
+        break;
+    case VCPU_ENDED:
+        end(v);
         break;
     case VCPU_SHUTDOWN:
     case VCPU_FAILED:

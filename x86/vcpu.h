@@ -25,7 +25,8 @@ struct vcpu;
 /* Why a vCPU came back from run(). */
 enum vcpu_stop {
     VCPU_KICKED,   /* somebody wants it to look around */
-    VCPU_HALTED,   /* HLT, and no local APIC to wake it, or nothing at all */
+    VCPU_HALTED,   /* HLT without a local APIC: until INTR */
+    VCPU_ENDED,    /* HLT that nothing will end */
     VCPU_SHUTDOWN, /* triple fault */
     VCPU_FAILED,   /* the engine cannot go on; v->failure says why */
     VCPU_STEPPED,  /* step() did what it should */
@@ -85,7 +86,7 @@ struct engine {
     void (*open)(struct machine *m);
     void (*close)(struct machine *m);
 
-    /* Make a vCPU in the state after reset. Before any vCPU runs. */
+    /* Make a vCPU; set() follows. Before any vCPU runs. */
     void (*vcpu_init)(struct vcpu *v);
 
     /* Run the vCPU until there is something to steer. In its own thread, no lock held. */
@@ -99,9 +100,9 @@ struct engine {
      * vCPU's own, any lock. */
     void (*kick)(struct vcpu *v);
 
-    /* Read and write the architectural state. In the vCPU's thread, or while it does not run.
-     * get() may be called from within a bus access. False when the engine cannot; v->failure says
-     * why. */
+    /* Read and write the state, all of it, and nothing else: what get() gave, set() makes again, on
+     * either engine. In the vCPU's thread, outside of run(), or while it does not run; machine
+     * locked or not. False when the engine cannot; v->failure says why. */
     bool (*get)(struct vcpu *v, struct cpu_state *s);
     bool (*set)(struct vcpu *v, const struct cpu_state *s);
 
@@ -112,15 +113,15 @@ struct engine {
     /* Instructions that it has executed since it was made. Any thread. NULL where nobody counts. */
     uint64_t (*instructions)(struct vcpu *v);
 
-    /* With a local APIC: is it halted, waiting for an interrupt? As get(). */
-    bool (*halted)(struct vcpu *v);
-
     /* Deliver an interrupt message to local APICs. Machine lock held, any thread. */
     void (*message)(struct machine *m, uint64_t addr, uint32_t data);
 
     /* An IOAPIC pin sends this message from now on; when it is level-triggered the engine reports
      * the end of the interrupt to the machine. Machine lock held, any thread. */
     void (*route)(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level);
+
+    /* Count from here what print_stat() tells. As set(). */
+    void (*clear_stat)(struct vcpu *v);
 
     /* Print what the vCPU cost, without a newline: exits by reason, and the time in the guest where
      * config.stat asked for it. After it ended. */

@@ -414,7 +414,7 @@ static enum vcpu_stop kvm_until_hlt(uint64_t gpa)
     if (*at == HLT)
         *at = saved;
     kvm_engine.get(kvm_cpu(), &other);
-    if (stop != VCPU_HALTED || other.rip != after.rip + 1)
+    if ((stop != VCPU_HALTED && stop != VCPU_ENDED) || other.rip != after.rip + 1)
         return stop;
     set_kvm_regs(back_to_hlt);
     other.rip--;
@@ -479,11 +479,10 @@ static enum vcpu_stop step_kvm(const struct code *code, enum vcpu_stop soft_stop
 
 static const char *stop_name(enum vcpu_stop stop)
 {
-    static const char *const names[] = {[VCPU_KICKED] = "ran away",
-                                        [VCPU_HALTED] = "halted elsewhere",
-                                        [VCPU_SHUTDOWN] = "shut down",
-                                        [VCPU_FAILED] = "failed",
-                                        [VCPU_STEPPED] = "stepped"};
+    static const char *const names[] = {
+        [VCPU_KICKED] = "ran away",        [VCPU_HALTED] = "halted elsewhere",
+        [VCPU_ENDED] = "halted elsewhere", [VCPU_SHUTDOWN] = "shut down",
+        [VCPU_FAILED] = "failed",          [VCPU_STEPPED] = "stepped"};
 
     return names[stop];
 }

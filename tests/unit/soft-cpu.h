@@ -121,7 +121,9 @@ __attribute__((unused)) static int cpu_go(void)
 {
     enum vcpu_stop stop = cpu_machine->engine->run(&cpu_machine->vcpu[0]);
 
-    return stop == VCPU_HALTED ? CPU_OK : stop == VCPU_SHUTDOWN ? CPU_SHUTDOWN : (int)stop;
+    return stop == VCPU_HALTED || stop == VCPU_ENDED ? CPU_OK
+           : stop == VCPU_SHUTDOWN                   ? CPU_SHUTDOWN
+                                                     : (int)stop;
 }
 
 #endif

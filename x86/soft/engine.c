@@ -24,6 +24,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { /* bits of XCR0, and of an XSAVE area's header */
+    COMPONENT_X87 = 1 << 0,
+    COMPONENT_SSE = 1 << 1,
+};
+
 /* ---- requests ---- */
 
 void soft_ask(struct soft *c, uint32_t request)
@@ -402,9 +407,36 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     soft_attend(c);
 }
 
+static void get_fpu(const struct soft *c, struct cpu_state *s)
+{
+    static const uint64_t components = COMPONENT_X87 | COMPONENT_SSE;
+
+    memcpy(s->xsave, &c->fpu, XSAVE_LEGACY);
+    memcpy(s->xsave + XSAVE_HEADER, &components, sizeof(components));
+    s->xcr0 = c->xcr0;
+}
+
+/* What the area does not have is in its initial configuration; but MXCSR is always there. */
+static void set_fpu(struct soft *c, const struct cpu_state *s)
+{
+    const struct soft_fpu *from = (const void *)s->xsave;
+    uint64_t components;
+
+    memcpy(&components, s->xsave + XSAVE_HEADER, sizeof(components));
+    soft_fpu_reset(&c->fpu);
+    if (components & COMPONENT_X87) {
+        memcpy(&c->fpu, from, offsetof(struct soft_fpu, mxcsr));
+        memcpy(c->fpu.st, from->st, sizeof(c->fpu.st));
+    }
+    if (components & COMPONENT_SSE)
+        memcpy(c->fpu.xmm, from->xmm, sizeof(c->fpu.xmm));
+    c->fpu.mxcsr = from->mxcsr;
+    c->xcr0 = s->xcr0;
+}
+
 static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
 {
-    const struct soft *c = v->engine;
+    struct soft *c = v->engine;
 
     *s = (struct cpu_state){
         .rip = c->op ? soft_ip(c, c->op) : c->r[RIP],
@@ -424,8 +456,28 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
         .cr3 = c->cr3,
         .cr4 = c->cr4,
         .efer = c->efer,
+        .tsc = soft_tsc(c),
+        .tsc_at = soft_now(c),
+        .tsc_adjust = c->tsc_adjust,
+        .activity = c->waiting_for_startup ? CPU_WAITING
+                    : c->halted            ? CPU_HALTED
+                                           : CPU_ACTIVE,
+        .shadow = c->shadow ? c->quiet ? SHADOW_MOV_SS : SHADOW_STI : 0,
+        .nmi_pending = c->request & REQUEST_NMI,
+        .nmi_masked = c->nmi_masked,
+        .event = c->raised ? EVENT_EXCEPTION : c->event,
+        .event_vector = c->raised ? c->vector : c->event_vector,
+        .event_has_code = c->raised && c->has_error_code,
+        .event_code = c->raised && c->has_error_code ? c->error_code : 0,
     };
+    s->tsc = s->tsc_at + c->tsc_offset;
     memcpy(s->gpr, c->r, sizeof(s->gpr));
+    memcpy(s->dr, c->dr, sizeof(s->dr));
+    for (int i = 0; i < CPU_MSRS; i++)
+        soft_rdmsr(c, cpu_msrs[i].index, cpu_msr(s, &cpu_msrs[i]));
+    get_fpu(c, s);
+    if (has_apic(c))
+        lapic_save(&c->lapic, &s->lapic);
     return true;
 }
 
@@ -433,34 +485,48 @@ static bool soft_set_state(struct vcpu *v, const struct cpu_state *s)
 {
     struct soft *c = v->engine;
 
+    withdraw(c, REQUEST_NMI | REQUEST_INIT | REQUEST_STARTUP);
     reset_state(c, s);
-    c->waiting_for_startup = false;
-    c->count = c->io = c->halts = c->mmio = c->misses = c->interrupts = 0;
+    memcpy(c->dr, s->dr, sizeof(c->dr));
+    for (int i = 0; i < CPU_MSRS; i++)
+        soft_wrmsr(c, cpu_msrs[i].index, *cpu_msr(s, &cpu_msrs[i]));
+    set_fpu(c, s);
+    c->tsc_offset = s->tsc - s->tsc_at;
+    c->tsc_adjust = s->tsc_adjust;
+    c->waiting_for_startup = s->activity == CPU_WAITING;
+    c->halted = s->activity == CPU_HALTED;
+    c->shadow = s->shadow;
+    c->quiet = s->shadow & SHADOW_MOV_SS;
+    c->nmi_masked = s->nmi_masked;
+    c->raised = s->event == EVENT_EXCEPTION;
+    if (c->raised) {
+        c->vector = s->event_vector;
+        c->has_error_code = s->event_has_code;
+        c->error_code = s->event_code;
+    }
+    c->event = c->raised ? EVENT_NONE : s->event;
+    c->event_vector = s->event_vector;
+    if (has_apic(c)) {
+        lapic_set_tsc_offset(&c->lapic, c->tsc_offset);
+        lapic_load(&c->lapic, &s->lapic);
+    }
+    soft_mode(c);
+    soft_cache_flush(c); /* RAM may have been put in its place, too */
+    soft_ask(c, REQUEST_INTERRUPT | (s->nmi_pending ? REQUEST_NMI : 0));
     return true;
+}
+
+static void soft_clear_stat(struct vcpu *v)
+{
+    struct soft *c = v->engine;
+
+    c->counted = c->count;
+    c->io = c->halts = c->mmio = c->misses = c->interrupts = 0;
 }
 
 static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])
 {
     memcpy(gpr, ((const struct soft *)v->engine)->r, 16 * sizeof(gpr[0]));
-}
-
-static bool soft_halted(struct vcpu *v)
-{
-    const struct soft *c = v->engine;
-
-    return c->halted || c->waiting_for_startup;
-}
-
-/* Registers that INIT leaves alone. */
-static void power_on(struct soft *c)
-{
-    soft_fpu_reset(&c->fpu);
-    c->xcr0 = 1;
-    c->pat = UINT64_C(0x0007040600070406);
-    c->misc_enable = MISC_ENABLE_FAST_STRING;
-    c->mtrr_def_type = MTRR_DEF_ENABLE | MEMORY_WRITE_BACK;
-    c->dr[6] = DR6_FIXED;
-    c->dr[7] = DR7_FIXED;
 }
 
 /* Real mode as INIT and a start-up message leave it: all segments but CS begin at 0. */
@@ -507,7 +573,6 @@ static void soft_vcpu_init(struct vcpu *v)
     struct soft_vm *vm = m->vm;
     struct soft *c =
         mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct cpu_state s;
 
     if (c == MAP_FAILED)
         die("no memory for CPU %d: %m", v->index);
@@ -520,9 +585,6 @@ static void soft_vcpu_init(struct vcpu *v)
     if (c->wake_fd < 0)
         die("cannot make CPU %d: %m", v->index);
     soft_empty_tlb(c);
-    power_on(c);
-    cpu_real_mode(&s, 0xf0000);
-    reset_state(c, &s);
     if (m->config.apic) {
         lapic_init(&c->lapic, v->index, &m->clock, v->index == 0,
                    (struct lapic_out){.intr = lapic_intr,
@@ -532,10 +594,7 @@ static void soft_vcpu_init(struct vcpu *v)
                                       .eoi = lapic_eoi,
                                       .ipi = lapic_ipi,
                                       .to = c});
-        if (v->index == 0)
-            lapic_wire(&c->lapic);
     }
-    c->waiting_for_startup = v->index > 0 && m->config.apic;
     vm->cpu[v->index] = c;
 }
 
@@ -639,6 +698,16 @@ static void take_interrupt(struct soft *c)
         __atomic_fetch_or(&c->request, REQUEST_INTERRUPT, __ATOMIC_SEQ_CST);
 }
 
+/* An event that came with the state. May raise. */
+static void deliver_event(struct soft *c)
+{
+    int vector = c->event == EVENT_NMI ? EXCEPTION_NMI : c->event_vector;
+
+    c->nmi_masked |= c->event == EVENT_NMI;
+    c->event = EVENT_NONE;
+    soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
+}
+
 /* Do what was asked for. False to come back to the machine. May raise. */
 static bool serve(struct soft *c)
 {
@@ -671,7 +740,9 @@ static bool serve(struct soft *c)
         withdraw(c, REQUEST_STARTUP);
         startup_message(c);
     }
-    if (!c->waiting_for_startup && !c->raised)
+    if (c->event)
+        deliver_event(c);
+    else if (!c->waiting_for_startup && !c->raised)
         take_interrupt(c);
     return true;
 }
@@ -795,7 +866,7 @@ static enum vcpu_stop run(struct soft *c, bool once)
             continue;
         }
         if (c->halted && comes_back(c))
-            return VCPU_HALTED;
+            return c->eflags & EFLAGS_IF ? VCPU_HALTED : VCPU_ENDED;
         if (c->halted || c->waiting_for_startup)
             sleep_on(c);
         else if (once || careful(c))
@@ -839,7 +910,7 @@ static void soft_print_stat(struct vcpu *v, FILE *f)
         if (exits[i].count)
             fprintf(f, " %s=%llu", exits[i].name, (unsigned long long)exits[i].count);
     fprintf(f, ", %llu instructions, %llu lines decoded, %llu TLB misses, %llu interrupts",
-            (unsigned long long)c->count, (unsigned long long)soft_cache_decoded(c),
+            (unsigned long long)(c->count - c->counted), (unsigned long long)soft_cache_decoded(c),
             (unsigned long long)c->misses, (unsigned long long)c->interrupts);
 }
 
@@ -855,7 +926,7 @@ const struct engine soft_engine = {
     .set = soft_set_state,
     .gpr = soft_get_gpr,
     .instructions = soft_instructions,
-    .halted = soft_halted,
+    .clear_stat = soft_clear_stat,
     .message = soft_message,
     .route = soft_route,
     .print_stat = soft_print_stat,

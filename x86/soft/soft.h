@@ -260,8 +260,9 @@ struct soft {
     uint16_t arith;
     uint32_t eflags;
 
-    uint64_t count; /* instructions begun, those that faulted among them; the line's own are
-                     * counted when it begins */
+    uint64_t counted; /* what count was when the statistics began */
+    uint64_t count;   /* instructions begun, those that faulted among them; the line's own are
+                       * counted when it begins */
 
     /* Any thread, atomic: a line that would reach this count does not begin. 0 to stop soon. */
     uint64_t stop_at;
@@ -297,6 +298,9 @@ struct soft {
     uint64_t mtrr_fixed[11], mtrr_variable[16]; /* stored, and never looked at */
 
     struct soft_fpu fpu;
+
+    /* What set() left to be delivered, an interrupt or NMI: an enum cpu_event. */
+    uint8_t event, event_vector;
 
     /* The exception that soft_raise() left with, and whether it waits to be delivered. */
     jmp_buf fault;
@@ -563,6 +567,7 @@ uint64_t soft_cr4_bits(const struct soft *c);
 
 /* ---- x87.c, sse.c, xsave.c ---- */
 
+/* As INIT of these components leaves them: all registers empty or 0. */
 void soft_fpu_reset(struct soft_fpu *f);
 
 #endif

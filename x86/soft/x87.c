@@ -557,7 +557,7 @@ static void initialize(struct soft_fpu *f)
 
 void soft_fpu_reset(struct soft_fpu *f)
 {
-    *f = (struct soft_fpu){.fcw = 0x40, .ftw = 0xff, .mxcsr = 0x1f80, .mxcsr_mask = 0xffff};
+    *f = (struct soft_fpu){.fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = 0xffff};
 }
 
 /* A register's tag: valid, zero, special. */
