@@ -26,7 +26,7 @@ ALL_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP $(HARDEN) $(CFLAGS)
 # and without optimisation the C library cannot.)
 HARDEN = $(if $(filter -fsanitize=% -O0,$(CFLAGS)),,-fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=3)
 HARDEN_LINK = -Wl,-z,relro,-z,now,-z,noexecstack
-SANITIZE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZE = -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LIBS = $(addprefix -l,$(shell tr A-Z a-z <$B/formats)) -lz -lpthread
 
 # One rule set serves both builds: B is build, and build/asan when make calls itself for it.
