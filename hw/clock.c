@@ -16,10 +16,18 @@ uint64_t clock_at_cycle(uint64_t n, uint32_t hz)
     return time < CLOCK_NEVER ? (uint64_t)time : CLOCK_NEVER;
 }
 
+void clock_add_state(struct clock *c, struct timer *t, uint64_t *deadline,
+                     void (*fire)(struct timer *t))
+{
+    *deadline = CLOCK_NEVER;
+    *t = (struct timer){.deadline = deadline, .fire = fire, .next = c->timers};
+    c->timers = t;
+}
+
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t))
 {
-    *t = (struct timer){.deadline = CLOCK_NEVER, .fire = fire, .next = c->timers};
-    c->timers = t;
+    clock_add_state(c, t, &t->own, fire);
+    t->own = CLOCK_NEVER;
 }
 
 void clock_remove(struct clock *c, struct timer *t)
@@ -33,9 +41,14 @@ void clock_remove(struct clock *c, struct timer *t)
 
 void clock_arm(struct clock *c, struct timer *t, uint64_t deadline)
 {
-    if (t->deadline == deadline)
+    if (*t->deadline == deadline)
         return;
-    t->deadline = deadline;
+    *t->deadline = deadline;
+    clock_changed(c);
+}
+
+void clock_changed(struct clock *c)
+{
     if (c->rearm)
         c->rearm(c);
 }
@@ -45,8 +58,8 @@ uint64_t clock_next(const struct clock *c)
     uint64_t next = CLOCK_NEVER;
 
     for (const struct timer *t = c->timers; t; t = t->next)
-        if (t->deadline < next)
-            next = t->deadline;
+        if (*t->deadline < next)
+            next = *t->deadline;
     return next;
 }
 
@@ -55,8 +68,8 @@ void clock_run(struct clock *c)
     uint64_t now = clock_now(c);
 
     for (struct timer *t = c->timers; t; t = t->next) {
-        if (t->deadline <= now) {
-            t->deadline = CLOCK_NEVER;
+        if (*t->deadline <= now) {
+            *t->deadline = CLOCK_NEVER;
             t->fire(t);
         }
     }

@@ -8,6 +8,7 @@
 #ifndef HW_CLOCK_H
 #define HW_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
@@ -15,9 +16,11 @@
 /* No deadline: a clock stops just before it, 584 years after it began. */
 #define CLOCK_NEVER UINT64_MAX
 
-/* A deadline of a chip, embedded in it. fire is called, once, when the clock has reached it. */
+/* Who has a deadline, embedded in its owner. fire is called, once, when the clock has reached it.
+ */
 struct timer {
-    uint64_t deadline; /* ns on the clock; CLOCK_NEVER when not armed */
+    uint64_t *deadline; /* ns on the clock; CLOCK_NEVER when not armed */
+    uint64_t own;       /* where it is, unless in a state */
     void (*fire)(struct timer *t);
     struct timer *next;
 };
@@ -62,12 +65,24 @@ uint64_t clock_at_cycle(uint64_t n, uint32_t hz);
 /* Give the clock a timer to watch from now on, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));
 
+/* Likewise for a chip, which has the deadline in its state. */
+void clock_add_state(struct clock *c, struct timer *t, uint64_t *deadline,
+                     void (*fire)(struct timer *t));
+
 /* Take a timer away from it. */
 void clock_remove(struct clock *c, struct timer *t);
 
 /* Arm a timer for a deadline in ns on the clock (one in the past falls due at once), or disarm it
  * with CLOCK_NEVER. Costs nothing when the deadline does not change. */
 void clock_arm(struct clock *c, struct timer *t, uint64_t deadline);
+
+static inline bool clock_armed(const struct timer *t)
+{
+    return *t->deadline != CLOCK_NEVER;
+}
+
+/* Deadlines have changed otherwise: a state was put back. */
+void clock_changed(struct clock *c);
 
 /* The earliest deadline, or CLOCK_NEVER. */
 uint64_t clock_next(const struct clock *c);

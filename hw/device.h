@@ -3,9 +3,18 @@
  * What a chip is, and what a wire is.
  *
  * A chip is a value: a struct embedded in the machine, without thread, lock, file descriptor or
- * clock of its own. It is given wires, a console or a clock when it is made, and can therefore be
- * tested alone, be used by any engine, and be saved by copying it. Everything in hw/ is called
- * with the machine locked unless its header says otherwise.
+ * clock of its own, so that it can be tested alone and be used by any engine. It has two parts. The
+ * first is what it was given when it was made, and keeps: wires, a console, a clock, an id. The
+ * second is its state, a struct X_state of plain data between PLAIN_BEGIN and PLAIN_END: integers
+ * of a fixed width and bool (a byte, 0 or 1), without pointers and without padding. The level of an
+ * input pin belongs to the state of the chip that has the pin, and a timer's deadline to that of
+ * the chip which waits for it.
+ *
+ * So a machine that stands still is saved by copying its chips' states, and two are compared by
+ * comparing the bytes. To put one back, copy the states into chips made alike, on a clock that
+ * shows the time of then, and call each one's restored().
+ *
+ * Everything in hw/ is called with the machine locked unless its header says otherwise.
  */
 #ifndef HW_DEVICE_H
 #define HW_DEVICE_H
@@ -13,6 +22,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Around a struct of plain data: the compiler refuses padding, which has no value. */
+#define PLAIN_BEGIN _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wpadded\"")
+#define PLAIN_END   _Pragma("GCC diagnostic pop")
 
 /* One wire from a chip to whatever it drives. A wire that leads nowhere has set == NULL. */
 struct irq {
@@ -34,6 +47,11 @@ static inline void irq_set(const struct irq *irq, bool level)
  * access that is wider than max_size into several (0 stands for 1: a chip of byte registers).
  *
  * reset is the chip's reset pin; it may be NULL.
+ *
+ * state is where the chip's state is, and state_size its size in bytes; a chip without state, and
+ * all but one of the devices of a chip that has several, have 0. restored is called when a state
+ * has been put back: the chip sees to its timers, and drives its wires to where they were. A wire
+ * that tells of a moment, as that of a reset button, is not driven. It may be NULL.
  */
 struct device {
     const char *name;
@@ -41,6 +59,9 @@ struct device {
     uint64_t (*read)(struct device *d, uint64_t off, int size);
     void (*write)(struct device *d, uint64_t off, int size, uint64_t val);
     void (*reset)(struct device *d);
+    void *state;
+    size_t state_size;
+    void (*restored)(struct device *d);
 };
 
 /* The struct that a member is embedded in. */

@@ -594,7 +594,7 @@ static void timer_fire(struct timer *t)
 /* Before and after the guest programs it: what is due is due to the old programming. */
 static void settle(struct lapic *l)
 {
-    if (l->timer.deadline <= clock_now(l->clock))
+    if (*l->timer.deadline <= clock_now(l->clock))
         expire(l);
 }
 

@@ -146,7 +146,7 @@ static void deliver(struct serial8250 *s)
     bool paced = s->ier & IER_ERBFI;
 
     if (s->mcr & MCR_LOOP || (s->handshakes && !(s->mcr & MCR_RTS)) ||
-        (s->held && !(s->mcr & MCR_OUT1)) || (paced && s->pause.deadline != CLOCK_NEVER))
+        (s->held && !(s->mcr & MCR_OUT1)) || (paced && clock_armed(&s->pause)))
         return;
     while (s->nrx < room(s)) {
         bool spent = paced && s->burst >= burst(s);

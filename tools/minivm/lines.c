@@ -87,7 +87,7 @@ static void begun(struct lines *l, int n)
         line->due = clock_after(clock_now(l->clock), MOMENT_NS);
         /* The timer is not disarmed when the line ends: most lines do, and it costs a system call.
          */
-        if (l->moment.deadline == CLOCK_NEVER)
+        if (!clock_armed(&l->moment))
             clock_arm(l->clock, &l->moment, line->due);
     }
 }
@@ -160,7 +160,6 @@ void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
     *l = (struct lines){
         .output = {.put = put, .ended = ended, .focus = focus, .wait = wait_for_reader},
         .terminal = terminal,
-        .moment = {.deadline = CLOCK_NEVER},
         .colour = colour,
         .n = n,
         .shown = -1,

@@ -53,7 +53,7 @@ static void draw_soon(struct panes *p)
 {
     uint64_t now, next = clock_after(p->drawn, FRAME_NS);
 
-    if (!p->clock || p->suspended || p->frame.deadline != CLOCK_NEVER)
+    if (!p->clock || p->suspended || clock_armed(&p->frame))
         return;
     now = clock_now(p->clock);
     clock_arm(p->clock, &p->frame, next > now ? next : now);
