@@ -182,6 +182,12 @@ static uint64_t next_edge(const struct pit_counter *c)
     return c->count + strobe;
 }
 
+static void set_wire(struct pit *p, bool level)
+{
+    p->s.wire = level;
+    irq_set(&p->irq0, level);
+}
+
 /*
  * Let the wire follow counter 0's output. A rise is made from a low level even if the fall before
  * it went by unseen, as in mode 2, where it is one clock long. Rises that the host was too late
@@ -189,21 +195,21 @@ static uint64_t next_edge(const struct pit_counter *c)
  */
 static void drive_wire(struct pit *p)
 {
-    struct pit_counter *c = &p->counter[0];
+    struct pit_counter *c = &p->s.counter[0];
 
-    p->owed += p->heard ? c->rises : 0;
+    p->s.owed += p->s.heard ? c->rises : 0;
     c->rises = 0;
-    if (p->owed > PIT_OWED_MAX)
-        p->owed = PIT_OWED_MAX;
+    if (p->s.owed > PIT_OWED_MAX)
+        p->s.owed = PIT_OWED_MAX;
     if (!c->out) {
-        irq_set(&p->irq0, false);
-    } else if (p->owed && p->tick >= p->quiet) {
-        p->owed--;
-        p->quiet = p->tick + WIRE_MIN_GAP;
-        if (p->owed && c->reload / 4 > WIRE_MIN_GAP)
-            p->quiet = p->tick + c->reload / 4;
-        irq_set(&p->irq0, false);
-        irq_set(&p->irq0, true);
+        set_wire(p, false);
+    } else if (p->s.owed && p->s.tick >= p->s.quiet) {
+        p->s.owed--;
+        p->s.quiet = p->s.tick + WIRE_MIN_GAP;
+        if (p->s.owed && c->reload / 4 > WIRE_MIN_GAP)
+            p->s.quiet = p->s.tick + c->reload / 4;
+        set_wire(p, false);
+        set_wire(p, true);
     }
 }
 
@@ -213,23 +219,23 @@ static void sync(struct pit *p)
     uint64_t now = clock_cycles(clock_now(p->clock), PIT_HZ);
 
     for (int i = 0; i < 3; i++)
-        run(&p->counter[i], now - p->tick);
-    p->tick = now;
+        run(&p->s.counter[i], now - p->s.tick);
+    p->s.tick = now;
     drive_wire(p);
 }
 
 /* After each access: pass on what it did to counter 0, and see when to look again. */
 static void update(struct pit *p)
 {
-    struct pit_counter *c = &p->counter[0];
+    struct pit_counter *c = &p->s.counter[0];
     uint64_t wait, at;
 
     drive_wire(p);
-    wait = p->owed && c->out ? 1 : next_edge(c);
-    at = p->tick + wait;
-    if (at < p->quiet)
-        at = p->quiet;
-    if (wait == NEVER || !p->heard)
+    wait = p->s.owed && c->out ? 1 : next_edge(c);
+    at = p->s.tick + wait;
+    if (at < p->s.quiet)
+        at = p->s.quiet;
+    if (wait == NEVER || !p->s.heard)
         clock_arm(p->clock, &p->timer, CLOCK_NEVER);
     else
         clock_arm(p->clock, &p->timer, clock_at_cycle(at, PIT_HZ));
@@ -240,11 +246,11 @@ static void update(struct pit *p)
 static void set_heard(void *to, int n, bool level)
 {
     struct pit *p = to;
-    bool was = p->heard;
+    bool was = p->s.heard;
 
     if (!was && level)
         sync(p);
-    p->heard = level ? p->heard | 1 << n : p->heard & ~(1 << n);
+    p->s.heard = level ? p->s.heard | 1 << n : p->s.heard & ~(1 << n);
     if (!was && level)
         update(p);
 }
@@ -344,14 +350,14 @@ static void write_counter(struct pit_counter *c, uint8_t val)
 
 static void write_control(struct pit *p, uint8_t val)
 {
-    struct pit_counter *c = &p->counter[val >> SC_SHIFT];
+    struct pit_counter *c = &p->s.counter[val >> SC_SHIFT];
 
     if ((val & READ_BACK) == READ_BACK) {
         for (int i = 0; i < 3; i++) {
             if ((val & READ_BACK_COUNTER_0 << i) && !(val & READ_BACK_COUNT_N))
-                latch_count(&p->counter[i]);
+                latch_count(&p->s.counter[i]);
             if ((val & READ_BACK_COUNTER_0 << i) && !(val & READ_BACK_STATUS_N))
-                latch_status(&p->counter[i]);
+                latch_status(&p->s.counter[i]);
         }
     } else if ((val & RW) == 0) {
         latch_count(c);
@@ -359,8 +365,8 @@ static void write_control(struct pit *p, uint8_t val)
         *c = (struct pit_counter){
             .control = val & ~READ_BACK, .gate = c->gate, .out = c->out, .null_count = true};
         set_out(c, mode(c) != 0);
-        if (c == &p->counter[0])
-            p->owed = p->quiet = 0; /* what it owes belongs to the old programming */
+        if (c == &p->s.counter[0])
+            p->s.owed = p->s.quiet = 0; /* what it owes belongs to the old programming */
     }
 }
 
@@ -384,7 +390,7 @@ static uint64_t pit_read(struct device *d, uint64_t off, int size)
     if (off >= CONTROL)
         return 0xff; /* the control word cannot be read: nobody drives the bus */
     sync(p);
-    val = read_counter(&p->counter[off]);
+    val = read_counter(&p->s.counter[off]);
     update(p);
     return val;
 }
@@ -398,7 +404,7 @@ static void pit_write(struct device *d, uint64_t off, int size, uint64_t val)
     if (off >= CONTROL)
         write_control(p, val);
     else
-        write_counter(&p->counter[off], val);
+        write_counter(&p->s.counter[off], val);
     update(p);
 }
 
@@ -409,8 +415,8 @@ static uint64_t port61_read(struct device *d, uint64_t off, int size)
     (void)off, (void)size;
     sync(p);
     update(p);
-    return p->control | (p->tick / REFRESH_CLOCKS & 1 ? REFRESH : 0) |
-           (p->counter[2].out ? OUT2 : 0);
+    return p->s.control | (p->s.tick / REFRESH_CLOCKS & 1 ? REFRESH : 0) |
+           (p->s.counter[2].out ? OUT2 : 0);
 }
 
 static void port61_write(struct device *d, uint64_t off, int size, uint64_t val)
@@ -419,8 +425,8 @@ static void port61_write(struct device *d, uint64_t off, int size, uint64_t val)
 
     (void)off, (void)size;
     sync(p);
-    p->control = val & PORT61_WRITABLE;
-    set_gate(&p->counter[2], val & GATE2);
+    p->s.control = val & PORT61_WRITABLE;
+    set_gate(&p->s.counter[2], val & GATE2);
     update(p);
 }
 
@@ -434,25 +440,39 @@ static void pit_reset(struct device *d)
     struct pit *p = container_of(d, struct pit, dev);
 
     for (int i = 0; i < 3; i++)
-        p->counter[i] =
+        p->s.counter[i] =
             (struct pit_counter){.control = RW | 3 << M_SHIFT, .gate = i < 2, .out = true};
-    p->tick = clock_cycles(clock_now(p->clock), PIT_HZ);
-    p->owed = p->quiet = 0;
-    p->control = 0;
-    irq_set(&p->irq0, false);
+    p->s.tick = clock_cycles(clock_now(p->clock), PIT_HZ);
+    p->s.owed = p->s.quiet = 0;
+    p->s.control = 0;
+    set_wire(p, false);
     clock_arm(p->clock, &p->timer, CLOCK_NEVER);
+}
+
+static void pit_restored(struct device *d)
+{
+    struct pit *p = container_of(d, struct pit, dev);
+
+    set_wire(p, p->s.wire);
+    clock_changed(p->clock);
 }
 
 void pit_init(struct pit *p, struct clock *c, struct irq irq0)
 {
     *p = (struct pit){
-        .dev = {.name = "pit", .read = pit_read, .write = pit_write, .reset = pit_reset},
+        .dev = {.name = "pit",
+                .read = pit_read,
+                .write = pit_write,
+                .reset = pit_reset,
+                .state = &p->s,
+                .state_size = sizeof(p->s),
+                .restored = pit_restored},
         .port61 = {.name = "port61", .read = port61_read, .write = port61_write},
         .clock = c,
         .irq0 = irq0,
-        .heard = (1 << PIT_HEARERS) - 1,
+        .s.heard = (1 << PIT_HEARERS) - 1,
     };
-    clock_add(c, &p->timer, timer_fire);
+    clock_add_state(c, &p->timer, &p->s.deadline, timer_fire);
     pit_reset(&p->dev);
 }
 

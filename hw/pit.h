@@ -20,25 +20,39 @@
 /* How many ticks of counter 0 may be owed to a guest when the host ran late; more are lost. */
 #define PIT_OWED_MAX 100
 
+PLAIN_BEGIN
 struct pit_counter {
-    uint8_t control;  /* the control word without its counter number: RW, M, BCD */
+    uint64_t rises;  /* rising edges of out not yet passed on */
+    uint32_t reload; /* count register, 1..65536; 0 is none since the control word */
+    uint32_t count;  /* counting element; in mode 3 the clocks left in this half of the wave */
+    uint16_t latch;
+    uint8_t control; /* the control word without its counter number: RW, M, BCD */
+    uint8_t lsb;     /* first byte of a two-byte count */
+    uint8_t status;
     bool gate, out;   /* the pins */
     bool null_count;  /* the last control word or count has not reached the counting element */
     bool load;        /* the next clock loads the counting element */
     bool running;     /* it has been loaded since the control word */
     bool live;        /* modes 0, 1, 4, 5: the count has yet to expire */
     bool odd;         /* mode 3: this half of the wave began with an odd count */
-    uint32_t reload;  /* count register, 1..65536; 0 is none since the control word */
-    uint32_t count;   /* counting element; in mode 3 the clocks left in this half of the wave */
-    uint64_t rises;   /* rising edges of out not yet passed on */
-    uint8_t lsb;      /* first byte of a two-byte count */
     bool write_msb;   /* the second byte of a two-byte count is due */
     bool read_msb;    /* likewise when reading */
     bool latched;     /* latch holds a count */
     bool status_held; /* status holds a status byte */
-    uint16_t latch;
-    uint8_t status;
 };
+
+struct pit_state {
+    struct pit_counter counter[3];
+    uint64_t deadline;
+    uint64_t tick;   /* clocks of PIT_HZ up to which the counters have run */
+    uint64_t owed;   /* rising edges of counter 0 that the wire has yet to make */
+    uint64_t quiet;  /* the tick before which the wire makes no other */
+    uint8_t control; /* port 0x61, bits 3:0 */
+    uint8_t heard;   /* a bit for each hearer */
+    bool wire;       /* the level of irq0 */
+    uint8_t unused[5];
+};
+PLAIN_END
 
 struct pit {
     struct device dev;    /* offsets 0..3: the counters and the control word */
@@ -46,12 +60,7 @@ struct pit {
     struct clock *clock;
     struct timer timer;
     struct irq irq0;
-    struct pit_counter counter[3];
-    uint64_t tick;   /* clocks of PIT_HZ up to which the counters have run */
-    uint64_t owed;   /* rising edges of counter 0 that the wire has yet to make */
-    uint64_t quiet;  /* the tick before which the wire makes no other */
-    uint8_t control; /* port 0x61, bits 3:0 */
-    uint8_t heard;   /* a bit for each hearer */
+    struct pit_state s;
 };
 
 /*
