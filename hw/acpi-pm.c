@@ -49,7 +49,7 @@ static uint64_t half_turn_start(uint64_t n)
 
 static uint16_t status(struct acpi_pm *p)
 {
-    return p->status | (half_turn(p) != p->half ? TMR : 0);
+    return p->s.status | (half_turn(p) != p->s.half ? TMR : 0);
 }
 
 static void update(struct acpi_pm *p)
@@ -58,8 +58,8 @@ static void update(struct acpi_pm *p)
 
     /* Only an interrupt needs to be on time; a guest that polls finds TMR_STS by reading. */
     clock_arm(p->clock, &p->timer,
-              (p->enable & TMR) && !(s & TMR) ? half_turn_start(p->half + 1) : CLOCK_NEVER);
-    irq_set(&p->sci, s & p->enable);
+              (p->s.enable & TMR) && !(s & TMR) ? half_turn_start(p->s.half + 1) : CLOCK_NEVER);
+    irq_set(&p->sci, s & p->s.enable);
 }
 
 static void fire(struct timer *t)
@@ -73,9 +73,18 @@ static uint64_t acpi_pm_read(struct device *d, uint64_t off, int size)
     uint16_t s = status(p);
     uint32_t t = (uint32_t)ticks(p);
     uint8_t reg[ACPI_PM_LEN] = {
-        s,          s >> 8,          p->enable, p->enable >> 8, /* PM1a event block */
-        p->control, p->control >> 8, 0,         0,              /* PM1a control block */
-        t,          t >> 8,          t >> 16,   t >> 24,
+        s,
+        s >> 8,
+        p->s.enable,
+        p->s.enable >> 8, /* PM1a event block */
+        p->s.control,
+        p->s.control >> 8,
+        0,
+        0, /* PM1a control block */
+        t,
+        t >> 8,
+        t >> 16,
+        t >> 24,
     };
     uint64_t val = 0;
 
@@ -91,15 +100,15 @@ static void write_byte(struct acpi_pm *p, uint64_t off, uint8_t val)
 
     switch (off & ~UINT64_C(1)) {
     case ACPI_PM_EVT: /* writing 1 clears */
-        p->status &= ~bits;
+        p->s.status &= ~bits;
         if (bits & TMR)
-            p->half = half_turn(p);
+            p->s.half = half_turn(p);
         break;
     case ACPI_PM_EVT + 2:
-        p->enable = (p->enable & ~mask) | (bits & EVENTS);
+        p->s.enable = (p->s.enable & ~mask) | (bits & EVENTS);
         break;
     case ACPI_PM_CNT:
-        p->control = SCI_EN | (p->control & ~mask) | (bits & (BM_RLD | SLP_TYP));
+        p->s.control = SCI_EN | (p->s.control & ~mask) | (bits & (BM_RLD | SLP_TYP));
         if ((bits & SLP_EN) && (bits & SLP_TYP) == ACPI_PM_S5 << SLP_TYP_SHIFT)
             irq_set(&p->off, true);
         break;
@@ -119,11 +128,20 @@ static void acpi_pm_reset(struct device *d)
 {
     struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
 
-    p->status = 0;
-    p->enable = 0;
-    p->control = SCI_EN;
-    p->half = half_turn(p);
+    p->s.status = 0;
+    p->s.enable = 0;
+    p->s.control = SCI_EN;
+    p->s.half = half_turn(p);
     update(p);
+}
+
+/* What has come due since the state was saved is not looked at: that is the timer's business. */
+static void acpi_pm_restored(struct device *d)
+{
+    struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
+
+    irq_set(&p->sci, status(p) & p->s.enable);
+    clock_changed(p->clock);
 }
 
 void acpi_pm_init(struct acpi_pm *p, struct clock *c, struct irq sci, struct irq off)
@@ -136,17 +154,20 @@ void acpi_pm_init(struct acpi_pm *p, struct clock *c, struct irq sci, struct irq
                 .read = acpi_pm_read,
                 .write = acpi_pm_write,
                 .reset = acpi_pm_reset,
+                .state = &p->s,
+                .state_size = sizeof(p->s),
+                .restored = acpi_pm_restored,
             },
         .clock = c,
         .sci = sci,
         .off = off,
     };
-    clock_add(c, &p->timer, fire);
+    clock_add_state(c, &p->timer, &p->s.deadline, fire);
     acpi_pm_reset(&p->dev);
 }
 
 void acpi_pm_power_button(struct acpi_pm *p)
 {
-    p->status |= PWRBTN;
+    p->s.status |= PWRBTN;
     update(p);
 }

@@ -23,16 +23,23 @@ enum {
 /* The PM timer's rate, a third of the PIT's crystal. */
 #define ACPI_PM_HZ 3579545
 
+PLAIN_BEGIN
+struct acpi_pm_state {
+    uint64_t deadline;
+    uint64_t half;   /* half turn of the PM timer in which TMR_STS was last clear */
+    uint16_t status; /* without TMR_STS */
+    uint16_t enable;
+    uint16_t control;
+    uint16_t unused;
+};
+PLAIN_END
+
 struct acpi_pm {
     struct device dev;
     struct clock *clock;
     struct timer timer;
     struct irq sci, off;
-
-    uint16_t status; /* without TMR_STS */
-    uint16_t enable;
-    uint16_t control;
-    uint64_t half; /* half turn of the PM timer in which TMR_STS was last clear */
+    struct acpi_pm_state s;
 };
 
 /*
