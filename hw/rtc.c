@@ -84,9 +84,9 @@ static int64_t since_year_0(int64_t t)
 /* The chip's time in seconds, and the fraction. */
 static int64_t time_now(struct rtc *r, uint32_t *ns)
 {
-    int64_t s = clock_calendar(r->clock, ns) + r->offset;
+    int64_t s = clock_calendar(r->clock, ns) + r->s.offset;
 
-    *ns += r->phase;
+    *ns += r->s.phase;
     if (*ns >= NS_PER_SECOND) {
         *ns -= NS_PER_SECOND;
         s++;
@@ -96,13 +96,13 @@ static int64_t time_now(struct rtc *r, uint32_t *ns)
 
 static bool divider_runs(const struct rtc *r)
 {
-    return (r->cmos[A] & DV) <= DV_32768_HZ;
+    return (r->s.cmos[A] & DV) <= DV_32768_HZ;
 }
 
 /* Does the time advance? While it does not, it is in cmos[], as the guest writes it. */
 static bool running(const struct rtc *r)
 {
-    return divider_runs(r) && !(r->cmos[B] & SET);
+    return divider_runs(r) && !(r->s.cmos[B] & SET);
 }
 
 static bool is_time(int index)
@@ -113,24 +113,24 @@ static bool is_time(int index)
 
 static uint8_t encode(const struct rtc *r, int v)
 {
-    return r->cmos[B] & DM ? v : v / 10 << 4 | v % 10;
+    return r->s.cmos[B] & DM ? v : v / 10 << 4 | v % 10;
 }
 
 static int decode(const struct rtc *r, uint8_t v)
 {
-    return r->cmos[B] & DM ? v : (v >> 4) * 10 + (v & 15);
+    return r->s.cmos[B] & DM ? v : (v >> 4) * 10 + (v & 15);
 }
 
 static uint8_t encode_hours(const struct rtc *r, int h)
 {
-    if (r->cmos[B] & HOUR_24)
+    if (r->s.cmos[B] & HOUR_24)
         return encode(r, h);
     return encode(r, h % 12 ? h % 12 : 12) | (h >= 12 ? PM : 0);
 }
 
 static int decode_hours(const struct rtc *r, uint8_t v)
 {
-    if (r->cmos[B] & HOUR_24)
+    if (r->s.cmos[B] & HOUR_24)
         return decode(r, v);
     return decode(r, v & ~PM) % 12 + (v & PM ? 12 : 0);
 }
@@ -150,37 +150,37 @@ static void store_time(struct rtc *r, int64_t t)
     t += EPOCH * DAY;
     days = t / DAY;
     s = t % DAY;
-    r->cmos[SECONDS] = encode(r, s % 60);
-    r->cmos[MINUTES] = encode(r, s / 60 % 60);
-    r->cmos[HOURS] = encode_hours(r, s / 3600);
-    r->cmos[DAY_OF_WEEK] = (days + 3) % 7 + 1; /* Sunday is 1, and 0000-03-01 a Wednesday */
-    y = days * 400 / 146097;                   /* by the mean year; never one too many */
+    r->s.cmos[SECONDS] = encode(r, s % 60);
+    r->s.cmos[MINUTES] = encode(r, s / 60 % 60);
+    r->s.cmos[HOURS] = encode_hours(r, s / 3600);
+    r->s.cmos[DAY_OF_WEEK] = (days + 3) % 7 + 1; /* Sunday is 1, and 0000-03-01 a Wednesday */
+    y = days * 400 / 146097;                     /* by the mean year; never one too many */
     if (days_to_march(y + 1) <= days)
         y++;
     days -= days_to_march(y);
     m = (5 * days + 2) / 153; /* months of 31, 30, 31, 30, 31 days, 0 is March */
-    r->cmos[DATE] = encode(r, days - (153 * m + 2) / 5 + 1);
-    r->cmos[MONTH] = encode(r, m < 10 ? m + 3 : m - 9);
+    r->s.cmos[DATE] = encode(r, days - (153 * m + 2) / 5 + 1);
+    r->s.cmos[MONTH] = encode(r, m < 10 ? m + 3 : m - 9);
     y += m >= 10;
-    r->cmos[YEAR] = encode(r, y % 100);
-    r->cmos[CENTURY] = encode(r, y / 100 % 100);
+    r->s.cmos[YEAR] = encode(r, y % 100);
+    r->s.cmos[CENTURY] = encode(r, y / 100 % 100);
 }
 
 /* Go on from the time in the registers; digits and dates that do not exist carry over. */
 static void load_time(struct rtc *r)
 {
-    int64_t y = decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR]);
-    int m = (decode(r, r->cmos[MONTH]) + 9) % 12;
+    int64_t y = decode(r, r->s.cmos[CENTURY]) * 100 + decode(r, r->s.cmos[YEAR]);
+    int m = (decode(r, r->s.cmos[MONTH]) + 9) % 12;
     int64_t days, t;
     uint32_t ns;
 
     if (m >= 10 && y > 0)
         y--;
-    days = days_to_march(y) + (153 * m + 2) / 5 + decode(r, r->cmos[DATE]) - 1 - EPOCH;
-    t = since_year_0(days * DAY + decode_hours(r, r->cmos[HOURS]) * 3600 +
-                     decode(r, r->cmos[MINUTES]) * 60 + decode(r, r->cmos[SECONDS]));
-    r->offset += t - time_now(r, &ns);
-    r->second = t;
+    days = days_to_march(y) + (153 * m + 2) / 5 + decode(r, r->s.cmos[DATE]) - 1 - EPOCH;
+    t = since_year_0(days * DAY + decode_hours(r, r->s.cmos[HOURS]) * 3600 +
+                     decode(r, r->s.cmos[MINUTES]) * 60 + decode(r, r->s.cmos[SECONDS]));
+    r->s.offset += t - time_now(r, &ns);
+    r->s.second = t;
 }
 
 /* The divider starts anew: the first update is half a second away. */
@@ -189,13 +189,13 @@ static void start_divider(struct rtc *r)
     uint32_t ns;
 
     clock_calendar(r->clock, &ns);
-    r->phase = (NS_PER_SECOND + NS_PER_SECOND / 2 - ns) % NS_PER_SECOND;
+    r->s.phase = (NS_PER_SECOND + NS_PER_SECOND / 2 - ns) % NS_PER_SECOND;
 }
 
 /* Does the alarm let a unit of time (SECONDS, MINUTES, HOURS) be v? */
 static bool matches(const struct rtc *r, int unit, int v)
 {
-    uint8_t alarm = r->cmos[unit + ALARM];
+    uint8_t alarm = r->s.cmos[unit + ALARM];
 
     return (alarm & ANY) == ANY || alarm == (unit == HOURS ? encode_hours(r, v) : encode(r, v));
 }
@@ -225,7 +225,7 @@ static int alarm_wait(const struct rtc *r, int64_t t)
 /* Crystal cycles from one periodic interrupt to the next; 0 if there is none. */
 static uint64_t period(const struct rtc *r)
 {
-    int rs = r->cmos[A] & RS;
+    int rs = r->s.cmos[A] & RS;
 
     if (rs == 0 || !divider_runs(r))
         return 0;
@@ -239,15 +239,15 @@ static void sync(struct rtc *r)
     uint32_t ns;
     int64_t t = time_now(r, &ns);
 
-    if (n && cycle / n != r->cycle / n)
-        r->cmos[C] |= PF;
-    r->cycle = cycle;
-    if (running(r) && t > r->second) {
-        int wait = alarm_wait(r, r->second);
+    if (n && cycle / n != r->s.cycle / n)
+        r->s.cmos[C] |= PF;
+    r->s.cycle = cycle;
+    if (running(r) && t > r->s.second) {
+        int wait = alarm_wait(r, r->s.second);
 
-        r->cmos[C] |= UF | (wait && wait <= t - r->second ? AF : 0);
+        r->s.cmos[C] |= UF | (wait && wait <= t - r->s.second ? AF : 0);
     }
-    r->second = t;
+    r->s.second = t;
 }
 
 /* ns on the clock when the chip's time will be t seconds. */
@@ -259,21 +259,26 @@ static uint64_t deadline_of(struct rtc *r, int64_t t)
     return clock_after(clock_now(r->clock), left > ns ? left - ns : 0);
 }
 
+static void drive_wire(struct rtc *r)
+{
+    irq_set(&r->irq8, r->s.cmos[B] & r->s.cmos[C] & (PF | AF | UF));
+}
+
 /* After each access: drive the wire, and see when the next interrupt is due. */
 static void update(struct rtc *r)
 {
-    uint8_t idle = r->cmos[B] & ~r->cmos[C]; /* enabled and not pending */
+    uint8_t idle = r->s.cmos[B] & ~r->s.cmos[C]; /* enabled and not pending */
     uint64_t n = period(r), next = CLOCK_NEVER, at;
     int wait;
 
-    irq_set(&r->irq8, r->cmos[B] & r->cmos[C] & (PF | AF | UF));
+    drive_wire(r);
     if ((idle & PIE) && n) {
-        n = (r->cycle / n + 1) * n;
+        n = (r->s.cycle / n + 1) * n;
         next = clock_at_cycle(n, CRYSTAL_HZ);
     }
     if ((idle & (AIE | UIE)) && running(r)) {
-        wait = idle & UIE ? 1 : alarm_wait(r, r->second);
-        at = wait ? deadline_of(r, r->second + wait) : CLOCK_NEVER;
+        wait = idle & UIE ? 1 : alarm_wait(r, r->s.second);
+        at = wait ? deadline_of(r, r->s.second + wait) : CLOCK_NEVER;
         next = at < next ? at : next;
     }
     clock_arm(r->clock, &r->timer, next);
@@ -293,14 +298,14 @@ static uint8_t read_register(struct rtc *r)
     uint32_t ns;
     int64_t t = time_now(r, &ns);
 
-    if (is_time(r->index) && running(r))
+    if (is_time(r->s.index) && running(r))
         store_time(r, t);
-    val = r->cmos[r->index];
-    if (r->index == A && running(r) && ns >= NS_PER_SECOND - UIP_NS)
+    val = r->s.cmos[r->s.index];
+    if (r->s.index == A && running(r) && ns >= NS_PER_SECOND - UIP_NS)
         val |= UIP;
-    if (r->index == C) {
-        val |= r->cmos[B] & val & (PF | AF | UF) ? IRQF : 0;
-        r->cmos[C] = 0;
+    if (r->s.index == C) {
+        val |= r->s.cmos[B] & val & (PF | AF | UF) ? IRQF : 0;
+        r->s.cmos[C] = 0;
     }
     return val;
 }
@@ -310,17 +315,17 @@ static void write_register(struct rtc *r, uint8_t val)
     bool ran = running(r), divided = divider_runs(r);
 
     if (ran)
-        store_time(r, r->second); /* while the data mode is still what it was */
-    if (r->index == A) {
-        r->cmos[A] = val & ~UIP;
+        store_time(r, r->s.second); /* while the data mode is still what it was */
+    if (r->s.index == A) {
+        r->s.cmos[A] = val & ~UIP;
         if (!divided && divider_runs(r))
             start_divider(r);
-    } else if (r->index == B) {
-        r->cmos[B] = val & SET ? val & ~UIE : val;
-    } else if (r->index != C && r->index != D) {
-        r->cmos[r->index] = val;
+    } else if (r->s.index == B) {
+        r->s.cmos[B] = val & SET ? val & ~UIE : val;
+    } else if (r->s.index != C && r->s.index != D) {
+        r->s.cmos[r->s.index] = val;
     }
-    if (running(r) && (!ran || is_time(r->index)))
+    if (running(r) && (!ran || is_time(r->s.index)))
         load_time(r);
 }
 
@@ -344,7 +349,7 @@ static void rtc_write(struct device *d, uint64_t off, int size, uint64_t val)
 
     (void)size;
     if (off == 0) {
-        r->index = val & INDEX;
+        r->s.index = val & INDEX;
         return;
     }
     sync(r);
@@ -357,9 +362,17 @@ static void rtc_reset(struct device *d)
     struct rtc *r = container_of(d, struct rtc, dev);
 
     sync(r);
-    r->cmos[B] &= ~(PIE | AIE | UIE | SQWE);
-    r->cmos[C] = 0;
+    r->s.cmos[B] &= ~(PIE | AIE | UIE | SQWE);
+    r->s.cmos[C] = 0;
     update(r);
+}
+
+static void rtc_restored(struct device *d)
+{
+    struct rtc *r = container_of(d, struct rtc, dev);
+
+    drive_wire(r);
+    clock_changed(r->clock);
 }
 
 /* n bytes from a register up, low byte first; all ones if val is too great. */
@@ -368,7 +381,7 @@ static void store_size(struct rtc *r, int reg, int n, uint64_t val)
     if (val >> 8 * n)
         val = UINT64_MAX;
     for (int i = 0; i < n; i++)
-        r->cmos[reg + i] = val >> 8 * i;
+        r->s.cmos[reg + i] = val >> 8 * i;
 }
 
 void rtc_set_memory(struct rtc *r, uint64_t low_bytes, uint64_t high_bytes)
@@ -382,9 +395,9 @@ void rtc_set_memory(struct rtc *r, uint64_t low_bytes, uint64_t high_bytes)
     store_size(r, ABOVE_16M, 2, kib > 16384 ? (kib - 16384) >> 6 : 0);
     store_size(r, ABOVE_4G, 3, high_bytes >> 16);
     for (int i = 0x10; i < CHECKSUM; i++)
-        sum += r->cmos[i];
-    r->cmos[CHECKSUM] = sum >> 8;
-    r->cmos[CHECKSUM + 1] = sum;
+        sum += r->s.cmos[i];
+    r->s.cmos[CHECKSUM] = sum >> 8;
+    r->s.cmos[CHECKSUM + 1] = sum;
 }
 
 void rtc_init(struct rtc *r, struct clock *c, struct irq irq8)
@@ -392,12 +405,18 @@ void rtc_init(struct rtc *r, struct clock *c, struct irq irq8)
     uint32_t ns;
 
     *r = (struct rtc){
-        .dev = {.name = "rtc", .read = rtc_read, .write = rtc_write, .reset = rtc_reset},
+        .dev = {.name = "rtc",
+                .read = rtc_read,
+                .write = rtc_write,
+                .reset = rtc_reset,
+                .state = &r->s,
+                .state_size = sizeof(r->s),
+                .restored = rtc_restored},
         .clock = c,
         .irq8 = irq8,
-        .cmos = {[A] = DV_32768_HZ | 6, [B] = HOUR_24, [D] = VRT}, /* as firmware does: 1024 Hz */
+        .s.cmos = {[A] = DV_32768_HZ | 6, [B] = HOUR_24, [D] = VRT}, /* as firmware does: 1024 Hz */
     };
-    clock_add(c, &r->timer, timer_fire);
-    r->second = time_now(r, &ns);
+    clock_add_state(c, &r->timer, &r->s.deadline, timer_fire);
+    r->s.second = time_now(r, &ns);
     rtc_reset(&r->dev);
 }

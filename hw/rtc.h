@@ -12,17 +12,25 @@
 #include "hw/clock.h"
 #include "hw/device.h"
 
+PLAIN_BEGIN
+struct rtc_state {
+    uint64_t deadline;
+    int64_t offset;    /* seconds to add to the calendar */
+    int64_t second;    /* of the chip's time, up to which UF and AF are known */
+    uint64_t cycle;    /* of the 32768 Hz crystal, up to which PF is known */
+    uint32_t phase;    /* ns to add to the calendar, 0..1e9-1 */
+    uint8_t cmos[128]; /* registers and RAM; the time in it is valid only while it stands still */
+    uint8_t index;
+    uint8_t unused[3];
+};
+PLAIN_END
+
 struct rtc {
     struct device dev; /* offsets 0 and 1: index and data */
     struct clock *clock;
     struct timer timer;
     struct irq irq8;
-    uint8_t index;
-    uint8_t cmos[128]; /* registers and RAM; the time in it is valid only while it stands still */
-    int64_t offset;    /* seconds to add to the calendar */
-    uint32_t phase;    /* and ns, 0..1e9-1 */
-    int64_t second;    /* of the chip's time, up to which UF and AF are known */
-    uint64_t cycle;    /* of the 32768 Hz crystal, up to which PF is known */
+    struct rtc_state s;
 };
 
 /*

@@ -135,7 +135,7 @@ static void calendar(void)
             set(B, 0x86);
             set_raw_time(raw);
             set(B, 0x06);
-            CHECK_EQ(rtc.offset, 0);
+            CHECK_EQ(rtc.s.offset, 0);
         }
         if (test_failures)
             return;
@@ -562,7 +562,7 @@ static void random_accesses(void)
     start(1700000000);
     for (int round = 0; round < 300000; round++) {
         uint32_t r = rnd(&seed), reg = r >> 8 & (r & 0x80 ? 0x7f : 0x0f);
-        uint8_t *reg_b = &rtc.cmos[B], *reg_c = &rtc.cmos[C];
+        uint8_t *reg_b = &rtc.s.cmos[B], *reg_c = &rtc.s.cmos[C];
 
         switch (r % 4) {
         case 0:
@@ -583,8 +583,8 @@ static void random_accesses(void)
         }
         CHECK_EQ(irq8.level, (*reg_b & *reg_c & 0x70) != 0);
         CHECK_EQ(*reg_c & 0x8f, 0);
-        CHECK_EQ(rtc.cmos[D], 0x80);
-        CHECK_EQ(rtc.cmos[A] & 0x80, 0);
+        CHECK_EQ(rtc.s.cmos[D], 0x80);
+        CHECK_EQ(rtc.s.cmos[A] & 0x80, 0);
         if (!(*reg_b & ~*reg_c & 0x70))
             NO_TIMER();
         CHECK(clock_next(&clk.clock) > clk.time);
