@@ -37,11 +37,11 @@ static uint64_t pci_read(struct device *d, uint64_t off, int size)
     uint32_t val = UINT32_MAX;
 
     if (off == PCI_CONFIG_ADDRESS && size == 4)
-        return p->address;
+        return p->s.address;
     if (off == CF9 && size == 1)
         return p->cf9->read(p->cf9, 0, 1);
-    if (off >= PCI_CONFIG_DATA && p->address & ENABLE && !(p->address & FUNCTION_MASK))
-        memcpy(&val, p->bridge + (p->address & 0xfc) + (off & 3), size);
+    if (off >= PCI_CONFIG_DATA && p->s.address & ENABLE && !(p->s.address & FUNCTION_MASK))
+        memcpy(&val, p->bridge + (p->s.address & 0xfc) + (off & 3), size);
     return val;
 }
 
@@ -50,7 +50,7 @@ static void pci_write(struct device *d, uint64_t off, int size, uint64_t val)
     struct pci *p = container_of(d, struct pci, dev);
 
     if (off == PCI_CONFIG_ADDRESS && size == 4)
-        p->address = val & ~UINT32_C(0x7f000003);
+        p->s.address = val & ~UINT32_C(0x7f000003);
     else if (off == CF9 && size == 1)
         p->cf9->write(p->cf9, 0, 1, val);
 }
@@ -59,7 +59,7 @@ static void pci_reset(struct device *d)
 {
     struct pci *p = container_of(d, struct pci, dev);
 
-    p->address = 0;
+    p->s.address = 0;
     p->cf9->reset(p->cf9);
 }
 
@@ -70,7 +70,9 @@ void pci_init(struct pci *p, struct device *cf9)
                 .max_size = 4,
                 .read = pci_read,
                 .write = pci_write,
-                .reset = pci_reset},
+                .reset = pci_reset,
+                .state = &p->s,
+                .state_size = sizeof(p->s)},
         .cf9 = cf9,
     };
     put16(p->bridge + VENDOR_ID, 0x8086);

@@ -15,11 +15,17 @@ enum {
     PCI_LEN = 8,
 };
 
-struct pci {
-    struct device dev;  /* attached over PCI_LEN addresses, at port 0xcf8 on a PC */
-    struct device *cf9; /* who has the byte at offset 1 */
+PLAIN_BEGIN
+struct pci_state {
     uint32_t address;
-    uint8_t bridge[256]; /* the host bridge's configuration space */
+};
+PLAIN_END
+
+struct pci {
+    struct device dev;   /* attached over PCI_LEN addresses, at port 0xcf8 on a PC */
+    struct device *cf9;  /* who has the byte at offset 1 */
+    uint8_t bridge[256]; /* the host bridge's configuration space, which nobody can write */
+    struct pci_state s;
 };
 
 /* cf9 is the device of one byte that shares offset 1 with the address register, which takes only
