@@ -22,16 +22,16 @@ static uint64_t control_read(struct device *d, uint64_t off, int size)
     struct reset_port *r = container_of(d, struct reset_port, control);
 
     (void)off, (void)size;
-    return r->rst_cnt;
+    return r->s.rst_cnt;
 }
 
 static void control_write(struct device *d, uint64_t off, int size, uint64_t val)
 {
     struct reset_port *r = container_of(d, struct reset_port, control);
-    uint8_t rises = val & ~r->rst_cnt;
+    uint8_t rises = val & ~r->s.rst_cnt;
 
     (void)off, (void)size;
-    r->rst_cnt = val & (RESET_PORT_SYS_RST | RESET_PORT_RST_CPU | RESET_PORT_FULL_RST);
+    r->s.rst_cnt = val & (RESET_PORT_SYS_RST | RESET_PORT_RST_CPU | RESET_PORT_FULL_RST);
     if (rises & RESET_PORT_RST_CPU)
         irq_set(&r->reset, true);
 }
@@ -41,17 +41,17 @@ static uint64_t port_a_read(struct device *d, uint64_t off, int size)
     struct reset_port *r = container_of(d, struct reset_port, port_a);
 
     (void)off, (void)size;
-    return r->port92;
+    return r->s.port92;
 }
 
 static void port_a_write(struct device *d, uint64_t off, int size, uint64_t val)
 {
     struct reset_port *r = container_of(d, struct reset_port, port_a);
-    uint8_t rises = val & ~r->port92;
+    uint8_t rises = val & ~r->s.port92;
 
     (void)off, (void)size;
-    r->port92 = val & (INIT_NOW | ALT_A20_GATE);
-    irq_set(&r->a20, r->port92 & ALT_A20_GATE);
+    r->s.port92 = val & (INIT_NOW | ALT_A20_GATE);
+    irq_set(&r->a20, r->s.port92 & ALT_A20_GATE);
     if (rises & INIT_NOW)
         irq_set(&r->reset, true);
 }
@@ -60,9 +60,16 @@ static void reset_port_reset(struct device *d)
 {
     struct reset_port *r = container_of(d, struct reset_port, control);
 
-    r->rst_cnt = 0;
-    r->port92 = ALT_A20_GATE; /* as firmware leaves it */
+    r->s.rst_cnt = 0;
+    r->s.port92 = ALT_A20_GATE; /* as firmware leaves it */
     irq_set(&r->a20, true);
+}
+
+static void reset_port_restored(struct device *d)
+{
+    struct reset_port *r = container_of(d, struct reset_port, control);
+
+    irq_set(&r->a20, r->s.port92 & ALT_A20_GATE);
 }
 
 void reset_port_init(struct reset_port *r, struct irq a20, struct irq reset)
@@ -74,6 +81,9 @@ void reset_port_init(struct reset_port *r, struct irq a20, struct irq reset)
                 .read = control_read,
                 .write = control_write,
                 .reset = reset_port_reset,
+                .state = &r->s,
+                .state_size = sizeof(r->s),
+                .restored = reset_port_restored,
             },
         .port_a =
             {

@@ -14,13 +14,18 @@ enum {
     RESET_PORT_FULL_RST = 1 << 3, /* with a power cycle */
 };
 
+PLAIN_BEGIN
+struct reset_port_state {
+    uint8_t rst_cnt;
+    uint8_t port92;
+};
+PLAIN_END
+
 struct reset_port {
     struct device control; /* the reset control register: port 0xcf9, 1 byte */
     struct device port_a;  /* system control port A: port 0x92, 1 byte */
     struct irq a20, reset;
-
-    uint8_t rst_cnt;
-    uint8_t port92;
+    struct reset_port_state s;
 };
 
 /* a20 follows the A20 bit of port A. reset is set, never cleared, when the guest asks for it. */
