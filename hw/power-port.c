@@ -27,12 +27,12 @@ static void shutdown_write(struct device *d, uint64_t off, int size, uint64_t va
     struct power_port *p = container_of(d, struct power_port, shutdown);
 
     (void)off, (void)size;
-    if (val == (uint8_t)word[p->matched])
-        p->matched++;
+    if (val == (uint8_t)word[p->s.matched])
+        p->s.matched++;
     else
-        p->matched = val == (uint8_t)word[0];
-    if (!word[p->matched]) {
-        p->matched = 0;
+        p->s.matched = val == (uint8_t)word[0];
+    if (!word[p->s.matched]) {
+        p->s.matched = 0;
         irq_set(&p->off, true);
     }
 }
@@ -47,7 +47,7 @@ static void control_write(struct device *d, uint64_t off, int size, uint64_t val
 
 static void power_port_reset(struct device *d)
 {
-    container_of(d, struct power_port, shutdown)->matched = 0;
+    container_of(d, struct power_port, shutdown)->s.matched = 0;
 }
 
 void power_port_init(struct power_port *p, struct irq off)
@@ -59,6 +59,8 @@ void power_port_init(struct power_port *p, struct irq off)
                 .read = nothing,
                 .write = shutdown_write,
                 .reset = power_port_reset,
+                .state = &p->s,
+                .state_size = sizeof(p->s),
             },
         .control =
             {

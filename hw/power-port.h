@@ -9,11 +9,17 @@
 
 #include "hw/device.h"
 
+PLAIN_BEGIN
+struct power_port_state {
+    uint8_t matched; /* letters of "Shutdown" that came in a row */
+};
+PLAIN_END
+
 struct power_port {
     struct device shutdown; /* port 0x8900, 1 address */
     struct device control;  /* port 0xb004, 2 addresses */
     struct irq off;
-    uint8_t matched; /* letters of "Shutdown" that came in a row */
+    struct power_port_state s;
 };
 
 /* off is set, never cleared, when the guest switches the machine off. */
