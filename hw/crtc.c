@@ -12,8 +12,6 @@
  */
 #include "hw/crtc.h"
 
-#include <string.h>
-
 #define INDEX_MASK 0x1f
 
 static uint64_t crtc_read(struct device *d, uint64_t off, int size)
@@ -22,8 +20,8 @@ static uint64_t crtc_read(struct device *d, uint64_t off, int size)
 
     (void)size;
     if (off == 0)
-        return c->index;
-    return c->index < CRTC_REGISTERS ? c->reg[c->index] : 0;
+        return c->s.index;
+    return c->s.index < CRTC_REGISTERS ? c->s.reg[c->s.index] : 0;
 }
 
 static void crtc_write(struct device *d, uint64_t off, int size, uint64_t val)
@@ -32,21 +30,24 @@ static void crtc_write(struct device *d, uint64_t off, int size, uint64_t val)
 
     (void)size;
     if (off == 0)
-        c->index = val & INDEX_MASK;
-    else if (c->index < CRTC_REGISTERS)
-        c->reg[c->index] = val;
+        c->s.index = val & INDEX_MASK;
+    else if (c->s.index < CRTC_REGISTERS)
+        c->s.reg[c->s.index] = val;
 }
 
 static void crtc_reset(struct device *d)
 {
     struct crtc *c = container_of(d, struct crtc, dev);
 
-    c->index = 0;
-    memset(c->reg, 0, sizeof(c->reg));
+    c->s = (struct crtc_state){0};
 }
 
 void crtc_init(struct crtc *c)
 {
-    *c = (struct crtc){
-        .dev = {.name = "crtc", .read = crtc_read, .write = crtc_write, .reset = crtc_reset}};
+    *c = (struct crtc){.dev = {.name = "crtc",
+                               .read = crtc_read,
+                               .write = crtc_write,
+                               .reset = crtc_reset,
+                               .state = &c->s,
+                               .state_size = sizeof(c->s)}};
 }

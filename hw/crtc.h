@@ -10,10 +10,16 @@
 
 #define CRTC_REGISTERS 0x19
 
-struct crtc {
-    struct device dev; /* offsets 0 and 1: index and data */
+PLAIN_BEGIN
+struct crtc_state {
     uint8_t index;
     uint8_t reg[CRTC_REGISTERS];
+};
+PLAIN_END
+
+struct crtc {
+    struct device dev; /* offsets 0 and 1: index and data */
+    struct crtc_state s;
 };
 
 void crtc_init(struct crtc *c);
