@@ -107,18 +107,24 @@ static struct message route(uint64_t e)
     return sends(e) || e & REMOTE_IRR ? message(e) : (struct message){0};
 }
 
+static void tell_route(struct ioapic *io, int pin, struct message m)
+{
+    if (io->out.route)
+        io->out.route(io->out.to, pin, m.addr, m.data, m.data & MSI_DATA_LEVEL);
+}
+
 static void set_entry(struct ioapic *io, int pin, uint64_t e)
 {
-    struct message before = route(io->ioredtbl[pin]), now = route(e);
+    struct message before = route(io->s.ioredtbl[pin]), now = route(e);
 
-    io->ioredtbl[pin] = e;
-    if (io->out.route && (now.addr != before.addr || now.data != before.data))
-        io->out.route(io->out.to, pin, now.addr, now.data, now.data & MSI_DATA_LEVEL);
+    io->s.ioredtbl[pin] = e;
+    if (now.addr != before.addr || now.data != before.data)
+        tell_route(io, pin, now);
 }
 
 static void send(struct ioapic *io, int pin)
 {
-    struct message m = message(io->ioredtbl[pin]);
+    struct message m = message(io->s.ioredtbl[pin]);
 
     io->out.send(io->out.to, m.addr, m.data);
 }
@@ -126,10 +132,10 @@ static void send(struct ioapic *io, int pin)
 /* Send what a level-triggered pin wants to, unless its last message awaits its EOI. */
 static void service_level(struct ioapic *io, int pin)
 {
-    uint64_t e = io->ioredtbl[pin];
+    uint64_t e = io->s.ioredtbl[pin];
 
-    if (io->pins >> pin & 1 && sends(e) && is_level(e) && !(e & REMOTE_IRR)) {
-        io->ioredtbl[pin] |= REMOTE_IRR;
+    if (io->s.pins >> pin & 1 && sends(e) && is_level(e) && !(e & REMOTE_IRR)) {
+        io->s.ioredtbl[pin] |= REMOTE_IRR;
         send(io, pin);
     }
 }
@@ -138,10 +144,10 @@ static void set_pin(void *to, int pin, bool level)
 {
     struct ioapic *io = to;
     uint32_t bit = UINT32_C(1) << pin;
-    bool rises = level && !(io->pins & bit);
-    uint64_t e = io->ioredtbl[pin];
+    bool rises = level && !(io->s.pins & bit);
+    uint64_t e = io->s.ioredtbl[pin];
 
-    io->pins = level ? io->pins | bit : io->pins & ~bit;
+    io->s.pins = level ? io->s.pins | bit : io->s.pins & ~bit;
     if (is_level(e))
         service_level(io, pin);
     else if (rises && sends(e))
@@ -151,7 +157,7 @@ static void set_pin(void *to, int pin, bool level)
 void ioapic_eoi(struct ioapic *io, int vector)
 {
     for (int pin = 0; pin < IOAPIC_PINS; pin++) {
-        uint64_t e = io->ioredtbl[pin];
+        uint64_t e = io->s.ioredtbl[pin];
 
         if ((int)(e & INTVEC) == vector) {
             set_entry(io, pin, e & ~REMOTE_IRR);
@@ -162,29 +168,29 @@ void ioapic_eoi(struct ioapic *io, int vector)
 
 static uint32_t read_register(const struct ioapic *io)
 {
-    unsigned half = io->ioregsel - IOREDTBL;
+    unsigned half = io->s.ioregsel - IOREDTBL;
 
-    switch (io->ioregsel) {
+    switch (io->s.ioregsel) {
     case IOAPICID:
     case IOAPICARB:
-        return (uint32_t)io->id << ID_SHIFT;
+        return (uint32_t)io->s.id << ID_SHIFT;
     case IOAPICVER:
         return VERSION;
     }
-    return half < 2 * IOAPIC_PINS ? io->ioredtbl[half / 2] >> half % 2 * 32 : 0;
+    return half < 2 * IOAPIC_PINS ? io->s.ioredtbl[half / 2] >> half % 2 * 32 : 0;
 }
 
 static void write_register(struct ioapic *io, uint32_t val)
 {
-    unsigned half = io->ioregsel - IOREDTBL, shift = half % 2 * 32, pin = half / 2;
+    unsigned half = io->s.ioregsel - IOREDTBL, shift = half % 2 * 32, pin = half / 2;
 
-    if (io->ioregsel == IOAPICID)
-        io->id = val >> ID_SHIFT & ID_MASK;
+    if (io->s.ioregsel == IOAPICID)
+        io->s.id = val >> ID_SHIFT & ID_MASK;
     if (half >= 2 * IOAPIC_PINS)
         return;
 
     uint64_t lane = UINT64_C(0xffffffff) << shift & WRITABLE;
-    uint64_t e = (io->ioredtbl[pin] & ~lane) | ((uint64_t)val << shift & lane);
+    uint64_t e = (io->s.ioredtbl[pin] & ~lane) | ((uint64_t)val << shift & lane);
 
     /* Guests that know no EOI register end an interrupt by making its pin edge-triggered. */
     if (!is_level(e))
@@ -202,7 +208,7 @@ static uint64_t ioapic_read(struct device *d, uint64_t off, int size)
     (void)size;
     switch (off - off % 4) {
     case IOREGSEL:
-        return io->ioregsel >> shift;
+        return io->s.ioregsel >> shift;
     case IOWIN:
         return read_register(io) >> shift;
     }
@@ -218,7 +224,7 @@ static void ioapic_write(struct device *d, uint64_t off, int size, uint64_t val)
 
     switch (off - off % 4) {
     case IOREGSEL:
-        io->ioregsel = (io->ioregsel & ~lanes) | bytes;
+        io->s.ioregsel = (io->s.ioregsel & ~lanes) | bytes;
         break;
     case IOWIN:
         write_register(io, (read_register(io) & ~lanes) | bytes);
@@ -234,16 +240,24 @@ static void ioapic_reset(struct device *d)
 {
     struct ioapic *io = container_of(d, struct ioapic, dev);
 
-    io->id = io->reset_id;
-    io->ioregsel = 0;
+    io->s.id = io->reset_id;
+    io->s.ioregsel = 0;
     for (int pin = 0; pin < IOAPIC_PINS; pin++)
         set_entry(io, pin, MASK);
+}
+
+static void ioapic_restored(struct device *d)
+{
+    struct ioapic *io = container_of(d, struct ioapic, dev);
+
+    for (int pin = 0; pin < IOAPIC_PINS; pin++)
+        tell_route(io, pin, route(io->s.ioredtbl[pin]));
 }
 
 bool ioapic_wakes(const struct ioapic *io)
 {
     for (int pin = 0; pin < IOAPIC_PINS; pin++) {
-        uint64_t e = io->ioredtbl[pin];
+        uint64_t e = io->s.ioredtbl[pin];
 
         if (sends(e) && delmod(e) != DELMOD_FIXED && delmod(e) != DELMOD_LOWEST &&
             delmod(e) != DELMOD_EXTINT)
@@ -255,14 +269,17 @@ bool ioapic_wakes(const struct ioapic *io)
 void ioapic_init(struct ioapic *io, int id, struct ioapic_out out)
 {
     assert(id >= 0 && id <= ID_MASK && out.send);
-    *io = (struct ioapic){.out = out, .reset_id = id, .id = id};
+    *io = (struct ioapic){.out = out, .reset_id = id, .s.id = id};
     io->dev = (struct device){.name = "ioapic",
                               .max_size = 4,
                               .read = ioapic_read,
                               .write = ioapic_write,
-                              .reset = ioapic_reset};
+                              .reset = ioapic_reset,
+                              .state = &io->s,
+                              .state_size = sizeof(io->s),
+                              .restored = ioapic_restored};
     for (int pin = 0; pin < IOAPIC_PINS; pin++)
-        io->ioredtbl[pin] = MASK;
+        io->s.ioredtbl[pin] = MASK;
 }
 
 struct irq ioapic_pin(struct ioapic *io, int n)

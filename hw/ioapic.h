@@ -17,8 +17,9 @@ struct ioapic_out {
     /*
      * The message that pin would send has changed; addr 0 says that it sends none. level: the
      * local APIC must report the EOI of its vector to ioapic_eoi(). A masked pin sends none, but
-     * its route stays as long as the EOI of a message sent earlier is due. Called only when
-     * something did change, before a message that depends on it; all pins begin without a route.
+     * its route stays as long as the EOI of a message sent earlier is due. Called when
+     * something did change, before a message that depends on it, and for each pin when a state was
+     * put back; all pins begin without a route.
      * May be NULL.
      */
     void (*route)(void *to, int pin, uint64_t addr, uint32_t data, bool level);
@@ -26,13 +27,21 @@ struct ioapic_out {
     void *to;
 };
 
+PLAIN_BEGIN
+struct ioapic_state {
+    uint64_t ioredtbl[IOAPIC_PINS];
+    uint32_t pins; /* level of each pin now */
+    uint8_t id;
+    uint8_t ioregsel;
+    uint8_t unused[2];
+};
+PLAIN_END
+
 struct ioapic {
     struct device dev; /* the MMIO page at 0xfec00000 */
     struct ioapic_out out;
-    uint8_t reset_id, id;
-    uint8_t ioregsel;
-    uint32_t pins; /* level of each pin now */
-    uint64_t ioredtbl[IOAPIC_PINS];
+    uint8_t reset_id;
+    struct ioapic_state s;
 };
 
 /* id, 0..15, is the APIC ID after reset, which hardware leaves to its firmware. */
