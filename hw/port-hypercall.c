@@ -42,10 +42,10 @@ static uint16_t answer(struct port_hypercall *h)
 {
     uint16_t rows, columns;
 
-    if (h->asked == HYPERCALL_GETCHAR)
+    if (h->s.asked == HYPERCALL_GETCHAR)
         return 0xff00 | get(h);
     console_size(h->console, &rows, &columns);
-    return h->asked == HYPERCALL_ROWS ? rows : columns;
+    return h->s.asked == HYPERCALL_ROWS ? rows : columns;
 }
 
 static void put_number(struct port_hypercall *h, uint16_t number)
@@ -69,11 +69,11 @@ static uint64_t port_hypercall_read(struct device *d, uint64_t off, int size)
     struct port_hypercall *h = container_of(d, struct port_hypercall, dev);
 
     (void)size;
-    if (off != 0 || !h->asked)
+    if (off != 0 || !h->s.asked)
         return UINT64_MAX;
     uint64_t val = ~UINT64_C(0xffff) | answer(h);
 
-    h->asked = 0;
+    h->s.asked = 0;
     return val;
 }
 
@@ -94,7 +94,7 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
     case HYPERCALL_GETCHAR:
     case HYPERCALL_ROWS:
     case HYPERCALL_COLUMNS:
-        h->asked = val & 0xff;
+        h->s.asked = val & 0xff;
         break;
     case HYPERCALL_PUTNUM:
         put_number(h, regs(h).ebx);
@@ -111,7 +111,7 @@ static void port_hypercall_write(struct device *d, uint64_t off, int size, uint6
 
 static void port_hypercall_reset(struct device *d)
 {
-    container_of(d, struct port_hypercall, dev)->asked = 0;
+    container_of(d, struct port_hypercall, dev)->s.asked = 0;
 }
 
 void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct console *console,
@@ -125,6 +125,8 @@ void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct
                 .read = port_hypercall_read,
                 .write = port_hypercall_write,
                 .reset = port_hypercall_reset,
+                .state = &h->s,
+                .state_size = sizeof(h->s),
             },
         .ram = ram,
         .console = console,

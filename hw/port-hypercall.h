@@ -25,12 +25,18 @@ struct hypercall_caller {
     void *of;
 };
 
+PLAIN_BEGIN
+struct port_hypercall_state {
+    uint8_t asked; /* the function whose answer the next read is; 0 for none */
+};
+PLAIN_END
+
 struct port_hypercall {
     struct device dev; /* attached over 2 addresses */
     const struct ram *ram;
     struct console *console;
     struct hypercall_caller caller;
-    uint8_t asked; /* the function whose answer the next read is; 0 for none */
+    struct port_hypercall_state s;
 };
 
 /* Make the hypercall port of one CPU. WRITE reads from ram. */
