@@ -52,7 +52,7 @@ enum {
     ELCR2_RESERVED = 0x21,
 };
 
-/* struct pic_chip.expect. Until ICW1 has come the odd port is the mask, which guests probe. */
+/* struct pic_state.expect. Until ICW1 has come the odd port is the mask, which guests probe. */
 enum {
     EXPECT_ICW1,
     EXPECT_ICW2,
@@ -65,7 +65,7 @@ enum {
 static int highest(const struct pic_chip *c, uint8_t set)
 {
     for (int i = 1; i <= 8; i++) {
-        int n = (c->lowest + i) % 8;
+        int n = (c->s.lowest + i) % 8;
 
         if (set >> n & 1)
             return n;
@@ -79,35 +79,35 @@ static int highest(const struct pic_chip *c, uint8_t set)
  */
 static uint8_t by_level(const struct pic_chip *c)
 {
-    return c->icw1 & ICW1_LTIM ? 0xff : c->elcr | c->cascade;
+    return c->s.icw1 & ICW1_LTIM ? 0xff : c->s.elcr | c->cascade;
 }
 
 static uint8_t irr(const struct pic_chip *c)
 {
-    return c->latch | (c->lines & by_level(c));
+    return c->s.latch | (c->s.lines & by_level(c));
 }
 
 /* What keeps equal and lower levels waiting, and what a non-specific EOI ends. */
 static uint8_t in_service(const struct pic_chip *c)
 {
-    return c->special_mask ? c->isr & ~c->imr : c->isr;
+    return c->s.special_mask ? c->s.isr & ~c->s.imr : c->s.isr;
 }
 
 static bool cascaded(const struct pic_chip *c, int n)
 {
-    return c->cascade >> n & 1 && !(c->icw1 & ICW1_SNGL);
+    return c->cascade >> n & 1 && !(c->s.icw1 & ICW1_SNGL);
 }
 
 /* The request that INT announces, or NONE. */
 static int pending(const struct pic_chip *c)
 {
-    uint8_t request = irr(c) & ~c->imr, busy = in_service(c);
+    uint8_t request = irr(c) & ~c->s.imr, busy = in_service(c);
     int n = highest(c, request | busy);
 
-    if (c->expect != EXPECT_OCW || n == NONE || !(request >> n & 1))
+    if (c->s.expect != EXPECT_OCW || n == NONE || !(request >> n & 1))
         return NONE;
     /* In special fully nested mode a slave in service may still bring a higher one of its own. */
-    if (busy >> n & 1 && !(c->icw4 & ICW4_SFNM && cascaded(c, n)))
+    if (busy >> n & 1 && !(c->s.icw4 & ICW4_SFNM && cascaded(c, n)))
         return NONE;
     return n;
 }
@@ -115,7 +115,7 @@ static int pending(const struct pic_chip *c)
 /* Drive the outputs. The timer may answer with an edge at once. */
 static void update(struct pic_chip *c)
 {
-    bool deaf = c->latch & 1;
+    bool deaf = c->s.latch & 1;
 
     irq_set(&c->intr, pending(c) != NONE);
     if (deaf != c->deaf) {
@@ -130,8 +130,8 @@ static void set_line(void *to, int n, bool level)
     uint8_t bit = 1 << n;
 
     if (level)
-        c->latch |= bit & ~c->lines & ~by_level(c);
-    c->lines = level ? c->lines | bit : c->lines & ~bit;
+        c->s.latch |= bit & ~c->s.lines & ~by_level(c);
+    c->s.lines = level ? c->s.lines | bit : c->s.lines & ~bit;
     update(c);
 }
 
@@ -141,11 +141,11 @@ static int acknowledge(struct pic_chip *c)
 
     if (n == NONE)
         return SPURIOUS_IR;
-    c->latch &= ~(1 << n);
-    if (!(c->icw4 & ICW4_AEOI))
-        c->isr |= 1 << n;
-    else if (c->rotate_in_aeoi)
-        c->lowest = n;
+    c->s.latch &= ~(1 << n);
+    if (!(c->s.icw4 & ICW4_AEOI))
+        c->s.isr |= 1 << n;
+    else if (c->s.rotate_in_aeoi)
+        c->s.lowest = n;
     update(c);
     return n;
 }
@@ -155,19 +155,19 @@ int pic_ack(struct pic *p)
     int n = acknowledge(&p->master);
 
     if (cascaded(&p->master, n))
-        return p->slave.icw2 | acknowledge(&p->slave);
-    return p->master.icw2 | n;
+        return p->slave.s.icw2 | acknowledge(&p->slave);
+    return p->master.s.icw2 | n;
 }
 
 /* ICW1 clears the chip, and so does the reset pin. */
 static void clear(struct pic_chip *c, uint8_t icw1, int expect)
 {
-    c->icw1 = icw1;
-    c->icw4 = 0;
-    c->expect = expect;
-    c->latch = c->isr = c->imr = 0;
-    c->lowest = 7;
-    c->rotate_in_aeoi = c->special_mask = c->read_isr = c->poll = false;
+    c->s.icw1 = icw1;
+    c->s.icw4 = 0;
+    c->s.expect = expect;
+    c->s.latch = c->s.isr = c->s.imr = 0;
+    c->s.lowest = 7;
+    c->s.rotate_in_aeoi = c->s.special_mask = c->s.read_isr = c->s.poll = false;
 }
 
 static void write_ocw2(struct pic_chip *c, uint8_t val)
@@ -175,42 +175,42 @@ static void write_ocw2(struct pic_chip *c, uint8_t val)
     int n = val & OCW2_SL ? val & OCW2_LEVEL : highest(c, in_service(c));
 
     if (!(val & (OCW2_SL | OCW2_EOI))) {
-        c->rotate_in_aeoi = val & OCW2_R;
+        c->s.rotate_in_aeoi = val & OCW2_R;
     } else if (n != NONE) {
         if (val & OCW2_EOI)
-            c->isr &= ~(1 << n);
+            c->s.isr &= ~(1 << n);
         if (val & OCW2_R)
-            c->lowest = n;
+            c->s.lowest = n;
     }
 }
 
 static void write_ocw3(struct pic_chip *c, uint8_t val)
 {
-    c->poll = val & OCW3_P;
-    if (val & OCW3_RR && !c->poll)
-        c->read_isr = val & OCW3_RIS;
+    c->s.poll = val & OCW3_P;
+    if (val & OCW3_RR && !c->s.poll)
+        c->s.read_isr = val & OCW3_RIS;
     if (val & OCW3_ESMM)
-        c->special_mask = val & OCW3_SMM;
+        c->s.special_mask = val & OCW3_SMM;
 }
 
 static void write_data(struct pic_chip *c, uint8_t val)
 {
-    int last = c->icw1 & ICW1_IC4 ? EXPECT_ICW4 : EXPECT_OCW;
+    int last = c->s.icw1 & ICW1_IC4 ? EXPECT_ICW4 : EXPECT_OCW;
 
-    switch (c->expect) {
+    switch (c->s.expect) {
     case EXPECT_ICW2:
-        c->icw2 = val & ICW2_VECTOR;
-        c->expect = c->icw1 & ICW1_SNGL ? last : EXPECT_ICW3;
+        c->s.icw2 = val & ICW2_VECTOR;
+        c->s.expect = c->s.icw1 & ICW1_SNGL ? last : EXPECT_ICW3;
         break;
     case EXPECT_ICW3:
-        c->expect = last;
+        c->s.expect = last;
         break;
     case EXPECT_ICW4:
-        c->icw4 = val;
-        c->expect = EXPECT_OCW;
+        c->s.icw4 = val;
+        c->s.expect = EXPECT_OCW;
         break;
     default:
-        c->imr = val;
+        c->s.imr = val;
     }
 }
 
@@ -235,15 +235,15 @@ static uint64_t pic_read(struct device *d, uint64_t off, int size)
     struct pic_chip *c = container_of(d, struct pic_chip, dev);
 
     (void)size;
-    if (c->poll) {
+    if (c->s.poll) {
         int found = pending(c) != NONE ? POLL_I : 0;
 
-        c->poll = false;
+        c->s.poll = false;
         return found | acknowledge(c);
     }
     if (off == DATA)
-        return c->imr;
-    return c->read_isr ? c->isr : irr(c);
+        return c->s.imr;
+    return c->s.read_isr ? c->s.isr : irr(c);
 }
 
 static void pic_reset(struct device *d)
@@ -251,9 +251,18 @@ static void pic_reset(struct device *d)
     struct pic_chip *c = container_of(d, struct pic_chip, dev);
 
     clear(c, 0, EXPECT_ICW1);
-    c->icw2 = 0;
-    c->imr = 0xff;
+    c->s.icw2 = 0;
+    c->s.imr = 0xff;
     update(c);
+}
+
+static void pic_restored(struct device *d)
+{
+    struct pic_chip *c = container_of(d, struct pic_chip, dev);
+
+    c->deaf = c->s.latch & 1;
+    irq_set(&c->intr, pending(c) != NONE);
+    irq_set(&c->hears, !c->deaf);
 }
 
 static uint64_t elcr_read(struct device *d, uint64_t off, int size)
@@ -261,7 +270,7 @@ static uint64_t elcr_read(struct device *d, uint64_t off, int size)
     struct pic *p = container_of(d, struct pic, elcr);
 
     (void)size;
-    return off ? p->slave.elcr : p->master.elcr;
+    return off ? p->slave.s.elcr : p->master.s.elcr;
 }
 
 static void elcr_write(struct device *d, uint64_t off, int size, uint64_t val)
@@ -270,8 +279,8 @@ static void elcr_write(struct device *d, uint64_t off, int size, uint64_t val)
     struct pic_chip *c = off ? &p->slave : &p->master;
 
     (void)size;
-    c->elcr = val & ~(off ? ELCR2_RESERVED : ELCR1_RESERVED);
-    c->latch &= ~by_level(c);
+    c->s.elcr = val & ~(off ? ELCR2_RESERVED : ELCR1_RESERVED);
+    c->s.latch &= ~by_level(c);
     update(c);
 }
 
@@ -285,7 +294,13 @@ static void chip_init(struct pic_chip *c, const char *name, struct irq intr, str
                       uint8_t cascade)
 {
     *c = (struct pic_chip){
-        .dev = {.name = name, .read = pic_read, .write = pic_write, .reset = pic_reset},
+        .dev = {.name = name,
+                .read = pic_read,
+                .write = pic_write,
+                .reset = pic_reset,
+                .state = &c->s,
+                .state_size = sizeof(c->s),
+                .restored = pic_restored},
         .intr = intr,
         .hears = hears,
         .cascade = cascade,

@@ -7,13 +7,8 @@
 
 #include "hw/device.h"
 
-/* One 8259A: two ports, at 0x20 (the master) or 0xa0 (the slave). */
-struct pic_chip {
-    struct device dev;
-    struct irq intr;  /* its INT output: the CPU, or the master's IR2 */
-    struct irq hears; /* pic_init() */
-    bool deaf;        /* what hears was told last: it is low */
-    uint8_t cascade;  /* the input that a slave drives, as a bit; 0 in the slave itself */
+PLAIN_BEGIN
+struct pic_state {
     uint8_t expect;   /* which command word the next write to the odd port is */
     uint8_t icw1;     /* LTIM, SNGL, IC4 */
     uint8_t icw2;     /* vector of IR0 */
@@ -27,6 +22,17 @@ struct pic_chip {
     bool special_mask;
     bool read_isr; /* a read of the even port gives ISR, else IRR */
     bool poll;     /* the next read is a poll */
+};
+PLAIN_END
+
+/* One 8259A: two ports, at 0x20 (the master) or 0xa0 (the slave). */
+struct pic_chip {
+    struct device dev;
+    struct irq intr;  /* its INT output: the CPU, or the master's IR2 */
+    struct irq hears; /* pic_init() */
+    bool deaf;        /* what hears was told last: it is low */
+    uint8_t cascade;  /* the input that a slave drives, as a bit; 0 in the slave itself */
+    struct pic_state s;
 };
 
 struct pic {

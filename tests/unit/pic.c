@@ -574,7 +574,7 @@ static void test_poll(void)
  */
 static void withdraw(void *to, int n, bool level)
 {
-    if (!level && slave->lines & 0x10)
+    if (!level && slave->s.lines & 0x10)
         pin(12, false);
     test_wire_set(to, n, level);
 }
@@ -691,23 +691,24 @@ static int top(uint8_t set, int lowest)
 /* What INT must be, said differently: no level at or above the request is in service. */
 static bool expected_int(const struct pic_chip *c, uint8_t irr, uint8_t isr, uint8_t imr)
 {
-    int r = top(irr & ~imr, c->lowest), s = top(c->special_mask ? isr & ~imr : isr, c->lowest);
-    bool slave_again = c == master && r == 2 && s == 2 && c->icw4 & 0x10 && !(c->icw1 & 0x02);
+    int r = top(irr & ~imr, c->s.lowest),
+        s = top(c->s.special_mask ? isr & ~imr : isr, c->s.lowest);
+    bool slave_again = c == master && r == 2 && s == 2 && c->s.icw4 & 0x10 && !(c->s.icw1 & 0x02);
 
-    if (c->expect != 4 || r == 8)
+    if (c->s.expect != 4 || r == 8)
         return false;
-    return s == 8 || slave_again || (r - c->lowest + 7) % 8 < (s - c->lowest + 7) % 8;
+    return s == 8 || slave_again || (r - c->s.lowest + 7) % 8 < (s - c->s.lowest + 7) % 8;
 }
 
 static bool check_chip(struct pic_chip *c)
 {
-    bool poll = c->poll, read_isr = c->read_isr;
+    bool poll = c->s.poll, read_isr = c->s.read_isr;
     uint8_t irr = in_irr(c), isr = in_isr(c), imr = in(c, 1);
     bool level = expected_int(c, irr, isr, imr);
 
-    c->poll = poll;
-    c->read_isr = read_isr;
-    CHECK((irr & ~c->lines & c->elcr) == 0);
+    c->s.poll = poll;
+    c->s.read_isr = read_isr;
+    CHECK((irr & ~c->s.lines & c->s.elcr) == 0);
     return level;
 }
 
@@ -725,7 +726,7 @@ static void test_random(void)
                 program(c, 0x10 | rand() % 16, rand());
             break;
         case 1:
-            if (rand() % 64 == 0 || c->expect != 4)
+            if (rand() % 64 == 0 || c->s.expect != 4)
                 out(c, rand() % 2, rand());
             break;
         case 2:
@@ -747,22 +748,24 @@ static void test_random(void)
             break;
         case 7: {
             bool real = intr.level;
-            uint8_t isr = master->isr;
+            uint8_t isr = master->s.isr;
             int v = pic_ack(&pic);
 
             CHECK(v >= 0 && v < 256);
             if (!real) {
-                CHECK_EQ(v, master->icw2 | 7);
-                CHECK_EQ(master->isr, isr);
-            } else if (!(master->icw4 & 0x02) && master->isr & 0x04 && v >> 3 == slave->icw2 >> 3) {
-                CHECK(slave->icw4 & 0x02 || slave->isr & 1 << v % 8 || master->isr & 1 << v % 8);
-            } else if (!(master->icw4 & 0x02)) {
-                CHECK(master->isr & 1 << v % 8);
+                CHECK_EQ(v, master->s.icw2 | 7);
+                CHECK_EQ(master->s.isr, isr);
+            } else if (!(master->s.icw4 & 0x02) && master->s.isr & 0x04 &&
+                       v >> 3 == slave->s.icw2 >> 3) {
+                CHECK(slave->s.icw4 & 0x02 || slave->s.isr & 1 << v % 8 ||
+                      master->s.isr & 1 << v % 8);
+            } else if (!(master->s.icw4 & 0x02)) {
+                CHECK(master->s.isr & 1 << v % 8);
             }
             break;
         }
         }
-        CHECK_EQ(check_chip(slave), master->lines >> 2 & 1);
+        CHECK_EQ(check_chip(slave), master->s.lines >> 2 & 1);
         CHECK_EQ(check_chip(master), intr.level);
         CHECK_EQ(get_elcr(0) & 0x07, 0);
         CHECK_EQ(get_elcr(1) & 0x21, 0);
