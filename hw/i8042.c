@@ -61,10 +61,10 @@ enum {
 
 static void update(struct i8042 *k)
 {
-    bool aux = k->status & AUX;
+    bool aux = k->s.status & AUX;
 
-    irq_set(&k->irq1, (k->status & OBF) && !aux && (k->ram[0] & INT));
-    irq_set(&k->irq12, (k->status & OBF) && aux && (k->ram[0] & AUX_INT));
+    irq_set(&k->irq1, (k->s.status & OBF) && !aux && (k->s.ram[0] & INT));
+    irq_set(&k->irq12, (k->s.status & OBF) && aux && (k->s.ram[0] & AUX_INT));
 }
 
 /* The few bytes that the keyboard sends and a full translation table would change. */
@@ -86,34 +86,34 @@ static uint8_t translate(uint8_t byte)
 /* Put the next byte into the output buffer, if that is free and there is one. */
 static void refill(struct i8042 *k)
 {
-    if (k->status & OBF)
+    if (k->s.status & OBF)
         return;
-    if (k->has_reply) {
-        k->has_reply = false;
-        k->output = k->reply;
-        k->status |= OBF | k->reply_status;
-    } else if (k->nanswer > 0 && !(k->ram[0] & DIS)) {
-        k->sent = k->answer[0];
-        k->output = k->ram[0] & XLATE ? translate(k->sent) : k->sent;
-        k->status |= OBF;
-        memmove(k->answer, k->answer + 1, (size_t)--k->nanswer);
+    if (k->s.has_reply) {
+        k->s.has_reply = false;
+        k->s.output = k->s.reply;
+        k->s.status |= OBF | k->s.reply_status;
+    } else if (k->s.nanswer > 0 && !(k->s.ram[0] & DIS)) {
+        k->s.sent = k->s.answer[0];
+        k->s.output = k->s.ram[0] & XLATE ? translate(k->s.sent) : k->s.sent;
+        k->s.status |= OBF;
+        memmove(k->s.answer, k->s.answer + 1, (size_t)--k->s.nanswer);
     }
 }
 
 static void reply(struct i8042 *k, uint8_t byte, uint8_t status)
 {
-    k->has_reply = true;
-    k->reply = byte;
-    k->reply_status = status;
+    k->s.has_reply = true;
+    k->s.reply = byte;
+    k->s.reply_status = status;
 }
 
 /* The keyboard's answer. It forgets what it had not sent yet, as it does for every command. */
 static void answer(struct i8042 *k, int n, uint8_t b0, uint8_t b1, uint8_t b2)
 {
-    k->answer[0] = b0;
-    k->answer[1] = b1;
-    k->answer[2] = b2;
-    k->nanswer = n;
+    k->s.answer[0] = b0;
+    k->s.answer[1] = b1;
+    k->s.answer[2] = b2;
+    k->s.nanswer = n;
 }
 
 static void ack(struct i8042 *k)
@@ -128,9 +128,9 @@ static void kbd_parameter(struct i8042 *k, uint8_t command, uint8_t val)
     if (command != 0xf0)
         return;
     if (val == 0)
-        answer(k, 2, KBD_ACK, k->scan_set, 0);
+        answer(k, 2, KBD_ACK, k->s.scan_set, 0);
     else if (val <= 3)
-        k->scan_set = val;
+        k->s.scan_set = val;
     else
         answer(k, 1, KBD_RESEND, 0, 0);
 }
@@ -141,7 +141,7 @@ static void kbd_command(struct i8042 *k, uint8_t val)
     case 0xed: /* set the indicators */
     case 0xf0: /* scan set */
     case 0xf3: /* typematic rate */
-        k->kbd_expects = val;
+        k->s.kbd_expects = val;
         ack(k);
         break;
     case 0xee: /* echo */
@@ -162,14 +162,14 @@ static void kbd_command(struct i8042 *k, uint8_t val)
         break;
     case 0xf5: /* set defaults and disable */
     case 0xf6: /* set defaults */
-        k->scan_set = 2;
+        k->s.scan_set = 2;
         ack(k);
         break;
     case 0xfe: /* resend */
-        answer(k, 1, k->sent, 0, 0);
+        answer(k, 1, k->s.sent, 0, 0);
         break;
     case 0xff: /* reset */
-        k->scan_set = 2;
+        k->s.scan_set = 2;
         answer(k, 2, KBD_ACK, KBD_BAT_PASSED, 0);
         break;
     default:
@@ -180,10 +180,10 @@ static void kbd_command(struct i8042 *k, uint8_t val)
 
 static void kbd_write(struct i8042 *k, uint8_t val)
 {
-    uint8_t command = k->kbd_expects;
+    uint8_t command = k->s.kbd_expects;
 
-    k->ram[0] &= ~DIS; /* or the answer could not come */
-    k->kbd_expects = 0;
+    k->s.ram[0] &= ~DIS; /* or the answer could not come */
+    k->s.kbd_expects = 0;
     if (command)
         kbd_parameter(k, command, val);
     else
@@ -192,13 +192,13 @@ static void kbd_write(struct i8042 *k, uint8_t val)
 
 static void write_ram(struct i8042 *k, uint8_t n, uint8_t val)
 {
-    k->ram[n] = val;
-    k->status = (k->status & ~SYS) | (k->ram[0] & SYS);
+    k->s.ram[n] = val;
+    k->s.status = (k->s.status & ~SYS) | (k->s.ram[0] & SYS);
 }
 
 static void write_output_port(struct i8042 *k, uint8_t val)
 {
-    k->output_port = val & ~(IRQ1 | IRQ12);
+    k->s.output_port = val & ~(IRQ1 | IRQ12);
     irq_set(&k->a20, val & A20);
     if (!(val & RESET))
         irq_set(&k->reset, true);
@@ -206,45 +206,45 @@ static void write_output_port(struct i8042 *k, uint8_t val)
 
 static uint8_t read_output_port(struct i8042 *k)
 {
-    uint8_t full = k->status & OBF ? (k->status & AUX ? IRQ12 : IRQ1) : 0;
+    uint8_t full = k->s.status & OBF ? (k->s.status & AUX ? IRQ12 : IRQ1) : 0;
 
-    return k->output_port | full;
+    return k->s.output_port | full;
 }
 
 static void controller_command(struct i8042 *k, uint8_t val)
 {
     switch (val) {
     case 0x20 ... 0x3f: /* read the RAM */
-        reply(k, k->ram[val - 0x20], 0);
+        reply(k, k->s.ram[val - 0x20], 0);
         break;
     case 0x60 ... 0x7f: /* write the RAM */
     case 0xd1:          /* write the output port */
     case 0xd2:          /* write the output buffer, as the keyboard */
     case 0xd3:          /* as the auxiliary device */
     case 0xd4:          /* write to the auxiliary device */
-        k->expects = val;
+        k->s.expects = val;
         break;
     case 0xa7: /* disable, enable the auxiliary port */
-        k->ram[0] |= AUX_DIS;
+        k->s.ram[0] |= AUX_DIS;
         break;
     case 0xa8:
-        k->ram[0] &= ~AUX_DIS;
+        k->s.ram[0] &= ~AUX_DIS;
         break;
     case 0xa9: /* test the auxiliary interface */
         reply(k, INTERFACE_CLOCK_LOW, 0);
         break;
     case 0xaa: /* self test */
-        write_ram(k, 0, k->ram[0] | SYS);
+        write_ram(k, 0, k->s.ram[0] | SYS);
         reply(k, TEST_PASSED, 0);
         break;
     case 0xab: /* test the keyboard interface */
         reply(k, INTERFACE_GOOD, 0);
         break;
     case 0xad: /* disable, enable the keyboard */
-        k->ram[0] |= DIS;
+        k->s.ram[0] |= DIS;
         break;
     case 0xae:
-        k->ram[0] &= ~DIS;
+        k->s.ram[0] &= ~DIS;
         break;
     case 0xc0:
         reply(k, INPUT_PORT, 0);
@@ -282,11 +282,11 @@ static void controller_parameter(struct i8042 *k, uint8_t command, uint8_t val)
 static uint64_t data_read(struct device *d, uint64_t off, int size)
 {
     struct i8042 *k = container_of(d, struct i8042, data);
-    uint8_t val = k->output;
+    uint8_t val = k->s.output;
 
     (void)off, (void)size;
     /* The wires fall before they rise for the next byte: the PIC wants an edge. */
-    k->status &= ~(OBF | AUX | TO);
+    k->s.status &= ~(OBF | AUX | TO);
     update(k);
     refill(k);
     update(k);
@@ -296,11 +296,11 @@ static uint64_t data_read(struct device *d, uint64_t off, int size)
 static void data_write(struct device *d, uint64_t off, int size, uint64_t val)
 {
     struct i8042 *k = container_of(d, struct i8042, data);
-    uint8_t command = k->expects;
+    uint8_t command = k->s.expects;
 
     (void)off, (void)size;
-    k->status &= ~CMD;
-    k->expects = 0;
+    k->s.status &= ~CMD;
+    k->s.expects = 0;
     if (command)
         controller_parameter(k, command, (uint8_t)val);
     else
@@ -314,7 +314,7 @@ static uint64_t command_read(struct device *d, uint64_t off, int size)
     struct i8042 *k = container_of(d, struct i8042, command);
 
     (void)off, (void)size;
-    return k->status;
+    return k->s.status;
 }
 
 static void command_write(struct device *d, uint64_t off, int size, uint64_t val)
@@ -322,8 +322,8 @@ static void command_write(struct device *d, uint64_t off, int size, uint64_t val
     struct i8042 *k = container_of(d, struct i8042, command);
 
     (void)off, (void)size;
-    k->status |= CMD;
-    k->expects = 0;
+    k->s.status |= CMD;
+    k->s.expects = 0;
     controller_command(k, (uint8_t)val);
     refill(k);
     update(k);
@@ -334,18 +334,26 @@ static void i8042_reset(struct device *d)
 {
     struct i8042 *k = container_of(d, struct i8042, data);
 
-    memset(k->ram, 0, sizeof(k->ram));
-    k->ram[0] = INT | SYS | AUX_DIS | XLATE;
-    k->status = SYS | INH;
-    k->output = 0;
-    k->output_port = 0xcf; /* everything high, but the interrupts */
-    k->expects = 0;
-    k->has_reply = false;
-    k->nanswer = 0;
-    k->sent = 0;
-    k->kbd_expects = 0;
-    k->scan_set = 2;
+    memset(k->s.ram, 0, sizeof(k->s.ram));
+    k->s.ram[0] = INT | SYS | AUX_DIS | XLATE;
+    k->s.status = SYS | INH;
+    k->s.output = 0;
+    k->s.output_port = 0xcf; /* everything high, but the interrupts */
+    k->s.expects = 0;
+    k->s.has_reply = false;
+    k->s.nanswer = 0;
+    k->s.sent = 0;
+    k->s.kbd_expects = 0;
+    k->s.scan_set = 2;
     irq_set(&k->a20, true);
+    update(k);
+}
+
+static void i8042_restored(struct device *d)
+{
+    struct i8042 *k = container_of(d, struct i8042, data);
+
+    irq_set(&k->a20, k->s.output_port & A20);
     update(k);
 }
 
@@ -359,6 +367,9 @@ void i8042_init(struct i8042 *k, struct irq irq1, struct irq irq12, struct irq a
                 .read = data_read,
                 .write = data_write,
                 .reset = i8042_reset,
+                .state = &k->s,
+                .state_size = sizeof(k->s),
+                .restored = i8042_restored,
             },
         .command =
             {

@@ -12,11 +12,8 @@
 /* What a keyboard sends in answer to one byte, at most. */
 #define I8042_ANSWER 3
 
-struct i8042 {
-    struct device data;    /* port 0x60, 1 byte */
-    struct device command; /* port 0x64, 1 byte: writes are commands, reads give the status */
-    struct irq irq1, irq12, a20, reset;
-
+PLAIN_BEGIN
+struct i8042_state {
     uint8_t ram[I8042_RAM]; /* byte 0 is the command byte */
     uint8_t status;
     uint8_t output;      /* the output buffer: full when the status says so */
@@ -29,10 +26,18 @@ struct i8042 {
 
     /* The keyboard. */
     uint8_t answer[I8042_ANSWER]; /* what it has yet to send, first byte first */
-    int nanswer;
+    uint8_t nanswer;
     uint8_t sent;        /* the last byte that it sent */
     uint8_t kbd_expects; /* the command that its next byte belongs to, or 0 */
     uint8_t scan_set;    /* 1..3 */
+};
+PLAIN_END
+
+struct i8042 {
+    struct device data;    /* port 0x60, 1 byte */
+    struct device command; /* port 0x64, 1 byte: writes are commands, reads give the status */
+    struct irq irq1, irq12, a20, reset;
+    struct i8042_state s;
 };
 
 /*
