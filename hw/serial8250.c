@@ -104,14 +104,14 @@ enum {
 /* Marks in rx[] what came from the transmitter and not from the line. */
 #define LOOPED 0x200
 
-static bool fifos(const struct serial8250 *s)
+static bool fifos(const struct serial8250 *u)
 {
-    return s->fcr & FCR_FIFO_ENABLE;
+    return u->s.fcr & FCR_FIFO_ENABLE;
 }
 
-static int room(const struct serial8250 *s)
+static int room(const struct serial8250 *u)
 {
-    return fifos(s) ? SERIAL8250_FIFO : 1;
+    return fifos(u) ? SERIAL8250_FIFO : 1;
 }
 
 /* Take the oldest entry of a queue. */
@@ -125,140 +125,140 @@ static uint16_t shift(uint16_t *queue, uint8_t *n)
 }
 
 /* Is there a byte on the line? */
-static bool incoming(struct serial8250 *s)
+static bool incoming(struct serial8250 *u)
 {
-    int in = s->nline ? CONSOLE_EMPTY : console_get(s->console);
+    int in = u->s.nline ? CONSOLE_EMPTY : console_get(u->console);
 
     if (in != CONSOLE_EMPTY)
-        s->line[s->nline++] = in;
-    return s->nline;
+        u->s.line[u->s.nline++] = in;
+    return u->s.nline;
 }
 
-static int burst(const struct serial8250 *s)
+static int burst(const struct serial8250 *u)
 {
-    return fifos(s) ? SERIAL8250_BURST : 1;
+    return fifos(u) ? SERIAL8250_BURST : 1;
 }
 
 /* Let the line fill the receiver. It pauses only where there is a byte to keep waiting, and not
  * before the receiver has run empty. */
-static void deliver(struct serial8250 *s)
+static void deliver(struct serial8250 *u)
 {
-    bool paced = s->ier & IER_ERBFI;
+    bool paced = u->s.ier & IER_ERBFI;
 
-    if (s->mcr & MCR_LOOP || (s->handshakes && !(s->mcr & MCR_RTS)) ||
-        (s->held && !(s->mcr & MCR_OUT1)) || (paced && clock_armed(&s->pause)))
+    if (u->s.mcr & MCR_LOOP || (u->s.handshakes && !(u->s.mcr & MCR_RTS)) ||
+        (u->held && !(u->s.mcr & MCR_OUT1)) || (paced && clock_armed(&u->pause)))
         return;
-    while (s->nrx < room(s)) {
-        bool spent = paced && s->burst >= burst(s);
+    while (u->s.nrx < room(u)) {
+        bool spent = paced && u->s.burst >= burst(u);
 
-        if (spent && s->nrx)
+        if (spent && u->s.nrx)
             return;
-        if (!incoming(s)) {
-            s->burst = 0;
+        if (!incoming(u)) {
+            u->s.burst = 0;
             return;
         }
         if (spent) {
-            clock_arm(s->clock, &s->pause, clock_after(clock_now(s->clock), SERIAL8250_PAUSE_NS));
+            clock_arm(u->clock, &u->pause, clock_after(clock_now(u->clock), SERIAL8250_PAUSE_NS));
             return;
         }
-        s->rx[s->nrx++] = shift(s->line, &s->nline);
-        s->burst += paced;
+        u->s.rx[u->s.nrx++] = shift(u->s.line, &u->s.nline);
+        u->s.burst += paced;
     }
 }
 
 /* Put what the guest has not read back onto the line, and wait for it to look again. There is room:
  * the console is asked only when line[] is empty, so both arrays never hold more than one FIFO. */
-static void give_back(struct serial8250 *s)
+static void give_back(struct serial8250 *u)
 {
     uint16_t back[SERIAL8250_FIFO];
     int n = 0, kept = 0;
 
-    for (int i = 0; i < s->nrx; i++)
-        if (s->rx[i] & LOOPED)
-            s->rx[kept++] = s->rx[i];
+    for (int i = 0; i < u->s.nrx; i++)
+        if (u->s.rx[i] & LOOPED)
+            u->s.rx[kept++] = u->s.rx[i];
         else
-            back[n++] = s->rx[i];
-    assert(n + s->nline <= SERIAL8250_FIFO);
-    memmove(s->line + n, s->line, s->nline * sizeof(*s->line));
-    memcpy(s->line, back, n * sizeof(*back));
-    s->nline += n;
-    s->nrx = kept;
-    s->watched = false;
+            back[n++] = u->s.rx[i];
+    assert(n + u->s.nline <= SERIAL8250_FIFO);
+    memmove(u->s.line + n, u->s.line, u->s.nline * sizeof(*u->s.line));
+    memcpy(u->s.line, back, n * sizeof(*back));
+    u->s.nline += n;
+    u->s.nrx = kept;
+    u->s.watched = false;
 }
 
 /* IER or LCR is being written: a guest that gives either a new value and wants no interrupt for
  * input is not, or no longer, waiting for any. */
-static void configured(struct serial8250 *s, bool changed, bool wants_input)
+static void configured(struct serial8250 *u, bool changed, bool wants_input)
 {
     if (changed && !wants_input)
-        give_back(s);
+        give_back(u);
 }
 
-static void reset_receiver(struct serial8250 *s)
+static void reset_receiver(struct serial8250 *u)
 {
-    give_back(s);
-    s->nrx = 0;
+    give_back(u);
+    u->s.nrx = 0;
 }
 
 /* A byte or a break arrives by the loop. Nothing holds this sender back, so it may overrun: a full
  * FIFO keeps what it has, the single buffer is overwritten. */
-static void loop_back(struct serial8250 *s, uint16_t in)
+static void loop_back(struct serial8250 *u, uint16_t in)
 {
-    if (s->nrx < room(s))
-        s->rx[s->nrx++] = in | LOOPED;
+    if (u->s.nrx < room(u))
+        u->s.rx[u->s.nrx++] = in | LOOPED;
     else
-        s->overrun = true;
-    if (!fifos(s))
-        s->rx[0] = in | LOOPED;
+        u->s.overrun = true;
+    if (!fifos(u))
+        u->s.rx[0] = in | LOOPED;
 }
 
-static bool break_on_top(const struct serial8250 *s)
+static bool break_on_top(const struct serial8250 *u)
 {
-    return s->nrx && s->rx[0] & CONSOLE_BREAK;
+    return u->s.nrx && u->s.rx[0] & CONSOLE_BREAK;
 }
 
 /* The interrupt of the highest priority, as IIR spells it. */
-static uint8_t pending(const struct serial8250 *s)
+static uint8_t pending(const struct serial8250 *u)
 {
     static const uint8_t trigger[] = {1, 4, 8, 14};
 
-    if (s->ier & IER_ELSI && (s->overrun || break_on_top(s)))
+    if (u->s.ier & IER_ELSI && (u->s.overrun || break_on_top(u)))
         return IIR_LINE_STATUS;
-    if (s->ier & IER_ERBFI && s->nrx)
-        return s->nrx < trigger[s->fcr >> FCR_TRIGGER_SHIFT] ? IIR_CHARACTER_TIMEOUT
-                                                             : IIR_RECEIVED_DATA;
-    if (s->ier & IER_ETBEI && s->thre)
+    if (u->s.ier & IER_ERBFI && u->s.nrx)
+        return u->s.nrx < trigger[u->s.fcr >> FCR_TRIGGER_SHIFT] ? IIR_CHARACTER_TIMEOUT
+                                                                 : IIR_RECEIVED_DATA;
+    if (u->s.ier & IER_ETBEI && u->s.thre)
         return IIR_THRE;
-    if (s->ier & IER_EDSSI && s->deltas)
+    if (u->s.ier & IER_EDSSI && u->s.deltas)
         return IIR_MODEM_STATUS;
     return IIR_NONE;
 }
 
 /* Has the sender hung up, and had the guest read all that was sent? What loops back does not count
  * any more then. */
-static bool hung_up(const struct serial8250 *s)
+static bool hung_up(const struct serial8250 *u)
 {
-    return console_ended(s->console) && (s->hung_up || (!s->nrx && !s->nline));
+    return console_ended(u->console) && (u->s.hung_up || (!u->s.nrx && !u->s.nline));
 }
 
 /* Look at the line's carrier. In loopback nobody sees it change. */
-static void look(struct serial8250 *s)
+static void look(struct serial8250 *u)
 {
-    bool was = s->hung_up;
+    bool was = u->s.hung_up;
 
-    s->hung_up = hung_up(s);
-    if (s->hung_up != was && !(s->mcr & MCR_LOOP))
-        s->deltas |= MSR_DDCD;
+    u->s.hung_up = hung_up(u);
+    if (u->s.hung_up != was && !(u->s.mcr & MCR_LOOP))
+        u->s.deltas |= MSR_DDCD;
 }
 
 /* Every access that may change the interrupt ends here. In loopback too: the data sheet keeps the
  * interrupts "fully operational" there. */
-static void update(struct serial8250 *s)
+static void update(struct serial8250 *u)
 {
-    if (s->ier & IER_ERBFI)
-        deliver(s);
-    look(s);
-    irq_set(&s->irq, pending(s) != IIR_NONE);
+    if (u->s.ier & IER_ERBFI)
+        deliver(u);
+    look(u);
+    irq_set(&u->irq, pending(u) != IIR_NONE);
 }
 
 static void arrived(void *to)
@@ -268,238 +268,249 @@ static void arrived(void *to)
 
 static void pause_over(struct timer *t)
 {
-    struct serial8250 *s = container_of(t, struct serial8250, pause);
+    struct serial8250 *u = container_of(t, struct serial8250, pause);
 
-    s->burst = 0;
-    update(s);
+    u->s.burst = 0;
+    update(u);
 }
 
 /* The bell rings, once: what MSR tells of the ring indicator is that it has ended. */
 static void resized(void *to)
 {
-    struct serial8250 *s = to;
+    struct serial8250 *u = to;
 
-    if (!(s->mcr & MCR_LOOP))
-        s->deltas |= MSR_TERI;
-    update(s);
+    if (!(u->s.mcr & MCR_LOOP))
+        u->s.deltas |= MSR_TERI;
+    update(u);
 }
 
 /* The modem inputs: a modem that is always there, or in loopback the modem outputs. */
-static uint8_t modem(const struct serial8250 *s)
+static uint8_t modem(const struct serial8250 *u)
 {
-    if (!(s->mcr & MCR_LOOP))
-        return (s->hung_up ? 0 : MSR_DCD) | MSR_DSR | MSR_CTS;
-    return (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
-           (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
+    if (!(u->s.mcr & MCR_LOOP))
+        return (u->s.hung_up ? 0 : MSR_DCD) | MSR_DSR | MSR_CTS;
+    return (u->s.mcr & MCR_RTS ? MSR_CTS : 0) | (u->s.mcr & MCR_DTR ? MSR_DSR : 0) |
+           (u->s.mcr & MCR_OUT1 ? MSR_RI : 0) | (u->s.mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
 /* Does the transmitter send a break to its own receiver? */
-static bool looped_break(const struct serial8250 *s)
+static bool looped_break(const struct serial8250 *u)
 {
-    return s->lcr & LCR_SET_BREAK && s->mcr & MCR_LOOP;
+    return u->s.lcr & LCR_SET_BREAK && u->s.mcr & MCR_LOOP;
 }
 
-static void set_control(struct serial8250 *s, uint8_t lcr, uint8_t mcr)
+static void set_control(struct serial8250 *u, uint8_t lcr, uint8_t mcr)
 {
-    uint8_t was = modem(s);
-    bool breaking = looped_break(s);
+    uint8_t was = modem(u);
+    bool breaking = looped_break(u);
 
-    s->lcr = lcr;
-    s->mcr = mcr;
+    u->s.lcr = lcr;
+    u->s.mcr = mcr;
 
-    uint8_t changed = was ^ modem(s);
+    uint8_t changed = was ^ modem(u);
 
     /* The delta of each input lies four bits below it, but that of RI is of its end only. */
     if (changed & ~was & MSR_RI)
         changed &= ~MSR_RI;
-    s->deltas |= changed >> 4;
+    u->s.deltas |= changed >> 4;
 
     if (mcr & MCR_LOOP)
-        give_back(s);
+        give_back(u);
     else if (mcr & MCR_RTS)
-        s->handshakes = true;
-    if (!breaking && looped_break(s))
-        loop_back(s, CONSOLE_BREAK);
+        u->s.handshakes = true;
+    if (!breaking && looped_break(u))
+        loop_back(u, CONSOLE_BREAK);
 }
 
-static void write_fcr(struct serial8250 *s, uint8_t val)
+static void write_fcr(struct serial8250 *u, uint8_t val)
 {
-    bool toggled = (s->fcr ^ val) & FCR_FIFO_ENABLE;
+    bool toggled = (u->s.fcr ^ val) & FCR_FIFO_ENABLE;
 
     /* Without FIFO Enable the other bits are not programmed. */
     if (toggled || (val & FCR_FIFO_ENABLE && val & FCR_RCVR_FIFO_RESET))
-        reset_receiver(s);
-    s->fcr = val & FCR_FIFO_ENABLE ? val : 0;
+        reset_receiver(u);
+    u->s.fcr = val & FCR_FIFO_ENABLE ? val : 0;
 }
 
-static uint8_t read_iir(struct serial8250 *s)
+static uint8_t read_iir(struct serial8250 *u)
 {
-    uint8_t id = pending(s);
+    uint8_t id = pending(u);
 
     if (id == IIR_THRE)
-        s->thre = false;
-    return id | (fifos(s) ? IIR_FIFOS : 0);
+        u->s.thre = false;
+    return id | (fifos(u) ? IIR_FIFOS : 0);
 }
 
-static uint8_t read_lsr(struct serial8250 *s)
+static uint8_t read_lsr(struct serial8250 *u)
 {
     uint8_t lsr = LSR_THRE | LSR_TEMT;
 
-    if (s->watched || s->ier & IER_ERBFI)
-        deliver(s);
-    s->watched = true;
+    if (u->s.watched || u->s.ier & IER_ERBFI)
+        deliver(u);
+    u->s.watched = true;
 
-    if (s->nrx)
+    if (u->s.nrx)
         lsr |= LSR_DR;
-    if (s->overrun)
+    if (u->s.overrun)
         lsr |= LSR_OE;
     /* A break lacks the stop bit that FE misses. */
-    if (break_on_top(s))
+    if (break_on_top(u))
         lsr |= LSR_BI | LSR_FE;
-    for (int i = 0; i < s->nrx; i++)
-        if (fifos(s) && s->rx[i] & CONSOLE_BREAK)
+    for (int i = 0; i < u->s.nrx; i++)
+        if (fifos(u) && u->s.rx[i] & CONSOLE_BREAK)
             lsr |= LSR_FIFO_ERROR;
 
     /* Having been told once, what is left of a break is its zero byte. */
-    s->rx[0] &= ~CONSOLE_BREAK;
-    s->overrun = false;
+    u->s.rx[0] &= ~CONSOLE_BREAK;
+    u->s.overrun = false;
     return lsr;
 }
 
-static uint8_t read_msr(struct serial8250 *s)
+static uint8_t read_msr(struct serial8250 *u)
 {
-    look(s);
+    look(u);
 
-    uint8_t msr = modem(s) | s->deltas;
+    uint8_t msr = modem(u) | u->s.deltas;
 
-    s->deltas = 0;
+    u->s.deltas = 0;
     return msr;
 }
 
 static uint64_t serial8250_read(struct device *d, uint64_t off, int size)
 {
-    struct serial8250 *s = container_of(d, struct serial8250, dev);
-    bool dlab = s->lcr & LCR_DLAB;
+    struct serial8250 *u = container_of(d, struct serial8250, dev);
+    bool dlab = u->s.lcr & LCR_DLAB;
     uint8_t val = 0;
 
     (void)size;
     switch (off) {
     case RBR:
         if (dlab)
-            return s->dll;
-        if (s->nrx)
-            val = shift(s->rx, &s->nrx);
+            return u->s.dll;
+        if (u->s.nrx)
+            val = shift(u->s.rx, &u->s.nrx);
         break;
     case IER:
-        return dlab ? s->dlm : s->ier;
+        return dlab ? u->s.dlm : u->s.ier;
     case IIR:
-        val = read_iir(s);
+        val = read_iir(u);
         break;
     case LCR:
-        return s->lcr;
+        return u->s.lcr;
     case MCR:
-        return s->mcr;
+        return u->s.mcr;
     case LSR:
-        val = read_lsr(s);
+        val = read_lsr(u);
         break;
     case MSR:
-        val = read_msr(s);
+        val = read_msr(u);
         break;
     case SCR:
-        return s->scr;
+        return u->s.scr;
     }
-    update(s);
+    update(u);
     return val;
 }
 
 /* The machine's hottest path is its start: a byte of output. */
 static void serial8250_write(struct device *d, uint64_t off, int size, uint64_t value)
 {
-    struct serial8250 *s = container_of(d, struct serial8250, dev);
-    bool dlab = s->lcr & LCR_DLAB;
+    struct serial8250 *u = container_of(d, struct serial8250, dev);
+    bool dlab = u->s.lcr & LCR_DLAB;
     uint8_t val = value;
 
     (void)size;
     switch (off) {
     case THR:
         if (dlab) {
-            s->dll = val;
+            u->s.dll = val;
             return;
         }
-        if (!(s->mcr & MCR_LOOP)) {
-            console_put(s->console, &val, 1);
-            if (s->thre)
+        if (!(u->s.mcr & MCR_LOOP)) {
+            console_put(u->console, &val, 1);
+            if (u->s.thre)
                 return;
-        } else if (!looped_break(s)) {
-            loop_back(s, val);
+        } else if (!looped_break(u)) {
+            loop_back(u, val);
         }
-        s->thre = true;
+        u->s.thre = true;
         break;
     case IER:
         if (dlab) {
-            s->dlm = val;
+            u->s.dlm = val;
             return;
         }
         /* Enabling it while THR is empty, as it always is, raises the interrupt anew. */
-        if (val & ~s->ier & IER_ETBEI)
-            s->thre = true;
-        configured(s, (val & IER_BITS) != s->ier, val & IER_ERBFI);
-        s->ier = val & IER_BITS;
+        if (val & ~u->s.ier & IER_ETBEI)
+            u->s.thre = true;
+        configured(u, (val & IER_BITS) != u->s.ier, val & IER_ERBFI);
+        u->s.ier = val & IER_BITS;
         break;
     case FCR:
-        write_fcr(s, val);
+        write_fcr(u, val);
         break;
     case LCR:
-        configured(s, val != s->lcr, s->ier & IER_ERBFI);
-        set_control(s, val, s->mcr);
+        configured(u, val != u->s.lcr, u->s.ier & IER_ERBFI);
+        set_control(u, val, u->s.mcr);
         break;
     case MCR:
-        set_control(s, s->lcr, val & MCR_BITS);
+        set_control(u, u->s.lcr, val & MCR_BITS);
         break;
     case SCR:
-        s->scr = val;
+        u->s.scr = val;
         return;
     }
-    update(s);
+    update(u);
 }
 
 /* The data sheet's "Master Reset", which does not reach SCR and the divisor. */
 static void serial8250_reset(struct device *d)
 {
-    struct serial8250 *s = container_of(d, struct serial8250, dev);
+    struct serial8250 *u = container_of(d, struct serial8250, dev);
 
-    reset_receiver(s);
-    s->ier = s->fcr = s->lcr = s->mcr = s->deltas = 0;
-    s->thre = s->overrun = s->handshakes = false;
-    s->burst = 0;
-    clock_arm(s->clock, &s->pause, CLOCK_NEVER);
-    s->hung_up = hung_up(s);
-    update(s);
+    reset_receiver(u);
+    u->s.ier = u->s.fcr = u->s.lcr = u->s.mcr = u->s.deltas = 0;
+    u->s.thre = u->s.overrun = u->s.handshakes = false;
+    u->s.burst = 0;
+    clock_arm(u->clock, &u->pause, CLOCK_NEVER);
+    u->s.hung_up = hung_up(u);
+    update(u);
 }
 
-void serial8250_init(struct serial8250 *s, struct console *c, struct clock *clock, struct irq irq)
+static void serial8250_restored(struct device *d)
 {
-    *s = (struct serial8250){
+    struct serial8250 *u = container_of(d, struct serial8250, dev);
+
+    irq_set(&u->irq, pending(u) != IIR_NONE);
+    clock_changed(u->clock);
+}
+
+void serial8250_init(struct serial8250 *u, struct console *c, struct clock *clock, struct irq irq)
+{
+    *u = (struct serial8250){
         .dev =
             {
                 .name = "serial8250",
                 .read = serial8250_read,
                 .write = serial8250_write,
                 .reset = serial8250_reset,
+                .state = &u->s,
+                .state_size = sizeof(u->s),
+                .restored = serial8250_restored,
             },
         .console = c,
         .clock = clock,
         .irq = irq,
-        .dll = 1, /* 115200 baud, as firmware leaves it: a guest may divide by what it reads */
+        .s.dll = 1, /* 115200 baud, as firmware leaves it: a guest may divide by what it reads */
     };
-    clock_add(clock, &s->pause, pause_over);
-    s->hung_up = hung_up(s);
+    clock_add_state(clock, &u->pause, &u->s.deadline, pause_over);
+    u->s.hung_up = hung_up(u);
     c->arrived = arrived;
     c->resized = resized;
-    c->to = s;
+    c->to = u;
 }
 
-void serial8250_hold(struct serial8250 *s)
+void serial8250_hold(struct serial8250 *u)
 {
-    s->held = true;
+    u->held = true;
 }

@@ -16,12 +16,15 @@
 #define SERIAL8250_BURST    256
 #define SERIAL8250_PAUSE_NS 86806
 
-struct serial8250 {
-    struct device dev; /* attached over 8 addresses */
-    struct console *console;
-    struct clock *clock;
-    struct timer pause; /* armed while the line pauses */
-    struct irq irq;
+PLAIN_BEGIN
+struct serial8250_state {
+    uint64_t deadline; /* of the line's pause */
+
+    /* Bytes or CONSOLE_BREAK, oldest first: what the receiver holds, and what is still on the line
+     * although the console has given it away. */
+    uint16_t rx[SERIAL8250_FIFO], line[SERIAL8250_FIFO];
+    uint8_t nrx, nline;
+    uint16_t burst; /* bytes that the line has delivered without a pause */
 
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     uint8_t deltas;  /* the low half of MSR */
@@ -29,14 +32,19 @@ struct serial8250 {
     bool overrun;    /* LSR.OE */
     bool watched;    /* the guest polls for input: serial8250.c, "Input" */
     bool handshakes; /* the guest has raised RTS, so lowering it means: wait */
-    bool held;       /* the line waits until the guest raises OUT1 */
     bool hung_up;    /* the line has lost its carrier, MSR.DCD */
+    uint8_t unused[7];
+};
+PLAIN_END
 
-    /* Bytes or CONSOLE_BREAK, oldest first: what the receiver holds, and what is still on the line
-     * although the console has given it away. */
-    uint16_t rx[SERIAL8250_FIFO], line[SERIAL8250_FIFO];
-    uint8_t nrx, nline;
-    uint16_t burst; /* bytes that the line has delivered without a pause */
+struct serial8250 {
+    struct device dev; /* attached over 8 addresses */
+    struct console *console;
+    struct clock *clock;
+    struct timer pause; /* armed while the line pauses */
+    struct irq irq;
+    bool held; /* the line waits until the guest raises OUT1 */
+    struct serial8250_state s;
 };
 
 /*
@@ -45,10 +53,10 @@ struct serial8250 {
  * taken that the guest does not get, in order, unless the guest never looks again. Takes one of the
  * clock's timers, which is armed only while more input waits than a guest was given in one burst.
  */
-void serial8250_init(struct serial8250 *s, struct console *c, struct clock *clock, struct irq irq);
+void serial8250_init(struct serial8250 *u, struct console *c, struct clock *clock, struct irq irq);
 
 /* Let no input in before the guest has raised OUT1, a modem line that no driver uses by itself: for
  * a guest that says so when it has set its terminal's modes. A reset does not undo it. */
-void serial8250_hold(struct serial8250 *s);
+void serial8250_hold(struct serial8250 *u);
 
 #endif

@@ -1017,8 +1017,8 @@ static void probed_but_not_opened(void)
     out(MCR, DTR);
     /* What it took when it tried IER is still to come. */
     CHECK(con.next <= 1);
-    CHECK_EQ(uart.nline, con.next);
-    CHECK_EQ(uart.nrx, 0);
+    CHECK_EQ(uart.s.nline, con.next);
+    CHECK_EQ(uart.s.nrx, 0);
 }
 
 /* The sender's end of the line. */
@@ -1158,7 +1158,7 @@ static void hang_up_unread(void)
     hang_up();
     out(FCR, 0x00);
     out(IER, 0);
-    CHECK_EQ(uart.nline, 2);
+    CHECK_EQ(uart.s.nline, 2);
     CHECK_EQ(in(MSR), DCD | MODEM);
     uart.dev.reset(&uart.dev);
     CHECK_EQ(in(MSR), DCD | MODEM);
@@ -1239,12 +1239,12 @@ static void random_accesses(void)
 
         copy.irq = (struct irq){0};
         copy.console = &nothing.console;
-        copy.nline = 0;
+        copy.s.nline = 0;
         CHECK_EQ(wire.level, !(copy.dev.read(&copy.dev, IIR, 1) & 0x01));
         if (test_failures)
             return;
     }
-    while (con.next < con.nin || uart.nline || uart.nrx) {
+    while (con.next < con.nin || uart.s.nline || uart.s.nrx) {
         out(LCR, 0);
         out(IER, 0);
         out(MCR, RTS);
