@@ -156,22 +156,22 @@ static const struct {
 
 static bool enabled(const struct lapic *l)
 {
-    return l->base & BASE_EN;
+    return l->s.base & BASE_EN;
 }
 
 static bool x2apic(const struct lapic *l)
 {
-    return l->base & BASE_EXTD;
+    return l->s.base & BASE_EXTD;
 }
 
 static bool software_enabled(const struct lapic *l)
 {
-    return enabled(l) && l->svr & SVR_ENABLE;
+    return enabled(l) && l->s.svr & SVR_ENABLE;
 }
 
 static uint32_t *lvt(struct lapic *l, int reg)
 {
-    return &l->lvt[reg - LVT_TIMER];
+    return &l->s.lvt[reg - LVT_TIMER];
 }
 
 static enum lapic_mode mode(uint32_t entry)
@@ -204,26 +204,26 @@ static int highest(const uint32_t *bits)
 
 static int ppr(const struct lapic *l)
 {
-    int served = highest(l->isr), tpr = l->tpr;
+    int served = highest(l->s.isr), tpr = l->s.tpr;
 
     return tpr >> 4 >= served >> 4 ? tpr : served & 0xf0;
 }
 
 static int apr(const struct lapic *l)
 {
-    int served = highest(l->isr) >> 4, asks = highest(l->irr) >> 4, tpr = l->tpr >> 4;
+    int served = highest(l->s.isr) >> 4, asks = highest(l->s.irr) >> 4, tpr = l->s.tpr >> 4;
 
     served = served < 0 ? 0 : served;
     asks = asks < 0 ? 0 : asks;
     if (tpr >= asks && tpr > served)
-        return l->tpr;
+        return l->s.tpr;
     return ((tpr & served) > asks ? tpr & served : asks) << 4;
 }
 
 /* The vector that the CPU would be given, or -1. */
 static int candidate(const struct lapic *l)
 {
-    int vector = highest(l->irr);
+    int vector = highest(l->s.irr);
 
     return software_enabled(l) && vector >> 4 > ppr(l) >> 4 ? vector : -1;
 }
@@ -246,9 +246,9 @@ static void local(struct lapic *l, int reg);
 /* An error is an interrupt if it is the first since ESR was written. */
 static void error(struct lapic *l, uint32_t what)
 {
-    bool first = !l->errors;
+    bool first = !l->s.errors;
 
-    l->errors |= what;
+    l->s.errors |= what;
     if (first)
         local(l, LVT_ERROR);
 }
@@ -259,8 +259,8 @@ static void accept(struct lapic *l, int vector, bool level)
         error(l, RECEIVED_ILLEGAL_VECTOR);
         return;
     }
-    set_bit(l->irr, vector, true);
-    set_bit(l->tmr, vector, level);
+    set_bit(l->s.irr, vector, true);
+    set_bit(l->s.tmr, vector, level);
     update(l);
 }
 
@@ -299,17 +299,17 @@ static void service_lint0(struct lapic *l)
 {
     uint32_t entry = *lvt(l, LVT_LINT0);
 
-    if (enabled(l) && l->lint[0] && is_level(LVT_LINT0, entry) && !(entry & REMOTE_IRR))
+    if (enabled(l) && l->s.lint[0] && is_level(LVT_LINT0, entry) && !(entry & REMOTE_IRR))
         local(l, LVT_LINT0);
 }
 
 void lapic_lint(struct lapic *l, int n, bool level)
 {
-    bool rises = level && !l->lint[n];
+    bool rises = level && !l->s.lint[n];
     int reg = LVT_LINT0 + n;
 
     assert(n == 0 || n == 1);
-    l->lint[n] = level;
+    l->s.lint[n] = level;
     if (!enabled(l)) {
         if (n == 1 && rises)
             l->out.nmi(l->out.to); /* the pins are INTR and NMI then */
@@ -322,7 +322,7 @@ void lapic_lint(struct lapic *l, int n, bool level)
 
 bool lapic_extint(const struct lapic *l)
 {
-    uint32_t entry = l->lvt[LVT_LINT0 - LVT_TIMER];
+    uint32_t entry = l->s.lvt[LVT_LINT0 - LVT_TIMER];
 
     return !enabled(l) || (!(entry & MASK) && mode(entry) == LAPIC_EXTINT);
 }
@@ -359,23 +359,23 @@ int lapic_ack(struct lapic *l)
     int vector = candidate(l);
 
     if (vector < 0)
-        return software_enabled(l) && highest(l->irr) >= 0 ? (int)(l->svr & VECTOR) : -1;
-    set_bit(l->irr, vector, false);
-    set_bit(l->isr, vector, true);
+        return software_enabled(l) && highest(l->s.irr) >= 0 ? (int)(l->s.svr & VECTOR) : -1;
+    set_bit(l->s.irr, vector, false);
+    set_bit(l->s.isr, vector, true);
     update(l);
     return vector;
 }
 
 static void end_interrupt(struct lapic *l)
 {
-    int vector = highest(l->isr);
+    int vector = highest(l->s.isr);
     uint32_t *lint0 = lvt(l, LVT_LINT0);
 
     if (vector < 0)
         return;
-    set_bit(l->isr, vector, false);
+    set_bit(l->s.isr, vector, false);
     update(l);
-    if (!get_bit(l->tmr, vector))
+    if (!get_bit(l->s.tmr, vector))
         return;
     if ((int)(*lint0 & VECTOR) == vector)
         *lint0 &= ~REMOTE_IRR;
@@ -385,13 +385,13 @@ static void end_interrupt(struct lapic *l)
 
 static void set_tpr(struct lapic *l, uint32_t val)
 {
-    l->tpr = val;
+    l->s.tpr = val;
     update(l);
 }
 
 uint64_t lapic_cr8(const struct lapic *l)
 {
-    return l->tpr >> 4;
+    return l->s.tpr >> 4;
 }
 
 void lapic_set_cr8(struct lapic *l, uint64_t val)
@@ -408,13 +408,13 @@ static uint32_t x2apic_ldr(const struct lapic *l)
 
 static bool logically(const struct lapic *l, uint32_t dest)
 {
-    uint32_t xapic = l->ldr >> XAPIC_ID_SHIFT, x2 = x2apic_ldr(l);
+    uint32_t xapic = l->s.ldr >> XAPIC_ID_SHIFT, x2 = x2apic_ldr(l);
 
     if (x2apic(l))
         return x2 >> 16 == dest >> 16 && x2 & dest & 0xffff;
     if (dest > XAPIC_BROADCAST)
         return false;
-    switch (l->dfr >> DFR_SHIFT) {
+    switch (l->s.dfr >> DFR_SHIFT) {
     case DFR_FLAT:
         return xapic & dest;
     case DFR_CLUSTER:
@@ -520,30 +520,30 @@ static void send(struct lapic *l, uint64_t icr)
 
 static enum timer_mode timer_mode(const struct lapic *l)
 {
-    return (l->lvt[0] & TIMER_MODE) >> TIMER_MODE_SHIFT;
+    return (l->s.lvt[0] & TIMER_MODE) >> TIMER_MODE_SHIFT;
 }
 
 /* Nanoseconds of one count. */
 static uint64_t tick(const struct lapic *l)
 {
-    int code = (l->divide & 3) | (l->divide & 8) >> 1;
+    int code = (l->s.divide & 3) | (l->s.divide & 8) >> 1;
 
     return UINT64_C(1) << ((code + 1) & 7);
 }
 
 static uint64_t period(const struct lapic *l)
 {
-    return l->initial * tick(l);
+    return l->s.initial * tick(l);
 }
 
 /* Nanoseconds until the count is zero; a periodic one begins again at that very moment. */
 static uint64_t remaining(const struct lapic *l, uint64_t now)
 {
-    if (!l->counting)
+    if (!l->s.counting)
         return 0;
-    if (now < l->zero)
-        return l->zero - now;
-    return timer_mode(l) == PERIODIC ? period(l) - (now - l->zero) % period(l) : 0;
+    if (now < l->s.zero)
+        return l->s.zero - now;
+    return timer_mode(l) == PERIODIC ? period(l) - (now - l->s.zero) % period(l) : 0;
 }
 
 static uint32_t current_count(const struct lapic *l)
@@ -554,11 +554,11 @@ static uint32_t current_count(const struct lapic *l)
 /* When the timer should next fire. */
 static uint64_t expiry(const struct lapic *l, uint64_t now)
 {
-    uint64_t tsc = now + l->tsc_offset, at = l->zero;
+    uint64_t tsc = now + l->s.tsc_offset, at = l->s.zero;
 
-    if (l->tsc_deadline)
-        return l->tsc_deadline <= tsc ? now : clock_after(now, l->tsc_deadline - tsc);
-    if (!l->counting)
+    if (l->s.tsc_deadline)
+        return l->s.tsc_deadline <= tsc ? now : clock_after(now, l->s.tsc_deadline - tsc);
+    if (!l->s.counting)
         return CLOCK_NEVER;
     if (timer_mode(l) == PERIODIC && period(l) < LAPIC_MIN_PERIOD_NS &&
         at < clock_after(now, LAPIC_MIN_PERIOD_NS))
@@ -577,11 +577,11 @@ static void expire(struct lapic *l)
 {
     uint64_t now = clock_now(l->clock);
 
-    l->tsc_deadline = 0;
+    l->s.tsc_deadline = 0;
     if (timer_mode(l) == PERIODIC)
-        l->zero = clock_after(now, remaining(l, now));
+        l->s.zero = clock_after(now, remaining(l, now));
     else
-        l->counting = false;
+        l->s.counting = false;
     arm(l);
     local(l, LVT_TIMER);
 }
@@ -609,9 +609,9 @@ static void set_initial_count(struct lapic *l, uint32_t val)
     if (timer_mode(l) == DEADLINE)
         return;
     settle(l);
-    l->initial = val;
-    l->counting = val && timer_mode(l) != RESERVED;
-    l->zero = clock_after(clock_now(l->clock), period(l));
+    l->s.initial = val;
+    l->s.counting = val && timer_mode(l) != RESERVED;
+    l->s.zero = clock_after(clock_now(l->clock), period(l));
     rearm(l);
 }
 
@@ -621,8 +621,8 @@ static void set_divide(struct lapic *l, uint32_t val)
 
     settle(l);
     count = current_count(l);
-    l->divide = val;
-    l->zero = clock_after(clock_now(l->clock), count * tick(l));
+    l->s.divide = val;
+    l->s.zero = clock_after(clock_now(l->clock), count * tick(l));
     rearm(l);
 }
 
@@ -631,14 +631,14 @@ static void set_tsc_deadline(struct lapic *l, uint64_t tsc)
     if (timer_mode(l) != DEADLINE)
         return;
     settle(l);
-    l->tsc_deadline = tsc;
+    l->s.tsc_deadline = tsc;
     rearm(l);
 }
 
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset)
 {
     settle(l);
-    l->tsc_offset = offset;
+    l->s.tsc_offset = offset;
     rearm(l);
 }
 
@@ -648,12 +648,12 @@ static void set_lvt_timer(struct lapic *l, uint32_t val)
     enum timer_mode was = timer_mode(l);
 
     settle(l);
-    l->zero = clock_after(now, remaining(l, now));
+    l->s.zero = clock_after(now, remaining(l, now));
     *lvt(l, LVT_TIMER) = val;
     if (timer_mode(l) != was && (timer_mode(l) >= DEADLINE || was >= DEADLINE)) {
-        l->counting = false;
-        l->initial = 0;
-        l->tsc_deadline = 0;
+        l->s.counting = false;
+        l->s.initial = 0;
+        l->s.tsc_deadline = 0;
     }
     rearm(l);
 }
@@ -665,7 +665,7 @@ static void set_lvt(struct lapic *l, int reg, uint32_t val)
     uint32_t remote_irr = *lvt(l, reg) & REMOTE_IRR;
 
     val &= ~(uint32_t)(STATUS | REMOTE_IRR);
-    if (!(l->svr & SVR_ENABLE))
+    if (!(l->s.svr & SVR_ENABLE))
         val |= MASK;
     if (reg == LVT_TIMER) {
         set_lvt_timer(l, val);
@@ -678,10 +678,10 @@ static void set_lvt(struct lapic *l, int reg, uint32_t val)
 
 static void set_svr(struct lapic *l, uint32_t val)
 {
-    l->svr = val;
+    l->s.svr = val;
     if (!(val & SVR_ENABLE))
         for (int i = 0; i <= LAST_LVT; i++)
-            l->lvt[i] |= MASK;
+            l->s.lvt[i] |= MASK;
     update(l);
 }
 
@@ -693,37 +693,37 @@ static uint64_t read_register(const struct lapic *l, unsigned reg)
     case VERSION:
         return VERSION_VALUE;
     case TPR:
-        return l->tpr;
+        return l->s.tpr;
     case APR:
         return apr(l);
     case PPR:
         return ppr(l);
     case LDR:
-        return x2apic(l) ? x2apic_ldr(l) : l->ldr;
+        return x2apic(l) ? x2apic_ldr(l) : l->s.ldr;
     case DFR:
-        return l->dfr;
+        return l->s.dfr;
     case SVR:
-        return l->svr;
+        return l->s.svr;
     case ISR ... ISR + 7:
-        return l->isr[reg - ISR];
+        return l->s.isr[reg - ISR];
     case TMR ... TMR + 7:
-        return l->tmr[reg - TMR];
+        return l->s.tmr[reg - TMR];
     case IRR ... IRR + 7:
-        return l->irr[reg - IRR];
+        return l->s.irr[reg - IRR];
     case ESR:
-        return l->esr;
+        return l->s.esr;
     case ICR:
-        return l->icr;
+        return l->s.icr;
     case ICR_HIGH:
-        return l->icr >> 32;
+        return l->s.icr >> 32;
     case LVT_TIMER ... LVT_ERROR:
-        return l->lvt[reg - LVT_TIMER];
+        return l->s.lvt[reg - LVT_TIMER];
     case INITIAL_COUNT:
-        return l->initial;
+        return l->s.initial;
     case CURRENT_COUNT:
         return current_count(l);
     case DIVIDE:
-        return l->divide;
+        return l->s.divide;
     }
     return 0;
 }
@@ -739,24 +739,24 @@ static void write_register(struct lapic *l, unsigned reg, uint64_t val)
         end_interrupt(l);
         break;
     case LDR:
-        l->ldr = val;
+        l->s.ldr = val;
         break;
     case DFR:
-        l->dfr = val | UINT32_MAX >> (32 - DFR_SHIFT);
+        l->s.dfr = val | UINT32_MAX >> (32 - DFR_SHIFT);
         break;
     case SVR:
         set_svr(l, val);
         break;
     case ESR:
-        l->esr = l->errors;
-        l->errors = 0;
+        l->s.esr = l->s.errors;
+        l->s.errors = 0;
         break;
     case ICR:
-        l->icr = val & ~(uint64_t)STATUS;
-        send(l, l->icr);
+        l->s.icr = val & ~(uint64_t)STATUS;
+        send(l, l->s.icr);
         break;
     case ICR_HIGH:
-        l->icr = val << 32 | (uint32_t)l->icr;
+        l->s.icr = val << 32 | (uint32_t)l->s.icr;
         break;
     case LVT_TIMER ... LVT_ERROR:
         set_lvt(l, reg, val);
@@ -804,7 +804,7 @@ static void lapic_write(struct device *d, uint64_t off, int size, uint64_t val)
         return;
     val = (uint32_t)val & registers[reg].bits;
     if (reg == ICR)
-        val |= l->icr & UINT64_C(0xffffffff00000000);
+        val |= l->s.icr & UINT64_C(0xffffffff00000000);
     write_register(l, reg, val);
 }
 
@@ -815,17 +815,17 @@ bool lapic_mmio(const struct lapic *l)
 
 static void reset_registers(struct lapic *l)
 {
-    l->tpr = l->ldr = l->esr = l->errors = 0;
-    l->dfr = UINT32_MAX;
-    l->svr = SVR_RESET;
-    l->icr = 0;
+    l->s.tpr = l->s.ldr = l->s.esr = l->s.errors = 0;
+    l->s.dfr = UINT32_MAX;
+    l->s.svr = SVR_RESET;
+    l->s.icr = 0;
     for (int i = 0; i < 8; i++)
-        l->irr[i] = l->isr[i] = l->tmr[i] = 0;
+        l->s.irr[i] = l->s.isr[i] = l->s.tmr[i] = 0;
     for (int i = 0; i <= LAST_LVT; i++)
-        l->lvt[i] = MASK;
-    l->initial = l->divide = 0;
-    l->counting = false;
-    l->zero = l->tsc_deadline = 0;
+        l->s.lvt[i] = MASK;
+    l->s.initial = l->s.divide = 0;
+    l->s.counting = false;
+    l->s.zero = l->s.tsc_deadline = 0;
     arm(l);
     update(l);
 }
@@ -833,14 +833,14 @@ static void reset_registers(struct lapic *l)
 /* No way leads from disabled to x2APIC mode, from there to xAPIC mode, or to EXTD without EN. */
 static bool set_base(struct lapic *l, uint64_t val)
 {
-    uint64_t now = val & (BASE_EN | BASE_EXTD), was = l->base & (BASE_EN | BASE_EXTD);
+    uint64_t now = val & (BASE_EN | BASE_EXTD), was = l->s.base & (BASE_EN | BASE_EXTD);
 
     if ((val & ~(uint64_t)(BASE_BSP | BASE_EN | BASE_EXTD)) != BASE_ADDRESS)
         return false;
     if (now == BASE_EXTD || (now == (BASE_EN | BASE_EXTD) && was == 0) ||
         (now == BASE_EN && was == (BASE_EN | BASE_EXTD)))
         return false;
-    l->base = BASE_ADDRESS | (l->base & BASE_BSP) | now;
+    l->s.base = BASE_ADDRESS | (l->s.base & BASE_BSP) | now;
     if (!enabled(l))
         reset_registers(l);
     return true;
@@ -851,11 +851,11 @@ bool lapic_rdmsr(struct lapic *l, uint32_t msr, uint64_t *val)
     uint32_t reg = msr - LAPIC_MSR_X2APIC;
 
     if (msr == LAPIC_MSR_BASE) {
-        *val = l->base;
+        *val = l->s.base;
         return true;
     }
     if (msr == LAPIC_MSR_TSC_DEADLINE) {
-        *val = l->tsc_deadline;
+        *val = l->s.tsc_deadline;
         return true;
     }
     if (!x2apic(l) || reg >= REGISTERS || !(registers[reg].access & R))
@@ -883,13 +883,23 @@ bool lapic_wrmsr(struct lapic *l, uint32_t msr, uint64_t val)
 
 void lapic_reset(struct lapic *l)
 {
-    l->base = BASE_ADDRESS | (l->base & BASE_BSP) | BASE_EN;
+    l->s.base = BASE_ADDRESS | (l->s.base & BASE_BSP) | BASE_EN;
     reset_registers(l);
 }
 
 void lapic_init_reset(struct lapic *l)
 {
     reset_registers(l);
+}
+
+static void restored(struct device *d)
+{
+    struct lapic *l = container_of(d, struct lapic, dev);
+    bool level = candidate(l) >= 0;
+
+    __atomic_store_n(&l->intr, level, __ATOMIC_RELEASE);
+    l->out.intr(l->out.to, level);
+    clock_changed(l->clock);
 }
 
 static void reset_pin(struct device *d)
@@ -899,7 +909,7 @@ static void reset_pin(struct device *d)
 
 void lapic_wire(struct lapic *l)
 {
-    l->svr = SVR_ENABLE | SVR_RESET;
+    l->s.svr = SVR_ENABLE | SVR_RESET;
     *lvt(l, LVT_LINT0) = LAPIC_EXTINT << MODE_SHIFT;
     *lvt(l, LVT_LINT1) = LAPIC_NMI << MODE_SHIFT;
 }
@@ -913,20 +923,23 @@ void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct 
                 .max_size = 4,
                 .read = lapic_read,
                 .write = lapic_write,
-                .reset = reset_pin},
+                .reset = reset_pin,
+                .state = &l->s,
+                .state_size = sizeof(l->s),
+                .restored = restored},
         .out = out,
         .clock = c,
         .id = id,
-        .base = bsp ? BASE_BSP : 0,
+        .s.base = bsp ? BASE_BSP : 0,
     };
-    clock_add(c, &l->timer, timer_fire);
+    clock_add_state(c, &l->timer, &l->s.deadline, timer_fire);
     lapic_reset(l);
 }
 
 void lapic_save(struct lapic *l, struct lapic_page *p)
 {
     settle(l);
-    *p = (struct lapic_page){.base = l->base, .tsc_deadline = l->tsc_deadline};
+    *p = (struct lapic_page){.base = l->s.base, .tsc_deadline = l->s.tsc_deadline};
     for (int reg = 0; reg < 64; reg++)
         p->reg[reg] = read_register(l, reg);
     p->reg[ID] = l->id << XAPIC_ID_SHIFT;
@@ -936,23 +949,23 @@ void lapic_load(struct lapic *l, const struct lapic_page *p)
 {
     uint32_t count = p->reg[CURRENT_COUNT];
 
-    l->base = p->base;
-    l->tpr = p->reg[TPR];
-    l->ldr = p->reg[LDR];
-    l->dfr = p->reg[DFR];
-    l->svr = p->reg[SVR];
-    memcpy(l->isr, &p->reg[ISR], sizeof(l->isr));
-    memcpy(l->tmr, &p->reg[TMR], sizeof(l->tmr));
-    memcpy(l->irr, &p->reg[IRR], sizeof(l->irr));
-    l->esr = p->reg[ESR];
-    l->errors = 0;
-    l->icr = (uint64_t)p->reg[ICR_HIGH] << 32 | p->reg[ICR];
-    memcpy(l->lvt, &p->reg[LVT_TIMER], sizeof(l->lvt));
-    l->initial = p->reg[INITIAL_COUNT];
-    l->divide = p->reg[DIVIDE];
-    l->counting = l->initial && (count || timer_mode(l) == PERIODIC);
-    l->zero = clock_after(clock_now(l->clock), count * tick(l));
-    l->tsc_deadline = p->tsc_deadline;
+    l->s.base = p->base;
+    l->s.tpr = p->reg[TPR];
+    l->s.ldr = p->reg[LDR];
+    l->s.dfr = p->reg[DFR];
+    l->s.svr = p->reg[SVR];
+    memcpy(l->s.isr, &p->reg[ISR], sizeof(l->s.isr));
+    memcpy(l->s.tmr, &p->reg[TMR], sizeof(l->s.tmr));
+    memcpy(l->s.irr, &p->reg[IRR], sizeof(l->s.irr));
+    l->s.esr = p->reg[ESR];
+    l->s.errors = 0;
+    l->s.icr = (uint64_t)p->reg[ICR_HIGH] << 32 | p->reg[ICR];
+    memcpy(l->s.lvt, &p->reg[LVT_TIMER], sizeof(l->s.lvt));
+    l->s.initial = p->reg[INITIAL_COUNT];
+    l->s.divide = p->reg[DIVIDE];
+    l->s.counting = l->s.initial && (count || timer_mode(l) == PERIODIC);
+    l->s.zero = clock_after(clock_now(l->clock), count * tick(l));
+    l->s.tsc_deadline = p->tsc_deadline;
     arm(l);
     update(l);
 }

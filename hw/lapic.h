@@ -53,7 +53,8 @@ struct lapic_message {
  * lapic_receive(), as they do through an IOAPIC or lapic_bus_send().
  */
 struct lapic_out {
-    /* lapic_ack() has, or no longer has, a vector to give. Called on change only. */
+    /* lapic_ack() has, or no longer has, a vector to give. Called on change, and when a state was
+     * put back. */
     void (*intr)(void *to, bool level);
 
     void (*nmi)(void *to);
@@ -73,27 +74,33 @@ struct lapic_out {
     void *to;
 };
 
+PLAIN_BEGIN
+struct lapic_state {
+    uint64_t deadline;
+    uint64_t zero;         /* when the count is 0 (again), in ns on the clock */
+    uint64_t tsc_deadline; /* 0 for none */
+    uint64_t tsc_offset;   /* what the TSC is ahead of the clock */
+    uint64_t base;         /* IA32_APIC_BASE */
+    uint64_t icr;
+    uint32_t tpr, ldr, dfr, svr;
+    uint32_t irr[8], isr[8], tmr[8];
+    uint32_t esr, errors; /* as read; and what was found since it was written */
+    uint32_t lvt[6];
+    uint32_t initial, divide;
+    bool counting; /* one-shot, periodic: the count is not, or not for good, 0 */
+    bool lint[2];  /* level of LINT0, LINT1 */
+    uint8_t unused[5];
+};
+PLAIN_END
+
 struct lapic {
     struct device dev; /* the page at 0xfee00000; nothing there unless lapic_mmio() */
     struct lapic_out out;
     struct clock *clock;
     struct timer timer;
     uint32_t id;
-
-    bool intr;           /* what out.intr was told last */
-    bool lint[2];        /* level of LINT0, LINT1 */
-    uint64_t tsc_offset; /* what the TSC is ahead of the clock */
-
-    uint64_t base; /* IA32_APIC_BASE */
-    uint32_t tpr, ldr, dfr, svr;
-    uint32_t irr[8], isr[8], tmr[8];
-    uint32_t esr, errors; /* as read; and what was found since it was written */
-    uint64_t icr;
-    uint32_t lvt[6];
-    uint32_t initial, divide;
-    bool counting;         /* one-shot, periodic: the count is not, or not for good, 0 */
-    uint64_t zero;         /* when it is 0 (again), in ns on the clock */
-    uint64_t tsc_deadline; /* 0 for none */
+    bool intr; /* what out.intr was told last */
+    struct lapic_state s;
 };
 
 /*

@@ -1445,23 +1445,23 @@ static void check_invariants(int i)
     int vector = -1, top = -1, served = -1, priority;
 
     for (int v = 0; v < 256; v++) {
-        if (copy.irr[v / 32] >> v % 32 & 1)
+        if (copy.s.irr[v / 32] >> v % 32 & 1)
             top = v;
-        if (copy.isr[v / 32] >> v % 32 & 1)
+        if (copy.s.isr[v / 32] >> v % 32 & 1)
             served = v;
     }
-    CHECK(top < 0 || !(copy.irr[0] & 0xffff));
-    CHECK(!(copy.isr[0] & 0xffff));
-    priority = (int)copy.tpr >> 4;
+    CHECK(top < 0 || !(copy.s.irr[0] & 0xffff));
+    CHECK(!(copy.s.isr[0] & 0xffff));
+    priority = (int)copy.s.tpr >> 4;
     if (served >> 4 > priority)
         priority = served >> 4;
-    if (copy.base & EN && copy.svr & 0x100 && top >> 4 > priority)
+    if (copy.s.base & EN && copy.s.svr & 0x100 && top >> 4 > priority)
         vector = top;
     CHECK_EQ(cpu[i].intr, vector >= 0);
     CHECK_EQ(copy.intr, cpu[i].intr);
-    if (!(copy.svr & 0x100))
+    if (!(copy.s.svr & 0x100))
         for (int n = 0; n < 6; n++)
-            CHECK(copy.lvt[n] & MASK);
+            CHECK(copy.s.lvt[n] & MASK);
 
     copy.out.to = &(struct test_cpu){.intr = cpu[i].intr};
     int given = lapic_ack(&copy);
@@ -1469,7 +1469,7 @@ static void check_invariants(int i)
     if (vector >= 0)
         CHECK_EQ(given, vector);
     else
-        CHECK(given == -1 || (top >= 0 && given == (int)(copy.svr & 0xff)));
+        CHECK(given == -1 || (top >= 0 && given == (int)(copy.s.svr & 0xff)));
 }
 
 static void random_message(int i)

@@ -248,7 +248,7 @@ struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
         a = (struct cpuid_answer){.ecx = index & 0xff, .edx = c->vcpu->index};
     if (leaf == 1 && c->cr4 & CR4_OSXSAVE)
         a.ecx |= OSXSAVE;
-    if (leaf == 1 && !(c->lapic.base & APIC_BASE_ENABLED))
+    if (leaf == 1 && !(c->lapic.s.base & APIC_BASE_ENABLED))
         a.edx &= ~(uint32_t)APIC;
     return a;
 }
