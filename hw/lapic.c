@@ -558,7 +558,8 @@ static uint64_t expiry(const struct lapic *l, uint64_t now)
 
     if (l->s.tsc_deadline)
         return l->s.tsc_deadline <= tsc ? now : clock_after(now, l->s.tsc_deadline - tsc);
-    if (!l->s.counting)
+    /* Nobody sees a periodic timer that is masked, and its count follows from where it began. */
+    if (!l->s.counting || (timer_mode(l) == PERIODIC && l->s.lvt[0] & MASK))
         return CLOCK_NEVER;
     if (timer_mode(l) == PERIODIC && period(l) < LAPIC_MIN_PERIOD_NS &&
         at < clock_after(now, LAPIC_MIN_PERIOD_NS))

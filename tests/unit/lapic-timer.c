@@ -303,6 +303,22 @@ static void test_no_storm(void)
         CHECK_EQ(take(0), 0xec);
     }
 
+    /* A masked one keeps its phase, without a deadline. */
+    set_up();
+    put(TIMER, 0x20000 | MASK | 0xec);
+    put(DIVIDE, BY_1);
+    put(INITIAL, 1000);
+    CHECK_EQ(deadlines(NS_PER_SECOND + 300), 0);
+    CHECK_EQ(get(CURRENT), 700);
+    CHECK_EQ(take(0), -1);
+    put(TIMER, 0x20000 | 0xec);
+    CHECK_EQ(get(CURRENT), 700);
+    CHECK_EQ(clock_next(&test_clock.clock) % 1000, 0);
+    CHECK(deadlines(NS_PER_SECOND) > 5000);
+    CHECK_EQ(take(0), 0xec);
+    put(TIMER, 0x20000 | MASK | 0xec);
+    CHECK(deadlines(NS_PER_SECOND) <= 1);
+
     /* One too many CPUs that do it at once. */
     set_up();
     for (int c = 0; c < CPUS; c++) {
