@@ -6,12 +6,12 @@
  * Device Controller"; IBM 101-/102-Key Keyboard, "Commands from the System".
  *
  * Every answer is there as soon as the question is asked, so that no driver ever waits for a
- * time-out. The auxiliary port is one that nothing can be plugged into: its interface test fails,
- * a byte for it comes back as a time-out, and the byte of command 0xd3 comes back as if from the
+ * time-out. Nothing can be plugged into the auxiliary port: its interface test fails, a byte for
+ * it comes back as a time-out, and the byte of command 0xd3 comes back as if from the
  * keyboard, which is where Linux gives up on the port.
  *
- * Left out: keys (the console is the serial port); the translation of scan codes but those few
- * bytes that a keyboard says without being typed on; the parity of the serial lines, passwords and
+ * Left out: keys (the console is the serial port); the translation of scan codes, but for the
+ * few bytes that a keyboard sends by itself; the parity of the serial lines, passwords and
  * the key lock. A machine may leave the a20 wire loose and have A20 always on: the pin reads as
  * written, and only 8086 programs relied on addresses that wrap at 1 MiB.
  */

@@ -129,7 +129,7 @@ static void send(struct ioapic *io, int pin)
     io->out.send(io->out.to, m.addr, m.data);
 }
 
-/* Send what a level-triggered pin wants to, unless its last message awaits its EOI. */
+/* Send the message of an asserted level-triggered pin, unless the last one awaits its EOI. */
 static void service_level(struct ioapic *io, int pin)
 {
     uint64_t e = io->s.ioredtbl[pin];

@@ -113,8 +113,9 @@ enum { /* ICR */
 };
 
 /*
- * Who has a register: X in xAPIC mode, where accesses the wrong way do nothing, R and W to read
- * and write in x2APIC mode, where those are #GP, as are ones in bits that a register has not.
+ * How a register can be accessed. X: it exists in xAPIC mode, where writing a read-only register,
+ * or reading a write-only one, does nothing. R, W: it can be read, written in x2APIC mode, where
+ * any other access is #GP, and so is a 1 written to a bit that the register does not have.
  */
 enum {
     X = 1,
@@ -124,7 +125,7 @@ enum {
 
 static const struct {
     uint8_t access;
-    uint64_t bits; /* that may be written, to some effect or none */
+    uint64_t bits; /* that may be written, whether they do something or not */
 } registers[REGISTERS] = {
     [ID] = {X | R, 0},
     [VERSION] = {X | R, 0},
@@ -228,7 +229,7 @@ static int candidate(const struct lapic *l)
     return software_enabled(l) && vector >> 4 > ppr(l) >> 4 ? vector : -1;
 }
 
-/* After whatever may have changed that. */
+/* To be called after every change that candidate() depends on. */
 static void update(struct lapic *l)
 {
     bool level = candidate(l) >= 0;
@@ -239,11 +240,11 @@ static void update(struct lapic *l)
     }
 }
 
-/* Interrupts come in. */
+/* Interrupts that come in. */
 
 static void local(struct lapic *l, int reg);
 
-/* An error is an interrupt if it is the first since ESR was written. */
+/* The first error since ESR was written raises an interrupt. */
 static void error(struct lapic *l, uint32_t what)
 {
     bool first = !l->s.errors;
@@ -264,7 +265,7 @@ static void accept(struct lapic *l, int vector, bool level)
     update(l);
 }
 
-/* Only LINT0 has levels; ExtINT is one, too, but that the CPU sees by lapic_extint(). */
+/* Only LINT0 can be sensed by level. ExtINT is a level, too, but one for lapic_extint(). */
 static bool is_level(int reg, uint32_t entry)
 {
     return reg == LVT_LINT0 && mode(entry) == LAPIC_FIXED && entry & LEVEL;
@@ -294,7 +295,7 @@ static void local(struct lapic *l, int reg)
     }
 }
 
-/* Send what LINT0 as a level wants to, unless the last one awaits its EOI. */
+/* Send the interrupt of LINT0 if it is an asserted level, unless the last one awaits its EOI. */
 static void service_lint0(struct lapic *l)
 {
     uint32_t entry = *lvt(l, LVT_LINT0);
@@ -352,7 +353,7 @@ void lapic_receive(struct lapic *l, const struct lapic_message *m)
     }
 }
 
-/* And go to the CPU. */
+/* Interrupts that go to the CPU. */
 
 int lapic_ack(struct lapic *l)
 {
@@ -573,7 +574,7 @@ static void arm(struct lapic *l)
     clock_arm(l->clock, &l->timer, expiry(l, clock_now(l->clock)));
 }
 
-/* What was missed of a periodic timer is lost, but its phase stays. */
+/* Periods that were missed are lost, but a periodic timer keeps its phase. */
 static void expire(struct lapic *l)
 {
     uint64_t now = clock_now(l->clock);
@@ -592,7 +593,8 @@ static void timer_fire(struct timer *t)
     expire(container_of(t, struct lapic, timer));
 }
 
-/* Before and after the guest programs it: what is due is due to the old programming. */
+/* Called before and after the guest programs the timer: what is due by then belongs to the old
+ * programming. */
 static void settle(struct lapic *l)
 {
     if (*l->timer.deadline <= clock_now(l->clock))
@@ -831,7 +833,7 @@ static void reset_registers(struct lapic *l)
     update(l);
 }
 
-/* No way leads from disabled to x2APIC mode, from there to xAPIC mode, or to EXTD without EN. */
+/* Not allowed: from disabled to x2APIC mode, from x2APIC to xAPIC mode, and EXTD without EN. */
 static bool set_base(struct lapic *l, uint64_t val)
 {
     uint64_t now = val & (BASE_EN | BASE_EXTD), was = l->s.base & (BASE_EN | BASE_EXTD);

@@ -7,9 +7,9 @@
  * Left out: MCS-80 vectors (no x86 reads a CALL from the bus); buffered mode and ICW3, which
  * describe the wiring of the board to the chip and here there is only the one: a slave on IR2.
  *
- * One thing is not as in the data sheet, where a request must stay high until INTA: an edge is
- * remembered until then although the line has fallen since. The PICs of QEMU and KVM do so, and
- * guests written there rely on it. A level that falls is gone, here too.
+ * The data sheet wants a request to stay high until INTA. Here an edge is remembered until then,
+ * although the line may have fallen since: the PICs of QEMU and KVM do so, and guests that were
+ * written there rely on it. A level that falls is gone.
  */
 #include "hw/pic.h"
 
@@ -22,7 +22,7 @@ enum {
     ICW1_IC4 = 0x01,
     ICW1_SNGL = 0x02,
     ICW1_LTIM = 0x08,
-    ICW1 = 0x10, /* what tells it from OCW2 and OCW3 */
+    ICW1 = 0x10, /* the bit by which it differs from OCW2 and OCW3 */
 
     ICW2_VECTOR = 0xf8,
 
@@ -37,7 +37,7 @@ enum {
     OCW3_RIS = 0x01,
     OCW3_RR = 0x02,
     OCW3_P = 0x04,
-    OCW3 = 0x08, /* what tells it from OCW2 */
+    OCW3 = 0x08, /* the bit by which it differs from OCW2 */
     OCW3_SMM = 0x20,
     OCW3_ESMM = 0x40,
 
@@ -52,7 +52,7 @@ enum {
     ELCR2_RESERVED = 0x21,
 };
 
-/* struct pic_state.expect. Until ICW1 has come the odd port is the mask, which guests probe. */
+/* struct pic_state.expect. Before ICW1 the odd port is the mask: guests probe for the chip so. */
 enum {
     EXPECT_ICW1,
     EXPECT_ICW2,
@@ -87,7 +87,7 @@ static uint8_t irr(const struct pic_chip *c)
     return c->s.latch | (c->s.lines & by_level(c));
 }
 
-/* What keeps equal and lower levels waiting, and what a non-specific EOI ends. */
+/* The inputs in service that hold back others, and of which a non-specific EOI ends the highest. */
 static uint8_t in_service(const struct pic_chip *c)
 {
     return c->s.special_mask ? c->s.isr & ~c->s.imr : c->s.isr;

@@ -168,7 +168,7 @@ static void run(struct pit_counter *c, uint64_t n)
         count_once(c, n);
 }
 
-/* Clocks until the output next changes for good: the low pulses of modes 2, 4, 5 are over. */
+/* Clocks until the output next changes to stay so: to the end of a low pulse of modes 2, 4, 5. */
 static uint64_t next_edge(const struct pit_counter *c)
 {
     bool strobe = mode(c) >= 4;
@@ -241,8 +241,8 @@ static void update(struct pit *p)
         clock_arm(p->clock, &p->timer, clock_at_cycle(at, PIT_HZ));
 }
 
-/* What happened while nobody heard is lost. That nobody does any more may be said in the middle of
- * drive_wire(): the timer finds out when it fires. */
+/* Rises that nobody could hear are lost. A hearer may go deaf in the middle of drive_wire(), so the
+ * timer is not disarmed here, but when it fires. */
 static void set_heard(void *to, int n, bool level)
 {
     struct pit *p = to;
@@ -432,8 +432,8 @@ static void port61_write(struct device *d, uint64_t off, int size, uint64_t val)
 
 /*
  * The 8254 has no reset pin and wakes up undefined, so this is the state in which firmware leaves
- * it, but standing still: mode 3, output high. The wire is low, and hears of the output only when
- * that changes, so that neither a reset nor the first control word is an interrupt.
+ * it, but standing still: mode 3, output high. The wire is low, and follows the output from its
+ * next change on, so that neither a reset nor the first control word is an interrupt.
  */
 static void pit_reset(struct device *d)
 {

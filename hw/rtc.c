@@ -6,7 +6,7 @@
  * "Interrupts", "Divider Stages", "Update Cycle" and "Registers"; IBM PC AT Technical Reference,
  * "Real-Time Clock/CMOS RAM Information".
  * Left out: the square wave, whose pin is not connected; daylight saving, which no system uses
- * (DSE reads back); the 2 ms that an update takes, as one is over at once (UIP still warns of it);
+ * (DSE reads back); the 2 ms that an update takes (it is over at once, but UIP warns of it);
  * a day of week that disagrees with the date. An alarm hours ahead does not follow a step of the
  * host's calendar until the chip is next used.
  */
@@ -75,7 +75,7 @@ enum {
 /* Days from 0000-03-01, from where years are easiest to count, to 1970-01-01. */
 #define EPOCH INT64_C(719468)
 
-/* No calendar that we show goes back further. */
+/* The chip's calendar begins at 0000-03-01: a time before that is taken for it. */
 static int64_t since_year_0(int64_t t)
 {
     return t > -EPOCH * DAY ? t : -EPOCH * DAY;
@@ -154,7 +154,7 @@ static void store_time(struct rtc *r, int64_t t)
     r->s.cmos[MINUTES] = encode(r, s / 60 % 60);
     r->s.cmos[HOURS] = encode_hours(r, s / 3600);
     r->s.cmos[DAY_OF_WEEK] = (days + 3) % 7 + 1; /* Sunday is 1, and 0000-03-01 a Wednesday */
-    y = days * 400 / 146097;                     /* by the mean year; never one too many */
+    y = days * 400 / 146097; /* by the mean length of a year, and never too high */
     if (days_to_march(y + 1) <= days)
         y++;
     days -= days_to_march(y);

@@ -16,21 +16,21 @@
  * is there to read them. A driver that opens a port resets the FIFO and reads RBR to be rid of old
  * bytes, but what the user typed before that is not old. Nothing is lost by these rules, each of
  * which a slow sender could have caused on real hardware:
- *  - With ERBFI on, the line delivers at once.
- *  - With ERBFI off, it delivers to a guest that polls: when it reads LSR, but not the first time
- *    after it has reset the receiver or changed IER or LCR. So Linux, which opens a port with "LSR,
- *    RBR" after changes of FCR and of IER, finds nothing there, and a polling loop finds its byte
- *    the second time round.
+ *  - With ERBFI on, the line delivers at once, but pauses now and then for as long as a
+ *    character takes: without the FIFOs after each byte, else after a burst. Meanwhile the
+ *    receiver runs empty and the interrupt falls. A driver that reads as long as there are bytes
+ *    would find no end otherwise. One that gives up, as Linux does after 128 KiB, or that reads
+ *    one byte for each interrupt would never see another edge.
+ *  - With ERBFI off, it delivers to a guest that polls: when the guest reads LSR, but not the
+ *    first time after a reset of the receiver or a change of IER or LCR. So Linux, which opens a
+ *    port with "LSR, RBR" after changes of FCR and of IER, finds nothing there, and a polling
+ *    loop finds its byte the second time round.
  *  - Unread bytes go back onto the line at those same changes, and when loopback cuts the line.
  *  - Once the guest has raised RTS, the line waits while RTS is down.
- *  - With ERBFI on, the line pauses now and then, for as long as a character takes: after each byte
- *    where there is room for one, else after a burst. The receiver runs empty then and the
- * interrupt falls, as it does on a line of finite speed. A driver that reads as long as there are
- * bytes would find no end otherwise, and one that gives up, as Linux does after some 100,000, or
- * reads one byte for each interrupt would never see another edge. The console is asked for no more
- * than the receiver has room for, so it causes no overrun; and not at all for a guest that uses
- * only the transmitter without LSR, or only probes for the chip, so that another chip may have the
- * console's input.
+ *
+ * The console is asked for no more than the receiver has room for, so that nothing overruns. It is
+ * not asked at all for a guest that uses only the transmitter without LSR, or only probes for the
+ * chip, so that another chip may have the console's input.
  *
  * Hang-up. DCD falls when the console's input has ended, as a modem's carrier does, but not before
  * the guest has read all that came before. DSR and CTS, the modem's own, stay. RI rings when the
@@ -186,8 +186,8 @@ static void give_back(struct serial8250 *u)
     u->s.watched = false;
 }
 
-/* IER or LCR is being written: a guest that gives either a new value and wants no interrupt for
- * input is not, or no longer, waiting for any. */
+/* IER or LCR is being written. A guest that changes either, and wants no interrupt for input, does
+ * not wait for input now. */
 static void configured(struct serial8250 *u, bool changed, bool wants_input)
 {
     if (changed && !wants_input)
@@ -234,8 +234,8 @@ static uint8_t pending(const struct serial8250 *u)
     return IIR_NONE;
 }
 
-/* Has the sender hung up, and had the guest read all that was sent? What loops back does not count
- * any more then. */
+/* Has the sender hung up, and has the guest read all that was sent? Once that is so it stays so,
+ * whatever loops back into the receiver. */
 static bool hung_up(const struct serial8250 *u)
 {
     return console_ended(u->console) && (u->s.hung_up || (!u->s.nrx && !u->s.nline));
