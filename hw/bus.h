@@ -22,7 +22,7 @@ struct bus {
 /* Let a device answer at base .. base+len-1. Overlap with another one is our bug. */
 void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 
-/* Likewise, but where others are it answers in their place. */
+/* Likewise, but it may overlap others, and answers in their place. */
 void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 
 /*

@@ -3,7 +3,7 @@
  * The exit port.
  *
  * After: QEMU, the device isa-debug-exit. Bytes, words and double words at any of its addresses;
- * an odd status tells the guest's exits from QEMU's own 0.
+ * an odd status differs from QEMU's own 0.
  */
 #include "hw/exit-port.h"
 

@@ -41,9 +41,9 @@ struct i8042 {
 };
 
 /*
- * irq1 and irq12 are levels: a byte from the keyboard, from the auxiliary port is there to be read
- * and the command byte lets it interrupt. a20 follows the output port's A20 pin. reset is set,
- * never cleared, when the guest pulses the reset pin.
+ * irq1 and irq12 are levels: high while a byte from the keyboard, or from the auxiliary port, is
+ * there to be read and the command byte lets it interrupt. a20 follows the output port's A20 pin.
+ * reset is set, never cleared, when the guest pulses the reset pin.
  */
 void i8042_init(struct i8042 *k, struct irq irq1, struct irq irq12, struct irq a20,
                 struct irq reset);

@@ -12,8 +12,9 @@
 #include "hw/clock.h"
 #include "hw/device.h"
 
-/* Of the timer: ticks per second before the divide register, and how often at most it wakes the
- * host when periodic. A shorter period loses ticks, as in a guest too slow to take them. */
+/* The timer's ticks per second before the divide register, and the shortest time between two wakes
+ * of the host for a periodic timer. A shorter period loses ticks, as in a guest that is too slow.
+ */
 #define LAPIC_TIMER_HZ      NS_PER_SECOND
 #define LAPIC_MIN_PERIOD_NS UINT64_C(100000)
 
@@ -151,9 +152,9 @@ void lapic_page_reset(struct lapic_page *p, uint32_t id, bool boots);
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 
 /*
- * The CPU takes an interrupt: its vector, 16..255, which is then in service. When there is none to
- * give, as l->intr fell since the CPU saw it: the spurious vector, 0..255, if one waits behind the
- * priority, which nobody must end with EOI; or -1.
+ * The CPU takes an interrupt. Returns its vector, 16..255, which is then in service. There may be
+ * none to give, when l->intr has fallen since the CPU saw it: returns the spurious vector, 0..255,
+ * which needs no EOI, if an interrupt waits for a lower priority of the CPU, else -1.
  */
 int lapic_ack(struct lapic *l);
 
@@ -164,13 +165,13 @@ bool lapic_extint(const struct lapic *l);
 /* The pin LINT0, where the PIC's INTR is, or LINT1, where NMI is. n is 0 or 1. */
 void lapic_lint(struct lapic *l, int n, bool level);
 
-/* A message that is for this one, wherever it came from. */
+/* Accept a message that is for this one, wherever it came from. */
 void lapic_receive(struct lapic *l, const struct lapic_message *m);
 
 /*
- * Give a message to those of the n local APICs that it is for. That is one at most in LOWEST mode:
- * of those that can take it, the one with the lowest PPR, and of several such the first in all.
- * Nobody takes turns, so that the same guest does the same again.
+ * Give a message to those of the n local APICs that it is for. In LOWEST mode that is at most one:
+ * the one with the lowest PPR of those that can take it, and of several such the first in all. They
+ * do not take turns, so that the same guest does the same again.
  */
 void lapic_bus_send(struct lapic *const *all, int n, const struct lapic_message *m);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How small kernels, written on other machines, switch those off: Bochs's port 0x8900 and the power
- * management register of its and QEMU's older boards, 0xb004. (QEMU's newer one, 0x604, is where
- * hw/acpi-pm has it as well.)
+ * The ports by which small kernels that were written on other machines switch off: Bochs's 0x8900,
+ * and the power management register of its and QEMU's older boards, 0xb004. (That of QEMU's newer
+ * board, 0x604, is a register of hw/acpi-pm.)
  */
 #ifndef HW_POWER_PORT_H
 #define HW_POWER_PORT_H
