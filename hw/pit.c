@@ -197,7 +197,7 @@ static void drive_wire(struct pit *p)
 {
     struct pit_counter *c = &p->s.counter[0];
 
-    p->s.owed += p->s.heard ? c->rises : 0;
+    p->s.owed += p->s.idle ? 0 : c->rises;
     c->rises = 0;
     if (p->s.owed > PIT_OWED_MAX)
         p->s.owed = PIT_OWED_MAX;
@@ -235,31 +235,35 @@ static void update(struct pit *p)
     at = p->s.tick + wait;
     if (at < p->s.quiet)
         at = p->s.quiet;
-    if (wait == NEVER || !p->s.heard)
+    if (wait == NEVER || p->s.idle)
         clock_arm(p->clock, &p->timer, CLOCK_NEVER);
     else
         clock_arm(p->clock, &p->timer, clock_at_cycle(at, PIT_HZ));
 }
 
-/* Rises that nobody could hear are lost. A hearer may go deaf in the middle of drive_wire(), so the
- * timer is not disarmed here, but when it fires. */
+/* Rises of an idle timer are lost. One that a guest has not yet taken does not make it idle before
+ * the next is due, so that a host which is late with both makes up for them. */
 static void set_heard(void *to, int n, bool level)
 {
     struct pit *p = to;
-    bool was = p->s.heard;
+    bool woken = level && p->s.idle;
 
-    if (!was && level)
+    if (woken)
         sync(p);
     p->s.heard = level ? p->s.heard | 1 << n : p->s.heard & ~(1 << n);
-    if (!was && level)
+    if (woken) {
+        p->s.idle = false;
         update(p);
+    }
 }
 
 static void timer_fire(struct timer *t)
 {
     struct pit *p = container_of(t, struct pit, timer);
+    bool heard = p->s.heard;
 
     sync(p);
+    p->s.idle = !heard;
     update(p);
 }
 

@@ -50,7 +50,8 @@ struct pit_state {
     uint8_t control; /* port 0x61, bits 3:0 */
     uint8_t heard;   /* a bit for each hearer */
     bool wire;       /* the level of irq0 */
-    uint8_t unused[5];
+    bool idle;       /* the timer fired and nobody heard: it waits for a hearer */
+    uint8_t unused[4];
 };
 PLAIN_END
 
@@ -75,8 +76,8 @@ void pit_init(struct pit *p, struct clock *c, struct irq irq0);
 
 /*
  * The wire by which hearer n, 0..PIT_HEARERS-1, tells whether a rise of irq0 makes a difference to
- * it now; high at first. While all are low no timer is armed, and the rises do not happen: a guest
- * that has masked the fastest timer costs the host nothing.
+ * it now; high at first. Once all are low when a rise is due, no timer is armed until one is high,
+ * and the rises do not happen: a guest that has masked the fastest timer costs the host nothing.
  */
 struct irq pit_heard(struct pit *p, int n);
 
