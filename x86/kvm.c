@@ -325,19 +325,31 @@ static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
     free(out);
 }
 
-/* Which of the MSRs there are: those that KVM knows, and the guest's CPUID allows. */
+/* MSRs are read and written in one go. */
+struct msr_list {
+    struct kvm_msrs head;
+    struct kvm_msr_entry entry[CPU_MSRS + 3];
+};
+
+static void add_msr(struct msr_list *list, uint32_t index, uint64_t data)
+{
+    list->entry[list->head.nmsrs++] = (struct kvm_msr_entry){.index = index, .data = data};
+}
+
+/* Which of the MSRs there are: those that KVM knows, and the guest's CPUID allows. KVM tells them
+ * up to the first that there is not. */
 static void find_msrs(struct kvm_vcpu *k)
 {
     for (int i = 0; i < CPU_MSRS; i++) {
-        struct {
-            struct kvm_msrs head;
-            struct kvm_msr_entry entry[1];
-        } get = {.head.nmsrs = 1, .entry = {{.index = cpu_msrs[i].index}}};
+        struct msr_list get = {0};
+
+        for (int j = i; j < CPU_MSRS; j++)
+            add_msr(&get, cpu_msrs[j].index, 0);
         int known = retry(k->fd, KVM_GET_MSRS, &get);
 
         if (known < 0)
             die("KVM_GET_MSRS: %m");
-        if (known)
+        for (int end = i + known; i < end; i++)
             k->msr[k->msrs++] = &cpu_msrs[i];
     }
 }
@@ -432,17 +444,6 @@ static void kvm_gpr(struct vcpu *v, uint64_t gpr[16])
 }
 
 /* ---- the state: in the order that KVM needs, which is that of its dependences ---- */
-
-/* MSRs are read and written in one go. */
-struct msr_list {
-    struct kvm_msrs head;
-    struct kvm_msr_entry entry[CPU_MSRS + 3];
-};
-
-static void add_msr(struct msr_list *list, uint32_t index, uint64_t data)
-{
-    list->entry[list->head.nmsrs++] = (struct kvm_msr_entry){.index = index, .data = data};
-}
 
 static bool get_msrs(struct vcpu *v, struct cpu_state *s)
 {
