@@ -477,12 +477,16 @@ static void push_first(const struct both *b, const struct freedom *f)
 
 /* ---- a fault in the middle ---- */
 
-static uint64_t stack_value(const uint8_t *data, uint64_t at, int size)
+static uint64_t stack_value(const struct both *b, uint64_t at, int size)
 {
     uint64_t val = 0;
 
     if (at - DATA <= (uint64_t)DATA_SIZE - size)
-        memcpy(&val, data + (at - DATA), size);
+        memcpy(&val, b->before + (at - DATA), size);
+    else if (at - CONST <= (uint64_t)CONST_SIZE - size)
+        memcpy(&val, b->real->constant + (at - CONST), size);
+    else if (at - CODE <= (uint64_t)CODE_SIZE - size)
+        memcpy(&val, b->real->code + (at - CODE), size);
     return val;
 }
 
@@ -498,7 +502,7 @@ static void popped(const struct both *b, const struct freedom *f)
     for (int i = 0; i < 8; i++) {
         int r = RDI - i;
         uint64_t old = b->s->in.r[r];
-        uint64_t val = stack_value(b->before, (uint32_t)(b->s->in.r[RSP] + i * size), size);
+        uint64_t val = stack_value(b, (uint32_t)(b->s->in.r[RSP] + i * size), size);
 
         if (r != RSP && (b->want->r[r] == old || b->want->r[r] == ((old & ~bits) | val)))
             b->got->r[r] = b->want->r[r];
