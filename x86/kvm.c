@@ -1059,6 +1059,7 @@ const struct engine kvm_engine = {
     .step = kvm_step,
     .kick = kvm_kick,
     .get = kvm_get,
+    .registers = get_registers,
     .gpr = kvm_gpr,
     .set = kvm_set,
     .clear_stat = kvm_clear_stat,

@@ -106,6 +106,9 @@ struct engine {
     bool (*get)(struct vcpu *v, struct cpu_state *s);
     bool (*set)(struct vcpu *v, const struct cpu_state *s);
 
+    /* As get(), but of s only what reports print and debuggers show, up to EFER: less costly. */
+    bool (*registers)(struct vcpu *v, struct cpu_state *s);
+
     /* Read the general registers alone, from within a bus access: less costly than get(). When it
      * cannot, they are 0, and run() will fail. */
     void (*gpr)(struct vcpu *v, uint64_t gpr[16]);

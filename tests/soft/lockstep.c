@@ -413,7 +413,7 @@ static enum vcpu_stop kvm_until_hlt(uint64_t gpa)
 
     if (*at == HLT)
         *at = saved;
-    kvm_engine.get(kvm_cpu(), &other);
+    kvm_engine.registers(kvm_cpu(), &other);
     if ((stop != VCPU_HALTED && stop != VCPU_ENDED) || other.rip != after.rip + 1)
         return stop;
     set_kvm_regs(back_to_hlt);
@@ -441,7 +441,7 @@ static enum vcpu_stop kvm_by_trap(const struct code *code)
         stop = kvm_engine.step(kvm_cpu());
         if (sysret)
             set_kvm_regs(clear_trap);
-        kvm_engine.get(kvm_cpu(), &other);
+        kvm_engine.registers(kvm_cpu(), &other);
         if (code_linear(&other) != code->linear)
             break;
     }
@@ -465,7 +465,7 @@ static enum vcpu_stop step_kvm(const struct code *code, enum vcpu_stop soft_stop
     set_alarm(excuse_at(code->linear) ? RUNAWAY_KNOWN_US : RUNAWAY_US);
     if (soft_stop != VCPU_STEPPED) {
         stop = kvm_engine.run(kvm_cpu());
-        kvm_engine.get(kvm_cpu(), &other);
+        kvm_engine.registers(kvm_cpu(), &other);
     } else if (!cpl(&after) && code_linear(&after) != code->linear &&
                find_code(code_linear(&after), &gpa)) {
         stop = kvm_until_hlt(gpa);

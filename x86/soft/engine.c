@@ -923,6 +923,7 @@ const struct engine soft_engine = {
     .step = soft_step,
     .kick = soft_kick,
     .get = soft_get_state,
+    .registers = soft_get_state,
     .set = soft_set_state,
     .gpr = soft_get_gpr,
     .instructions = soft_instructions,
