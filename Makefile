@@ -283,9 +283,8 @@ install: minivm build/minivm.1 build/initramfs.cpio
 	install -Dm755 minivm $(DESTDIR)$(PREFIX)/bin/minivm
 	install -Dm644 build/minivm.1 $(SHARE)/man/man1/minivm.1
 	install -Dm644 build/initramfs.cpio $(SHARE)/minivm/initramfs.cpio
-	mkdir -p $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions
-	./minivm help --bash >$(SHARE)/bash-completion/completions/minivm
-	./minivm help --zsh >$(SHARE)/zsh/site-functions/_minivm
+	install -Dm644 tools/completion/minivm.bash $(SHARE)/bash-completion/completions/minivm
+	install -Dm644 tools/completion/_minivm $(SHARE)/zsh/site-functions/_minivm
 
 clean:
 	rm -rf build minivm guest/*.bin guest/*.elf os-1k/kernel.bin

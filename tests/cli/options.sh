@@ -59,7 +59,7 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a flag with a value" "--no-reboot takes no value" run --no-reboot=1
     refused "a disk" "no disks" run -d disk.img
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
-    refused "a way that there is not" "no such way" run --boot lilo $kernel
+    refused "a way that there is not" "--boot lilo: bzimage, pvh" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel
     refused "a way for a program" "is for kernels" run --boot pvh guest/minimal.bin
     refused "a module for a program" "is for kernels" run --module README.md guest/minimal.bin

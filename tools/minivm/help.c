@@ -117,8 +117,6 @@ static const struct {
     void (*print)(void);
 } topics[] = {
     {"run", help_run},
-    {"--bash", print_bash_completion},
-    {"--zsh", print_zsh_completion},
     {"--options", print_option_list},
     {"--foreign", print_foreign_table},
     {"--keys", print_key_list},

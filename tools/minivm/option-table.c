@@ -40,9 +40,9 @@ const struct option option_table[] = {
     {"module", 0, MODULE, 0, "FILE[,ARGS]",
      .text = "a file for a Multiboot or PVH kernel, and words for it; may be repeated",
      .kernels = true},
-    {"boot", 0, STRING, AT(boot), "WAY",
-     .text = "how to boot the kernel, when it offers several ways: `bzimage`, `pvh`, `multiboot2`, "
-             "`multiboot`, `linux64` (`minivm inspect FILE` lists them)",
+    {"boot", 0, STRING, AT(boot), "bzimage|pvh|multiboot2|multiboot|linux64",
+     .text = "how to boot the kernel, when it offers several ways (`minivm inspect FILE` lists "
+             "them)",
      .kernels = true},
     {"entry", 0, NUMBER, AT(entry), "32|64",
      .text = "which entry point of a bzImage to use (default: 64 if it has one)", .kernels = true},

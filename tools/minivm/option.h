@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of options: the one place that knows them. The parser reads it (options.c), and the
- * help, the manual and the shells' completions are printed from it (help.c, reference.c).
+ * The table of options: the one place that knows them. The parser reads it (options.c), the help
+ * and the manual are printed from it (help.c, reference.c), and the shells' completions ask for it.
  */
 #ifndef TOOLS_MINIVM_OPTION_H
 #define TOOLS_MINIVM_OPTION_H
@@ -69,9 +69,7 @@ extern const size_t foreign_count;
  * as for -cpu and --cpu. */
 const struct foreign *foreign_option(const char *said);
 
-/* For the shells' completions, the manual and the README, on stdout. */
-void print_bash_completion(void);
-void print_zsh_completion(void);
+/* For the manual, the README and the shells' completions, on stdout. */
 void print_option_list(void);
 void print_foreign_table(void);
 void print_key_list(void);

@@ -362,9 +362,6 @@ static void validate(struct options *o)
             die("--soft-clock instructions is for one guest with one CPU: several run side "
                 "by side, in an order that no count tells");
     }
-    if (o->boot && !way_named(o->boot))
-        die("--boot %s: no such way; there are bzimage, pvh, multiboot2, multiboot and linux64",
-            o->boot);
     if (o->split && o->guests < 2)
         die("--split is for several programs");
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
