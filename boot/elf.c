@@ -24,10 +24,6 @@ enum {
     ELFCLASS32 = 1,
     ELFCLASS64 = 2,
     ELFDATA2LSB = 1,
-
-    ET_EXEC = 2,
-    ET_DYN = 3, /* position-independent; its physical addresses say where it goes all the same */
-    ET_CORE = 4,
 };
 
 struct header32 {
@@ -67,35 +63,6 @@ _Static_assert(sizeof(struct segment64) == 56, "Elf64_Phdr");
 static bool within(const struct image *img, uint64_t offset, uint64_t size)
 {
     return offset <= img->size && size <= img->size - offset;
-}
-
-static const char *other_machine(const struct header64 *h)
-{
-    static const struct {
-        uint16_t machine;
-        const char *text;
-    } known[] = {
-        {2, "an ELF file for SPARC"},
-        {8, "an ELF file for MIPS"},
-        {20, "an ELF file for PowerPC (32 bits)"},
-        {21, "an ELF file for PowerPC (64 bits)"},
-        {22, "an ELF file for IBM Z"},
-        {40, "an ELF file for ARM (32 bits)"},
-        {43, "an ELF file for SPARC (64 bits)"},
-        {50, "an ELF file for Itanium"},
-        {EM_X86_64, "an ELF file for x32"},
-        {183, "an ELF file for ARM (64 bits)"},
-        {243, "an ELF file for RISC-V"},
-        {258, "an ELF file for LoongArch"},
-    };
-    uint16_t machine = h->machine;
-
-    if (h->ident[EI_DATA] != ELFDATA2LSB)
-        machine = machine >> 8 | machine << 8;
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i].machine == machine)
-            return known[i].text;
-    return "an ELF file for another kind of processor";
 }
 
 static void widen_header(const struct header32 *h, struct header64 *to)
@@ -159,9 +126,16 @@ const char *elf_read(struct elf *e, const struct image *img)
         h = file.h64;
     else
         widen_header(&file.h32, &h);
+    e->type = h.type;
+    e->machine = h.machine;
+    e->entry = h.entry;
+    e->shoff = h.shoff;
+    e->shnum = h.shnum;
+    e->shentsize = h.shentsize;
+    e->shstrndx = h.shstrndx;
 
     if (h.ident[EI_DATA] != ELFDATA2LSB || h.machine != (e->is_64 ? EM_X86_64 : EM_386))
-        return other_machine(&h);
+        return "an ELF file for another kind of processor";
     if (!e->is_64 && h.ident[EI_CLASS] != ELFCLASS32)
         return "damaged: an ELF file of neither 32 nor 64 bits";
     if (h.type == ET_CORE)
@@ -176,14 +150,6 @@ const char *elf_read(struct elf *e, const struct image *img)
         return "damaged: its program headers have an odd size";
     if (!within(img, h.phoff, h.phnum * entry_size))
         return "truncated: its program headers are not in the file";
-
-    e->type = h.type;
-    e->machine = h.machine;
-    e->entry = h.entry;
-    e->shoff = h.shoff;
-    e->shnum = h.shnum;
-    e->shentsize = h.shentsize;
-    e->shstrndx = h.shstrndx;
     e->n = h.phnum;
     read_segments(e, h.phoff);
     return NULL;

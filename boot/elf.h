@@ -17,7 +17,13 @@
 enum {
     ELF_SEGMENTS = 64, /* program headers; a file with more is refused */
 
+    ET_REL = 1,
+    ET_EXEC = 2,
+    ET_DYN = 3, /* position-independent; its physical addresses say where it goes all the same */
+    ET_CORE = 4,
+
     PT_LOAD = 1,
+    PT_INTERP = 3,
     PT_NOTE = 4,
 
     EM_386 = 3,
@@ -41,8 +47,8 @@ struct elf {
 /*
  * Read the headers. NULL when it is an executable for x86 (ELFCLASS32 with EM_386, ELFCLASS64 with
  * EM_X86_64; x32 is refused), fixed or position-independent, whose program headers lie within the
- * file; else why not, in a few words that follow the file's name ("an ELF file for ARM (64 bits)",
- * "damaged: ...", "no ELF file").
+ * file; else why not, in a few words that follow the file's name ("a core dump", "damaged: ...",
+ * "no ELF file"). All but the segments is then set all the same, as far as the file has it.
  */
 const char *elf_read(struct elf *e, const struct image *img);
 

@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include "boot/identify.h"
+#include "boot/elf.h"
 #include "boot/unpack.h"
 
 #include <ctype.h>
@@ -170,6 +171,8 @@ static bool packed(const struct answer *a)
                missing ? missing : "");
 }
 
+#define NOTE_SYSTEM 1 /* the type of GNU's note */
+
 static const struct label elf_machines[] = {
     {2, "SPARC"},        {4, "m68k"},           {8, "MIPS"},
     {15, "PA-RISC"},     {20, "PowerPC"},       {21, "PowerPC 64"},
@@ -180,112 +183,63 @@ static const struct label elf_machines[] = {
     {258, "LoongArch"},  {0x9026, "Alpha"},     {0, NULL},
 };
 
-/* The two layouts of an ELF file, as far as they are used here: where the fields are. */
-static const struct elf_layout {
-    int word; /* bytes of an address or offset */
-    int phoff, shoff, phentsize, phnum, shentsize, shnum, shstrndx;
-    int p_offset, p_filesz;
-    int sh_offset, sh_size;
-} elf_layouts[] = {
-    {4, 28, 32, 42, 44, 46, 48, 50, 4, 16, 16, 20},
-    {8, 32, 40, 54, 56, 58, 60, 62, 8, 32, 24, 32},
-};
-
-enum {
-    ET_REL = 1,
-    ET_EXEC = 2,
-    ET_DYN = 3,
-    ET_CORE = 4,
-    PT_INTERP = 3,
-    PT_NOTE = 4,
-};
-
-/* The next segment of this type, from number *i on: where it is in the file. False when there is
- * none. *i is then the number behind it. */
-static bool elf_segment(const struct answer *a, const struct elf_layout *l, uint32_t type,
-                        uint64_t *i, uint64_t *off, uint64_t *size)
-{
-    uint64_t phoff = little(a, l->phoff, l->word), phentsize = little(a, l->phentsize, 2);
-    uint64_t n = little(a, l->phnum, 2);
-
-    while (*i < n && *i < 64) {
-        uint64_t at = phoff + (*i)++ * phentsize;
-
-        if (little(a, at, 4) == type) {
-            *off = little(a, at + l->p_offset, l->word);
-            *size = little(a, at + l->p_filesz, l->word);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Does an object file have the section in which modules of Linux name themselves? */
-static bool elf_is_module(const struct answer *a, const struct elf_layout *l)
+static bool is_module(const struct answer *a, const struct elf *e)
 {
     char names[4096];
-    uint64_t header =
-        little(a, l->shoff, l->word) + little(a, l->shstrndx, 2) * little(a, l->shentsize, 2);
-    uint64_t size = little(a, header + l->sh_size, l->word);
+    int word =
+        e->is_64 ? 8 : 4; /* of which the section's header has four, from its third field on */
+    uint64_t header = e->shoff + e->shstrndx * e->shentsize + 8;
+    uint64_t off = little(a, header + 2 * word, word), size = little(a, header + 3 * word, word);
 
     if (size > sizeof(names))
         size = sizeof(names);
-    image_peek(a->img, little(a, header + l->sh_offset, l->word), names, size);
+    image_peek(a->img, off, names, size);
     return memmem(names, size, ".modinfo", 8);
 }
 
-/* Programs of Linux say so in a note: its name is GNU, its type 1. */
-static bool elf_is_program(const struct answer *a, const struct elf_layout *l)
+/* What is to run a program, by the path of its interpreter. */
+static bool interpreted(const struct answer *a, const struct elf_segment *s)
 {
-    uint64_t i = 0, off, size;
-    char note[1024];
+    char interpreter[48] = "";
 
-    while (elf_segment(a, l, PT_NOTE, &i, &off, &size)) {
-        if (size > sizeof(note))
-            size = sizeof(note);
-        image_peek(a->img, off, note, size);
-        if (memmem(note, size, "\1\0\0\0GNU\0\0\0\0\0", 12))
-            return true;
-    }
-    return false;
+    image_peek(a->img, s->offset, interpreter,
+               s->filesz < sizeof(interpreter) ? s->filesz : sizeof(interpreter) - 1);
+    if (!strcmp(interpreter, "/red/herring"))
+        return say(a, "a kernel of FreeBSD, which needs FreeBSD's own boot loader");
+    return say(a, "a program, to be run by an operating system, not a kernel");
 }
 
 static bool elf(const struct answer *a)
 {
-    const struct elf_layout *l = &elf_layouts[a->head[4] == 2];
     bool big_endian = a->head[5] == 2;
-    uint32_t machine = number(a, 18, 2, big_endian);
+    uint32_t machine = number(a, 18, 2, big_endian), system;
     const char *for_what = find(elf_machines, machine);
-    uint64_t i = 0, off, size;
-    char interpreter[48] = "";
+    struct elf e;
 
     if (memcmp(a->head, "\177ELF", 4))
         return false;
     if (for_what)
         return say(a, "an ELF file for %s" X86_ONLY, for_what);
-    if ((machine != 3 && machine != 62) || big_endian)
+    if ((machine != EM_386 && machine != EM_X86_64) || big_endian)
         return say(a, "an ELF file for another machine (number %u)" X86_ONLY, machine);
 
-    switch (little(a, 16, 2)) {
-    case ET_REL:
-        return elf_is_module(a, l) ? say(a, "a kernel module; it goes into the initramfs")
-                                   : say(a, "an object file, which is not linked yet (see ld)");
-    case ET_CORE:
+    elf_read(&e, a->img);
+    if (e.type == ET_REL)
+        return is_module(a, &e) ? say(a, "a kernel module; it goes into the initramfs")
+                                : say(a, "an object file, which is not linked yet (see ld)");
+    if (e.type == ET_CORE)
         return say(a, "the memory of a crashed program (a core dump)");
-    }
-    if (elf_segment(a, l, PT_INTERP, &i, &off, &size)) {
-        image_peek(a->img, off, interpreter,
-                   size < sizeof(interpreter) ? size : sizeof(interpreter) - 1);
-        if (!strcmp(interpreter, "/red/herring"))
-            return say(a, "a kernel of FreeBSD, which needs FreeBSD's own boot loader");
-        return say(a, "a program, to be run by an operating system, not a kernel");
-    }
-    if (elf_is_program(a, l))
+    for (int i = 0; i < e.n; i++)
+        if (e.segment[i].type == PT_INTERP)
+            return interpreted(a, &e.segment[i]);
+    /* Programs of Linux, which is system 0, say so. */
+    if (elf_note(&e, "GNU", NOTE_SYSTEM, &system, sizeof(system)) >= 4 && !system)
         return say(a, "a program, to be run by Linux, not a kernel");
-    if (little(a, 16, 2) == ET_DYN)
+    if (e.type == ET_DYN)
         return say(a, "a shared library, or a program that can be placed anywhere");
     return say(a, "an ELF file for %s; to be booted it needs a PVH note or a Multiboot header",
-               machine == 3 ? "i386" : "x86-64");
+               machine == EM_386 ? "i386" : "x86-64");
 }
 
 static const struct label pe_machines[] = {

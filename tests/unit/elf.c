@@ -92,10 +92,7 @@ static void refused(void)
     } bad[] = {
         {E_TYPE, 1, "an ELF file that is not linked yet"},
         {E_TYPE, 4, "a core dump"},
-        {E_MACHINE, 183, "an ELF file for ARM (64 bits)"},
-        {E_MACHINE, 40, "an ELF file for ARM (32 bits)"},
-        {E_MACHINE, 243, "an ELF file for RISC-V"},
-        {E_MACHINE, 9999, "an ELF file for another kind of processor"},
+        {E_MACHINE, 183, "an ELF file for another kind of processor"},
         {E_PHNUM, 0, "an ELF file without program headers"},
         {E_PHNUM, 65, "damaged: it has more than 64 program headers"},
         {E_PHNUM, 0xffff, "damaged: it has more than 64 program headers"},
@@ -129,7 +126,7 @@ static void refused(void)
     /* 32 and 64 bits mixed up: x32, and what no processor has. */
     setup(false);
     set(E_MACHINE, 0, EM_X86_64);
-    CHECK(!strcmp(reads(), "an ELF file for x32"));
+    CHECK(!strcmp(reads(), "an ELF file for another kind of processor"));
     setup(true);
     set(E_MACHINE, 0, EM_386);
     CHECK(!strcmp(reads(), "an ELF file for another kind of processor"));
@@ -137,11 +134,10 @@ static void refused(void)
     elf_bytes[4] = 3;
     CHECK(strstr(reads(), "neither 32 nor 64 bits"));
 
-    /* Big-endian ones are still told by name. */
     setup(false);
     elf_bytes[5] = 2;
     put(18, 2, 20 << 8);
-    CHECK(!strcmp(reads(), "an ELF file for PowerPC (32 bits)"));
+    CHECK(!strcmp(reads(), "an ELF file for another kind of processor"));
 }
 
 static void loading(void)
