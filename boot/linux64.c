@@ -15,7 +15,6 @@
  * Left out: vmlinux of 32-bit kernels: their bzImages boot, and so do they by PVH. Choosing another
  * address (KASLR, kexec): the bzImage does that.
  */
-#define _GNU_SOURCE
 #include "boot/elf.h"
 #include "boot/kernel.h"
 #include "boot/linux.h"
@@ -24,25 +23,9 @@
 #include "hw/units.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* Kernels are linked from here on, and no program is. */
 #define KERNEL_VA UINT64_C(0xffffffff80000000)
-
-/* Is the text, which a kernel has among its constants, in the first 64 MiB of the file? */
-static bool has_text(const struct image *img, const char *text)
-{
-    char buf[0x10000];
-    size_t keep = strlen(text) - 1, len;
-
-    for (uint64_t at = 0; at < img->size && at < 64 * MIB; at += sizeof(buf) - keep) {
-        len = img->size - at < sizeof(buf) ? img->size - at : sizeof(buf);
-        image_read(img, at, buf, len);
-        if (memmem(buf, len, text, strlen(text)))
-            return true;
-    }
-    return false;
-}
 
 /*
  * A program that runs on Linux is an ELF file too: a kernel is entered by a physical address, and
@@ -52,9 +35,10 @@ static bool has_text(const struct image *img, const char *text)
 static bool is_vmlinux(const struct elf *e)
 {
     const struct elf_segment *s = elf_segment_at(e, e->entry);
+    char version[2];
 
     return e->is_64 && s && s->vaddr >= KERNEL_VA &&
-           (linux_notes(e) || has_text(e->img, "Linux version "));
+           (linux_notes(e) || linux_version(e->img, version, sizeof(version)));
 }
 
 static bool offered(const struct image *img)
