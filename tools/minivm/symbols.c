@@ -7,6 +7,7 @@
  * Left out: modules, which are not in it; frame unwinding.
  */
 #include "tools/minivm/symbols.h"
+#include "boot/image.h"
 #include "hw/die.h"
 #include "hw/text.h"
 #include "x86/paging.h"
@@ -17,7 +18,6 @@
 #include <string.h>
 
 enum {
-    CHUNK = 1 << 20,    /* bytes read at a time */
     LARGEST = 64 << 20, /* bytes of a file of symbols */
     KASLR_ALIGN = 0x200000,
     REACH = 0x100000, /* a symbol further away than this says nothing about an address */
@@ -26,24 +26,16 @@ enum {
 /* Read all of a file. Dies when it is larger than any System.map. */
 static char *read_file(const char *path)
 {
-    FILE *f = fopen(path, "r");
-    char *text = malloc(1);
-    size_t size = 0, n;
+    struct image img;
+    char *text;
 
-    if (!f)
-        die("--symbols %s: %m", path);
-    do {
-        text = realloc(text, size + CHUNK + 1);
-        assert(text);
-        n = fread(text + size, 1, CHUNK, f);
-        size += n;
-        if (size > LARGEST)
-            die("--symbols %s: more than %d MiB, which no System.map has", path, LARGEST >> 20);
-    } while (n);
-    text[size] = 0;
-    if (ferror(f) || !size)
-        die("--symbols %s: empty or unreadable; name a System.map", path);
-    fclose(f);
+    image_open(&img, path, false);
+    if (img.size > LARGEST)
+        die("--symbols %s: more than %d MiB, which no System.map has", path, LARGEST >> 20);
+    text = calloc(img.size + 1, 1);
+    assert(text);
+    image_read(&img, 0, text, img.size);
+    image_close(&img);
     return text;
 }
 
