@@ -41,6 +41,17 @@ check_equal "an extra file's bytes" "$(cat "$TMP/out/etc/motd" "$TMP/out/file" \
 data
 data"
 
+# Odd scripts and names stop nothing.
+mkdir "$TMP/odd"
+printf '#!\necho\n' >"$TMP/odd/plain"
+printf '#!/usr/bin/env -S A=1 sh -u\n' >"$TMP/odd/back\\tslash *"
+printf '#! * *\n' >"$TMP/odd/stars"
+chmod +x "$TMP"/odd/*
+check_equal "odd scripts need nothing more" "$("$mk" -o "$TMP/odd.cpio" "$TMP/odd" \
+    "$TMP/odd/back\\tslash *=bin/it" 2>&1)" ""
+check_equal "and are there, alone" "$(list "$TMP/odd.cpio" | wc -l)" \
+    "$(($(list "$TMP/a.cpio" | wc -l) + 4))"
+
 check_status "a missing file is an error" 1 "$mk" -o "$TMP/c.cpio" "$TMP/none"
 check_status "-o is required" 1 "$mk" "$TMP/file"
 check_equal "an error leaves no archive" "$(ls "$TMP/c.cpio" 2>/dev/null)" ""
