@@ -65,7 +65,8 @@ run -i $cpio guest/hello => -i is for kernels, and guest/hello.bin is a flat pro
 run --pmode os-1k/kernel.bin -p quiet => -p is for kernels, and os-1k/kernel.bin is a flat program
 run -c 2 guest/hello => -c: each 16-bit program has one CPU; name several programs
 run -c 99 $kernel => -c 99: from 1 to 64
-run $kernel -p 4 => -p 4: a number is no command line; for the number of CPUs say --cpus 4
+run $kernel -p 4 => -p 4: for the number of CPUs say --cpus 4; for a command line, --cmdline 4
+run $kernel --cmdline 4 --cpus 99 => --cpus 99: from 1 to 64
 run $kernel --entry => --entry needs a value: --entry 32|64
 run -k guest/hello.bin => guest/hello.bin: no kernel that minivm knows (bzImage, PVH, Multiboot, 64-bit vmlinux); a 16-bit program goes without -k
 run -m=x $kernel => -m x: not a size; write 256M or 2G (a plain number is in MiB)

@@ -348,9 +348,11 @@ static void validate(struct options *o)
     if (o->mem > host)
         die("%s %lluM: more than this host's %lluM", mem, (unsigned long long)(o->mem >> 20),
             (unsigned long long)(host >> 20));
-    if (*o->cmdline && !o->cmdline[strspn(o->cmdline, "0123456789")])
-        die("%s %s: a number is no command line; for the number of CPUs say --cpus %s",
-            options_said(o, "cmdline"), o->cmdline, o->cmdline);
+    /* What virtme-ng takes for the number of CPUs. Said in full it is a run level, or whatever. */
+    if (*o->cmdline && !o->cmdline[strspn(o->cmdline, "0123456789")] &&
+        !strcmp(options_said(o, "cmdline"), "-p"))
+        die("-p %s: for the number of CPUs say --cpus %s; for a command line, --cmdline %s",
+            o->cmdline, o->cmdline, o->cmdline);
     if (o->cpus < 1 || o->cpus > PC_MAX_CPUS)
         die("%s %d: from 1 to %d", options_said(o, "cpus"), o->cpus, PC_MAX_CPUS);
     if (!option_allows(option_named("engine", 6), o->engine))
