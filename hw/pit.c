@@ -248,10 +248,10 @@ static void set_heard(void *to, int n, bool level)
     struct pit *p = to;
     bool woken = level && p->s.idle;
 
-    if (woken)
-        sync(p);
+    /* First: a rise that is made below may be answered by another call. */
     p->s.heard = level ? p->s.heard | 1 << n : p->s.heard & ~(1 << n);
     if (woken) {
+        sync(p);
         p->s.idle = false;
         update(p);
     }

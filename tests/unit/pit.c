@@ -936,6 +936,40 @@ static void test_heard(void)
     CHECK_EQ(irq0.rises, 11);
 }
 
+static struct irq hearer;
+static bool deaf;
+
+/* A PIC that answers a rise at once, if it heard till then: it has its request now. */
+static void answer(void *to, int n, bool level)
+{
+    (void)to, (void)n;
+    if (!level || deaf)
+        return;
+    deaf = true;
+    irq_set(&hearer, false);
+}
+
+/* The answer to a rise that is made because somebody hears again is not forgotten. */
+static void test_heard_once(void)
+{
+    test_clock_init(&clk);
+    pit_init(&pit, &clk.clock, (struct irq){answer, NULL, 0});
+    hearer = pit_heard(&pit, 0);
+    struct irq other = pit_heard(&pit, 1);
+
+    deaf = false;
+    irq_set(&other, false);
+    program(0, 2, 1000);
+    clk.time = edge_ns(now_clocks() + 5001); /* a host that is late */
+    clocks(3000);                            /* and a guest that does not look */
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+    deaf = false;
+    irq_set(&hearer, true);
+    clocks(3000);
+    CHECK(deaf);
+    CHECK_EQ(clock_next(&clk.clock), CLOCK_NEVER);
+}
+
 static void test_end_of_time(void)
 {
     for (int mode = 0; mode < 6; mode++) {
@@ -975,6 +1009,7 @@ int main(void)
         {lazy_is_exact, "n clocks at once are one clock n times"},
         {random_accesses, "random accesses and time jumps do no harm"},
         {test_heard, "what nobody hears costs nothing"},
+        {test_heard_once, "a hearer that has heard enough at once"},
         {test_end_of_time, "what falls due after the clock's end never does"},
         {0},
     });
