@@ -69,6 +69,7 @@ struct kvm_vcpu {
     const struct cpu_msr *msr[CPU_MSRS]; /* those that there are */
     int msrs;
     bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
+    bool halted;     /* set() said so; KVM keeps it only where it has local APICs */
     uint64_t ns;     /* processor time spent in KVM_RUN, if anybody wants to know */
     uint64_t exits[EXIT_REASONS + 1];
 };
@@ -733,6 +734,7 @@ static bool kvm_set(struct vcpu *v, const struct cpu_state *s)
 {
     bool apic = v->machine->config.apic;
 
+    ((struct kvm_vcpu *)v->engine)->halted = !apic && s->activity == CPU_HALTED;
     return (!apic || set_activity(v, s)) && set_registers(v, s) && set_fpu(v, s) &&
            set_debug_registers(v, s) && (!apic || set_lapic(v, s)) && set_msrs(v, s) &&
            set_events(v, s);
@@ -893,6 +895,10 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
     struct kvm_vcpu *k = v->engine;
     struct kvm_run *run = k->run;
 
+    if (k->halted) {
+        k->halted = false;
+        return VCPU_HALTED;
+    }
     for (;;) {
         /* A kick after this line makes KVM_RUN return at once; one before it shows below. */
         __atomic_store_n(&run->immediate_exit, 0, __ATOMIC_SEQ_CST);

@@ -156,7 +156,10 @@ static uint64_t cpu_time(struct machine *m)
 
 static bool sleeps_for_ever(const struct vcpu *v)
 {
-    return v->inspected && v->waiting && !(v->state.rflags & EFLAGS_IF);
+    const struct cpu_state *s = &v->state;
+    bool nmi = s->activity == CPU_HALTED && s->nmi_pending && !s->nmi_masked;
+
+    return v->inspected && v->waiting && !(s->rflags & EFLAGS_IF) && !nmi;
 }
 
 static void slept(struct still *nap)
@@ -167,11 +170,12 @@ static void slept(struct still *nap)
     machine_release(m);
     for (int i = 0; i < m->config.cpus; i++)
         all = all && sleeps_for_ever(&m->vcpu[i]);
-    /* Twice, as one CPU may be woken by the next just when it has been looked at. */
+    /* Twice, and the CPUs may run in between, as one may have been woken by another just when it
+     * stood still. */
     if (all && m->napping)
         machine_stop(m, STOP_HALTED);
     else if (all)
-        machine_hold(m, nap, DOZE_ANSWER_MS);
+        clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), DOZE_NS / 8));
     m->napping = all;
     m->cpu_ns = cpu_time(m);
 }
@@ -187,10 +191,8 @@ static void doze(struct timer *t)
     struct machine *m = container_of(t, struct machine, doze);
     uint64_t spent = cpu_time(m);
 
-    if (spent == m->cpu_ns && !ioapic_wakes(&m->board[0].ioapic) && !m->nap.pending) {
-        m->napping = false;
+    if ((m->napping || spent == m->cpu_ns) && !ioapic_wakes(&m->board[0].ioapic) && !m->nap.pending)
         machine_hold(m, &m->nap, DOZE_ANSWER_MS);
-    }
     m->cpu_ns = spent;
     if (m->doze_ns < DOZE_MAX_NS)
         m->doze_ns *= 2;
@@ -447,6 +449,10 @@ void machine_reset(struct machine *m)
     if (old == STOP_RESET || old == STOP_SHUTDOWN)
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
+    /* One that called EXIT just then may be on its way out yet. */
+    for (int i = 0; i < m->config.cpus; i++)
+        if (m->vcpu[i].exited)
+            vcpu_join(&m->vcpu[i]);
     for (int i = 0; i < m->config.guests; i++)
         board_reset(&m->board[i]);
     for (int i = 0; i < m->config.cpus; i++)
@@ -491,6 +497,7 @@ enum machine_stop machine_run(struct machine *m)
     }
     m->doze_ns = DOZE_NS;
     m->cpu_ns = UINT64_MAX;
+    m->napping = false;
     if (m->config.apic && !m->config.instruction_clock)
         clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), m->doze_ns));
     machine_release(m);

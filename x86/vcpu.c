@@ -93,6 +93,7 @@ static void wait_for_interrupt(struct vcpu *v)
 
     pthread_mutex_lock(&m->lock);
     v->asleep = true;
+    v->stepping = false; /* HLT itself was the step */
     while (v->asleep && !v->intr && !v->exited && !m->ended) {
         v->step = false; /* there is nothing to step */
         if (vcpu_wanted(v))

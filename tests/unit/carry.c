@@ -72,9 +72,9 @@ static void take_off(struct timer *t)
         machine_hold(m, &look, 10000);
 }
 
-static void build(const struct engine *engine)
+static void build(const struct engine *engine, bool apic)
 {
-    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = 1, .guests = 1};
+    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = 1, .guests = 1, .apic = apic};
     static struct test_console console;
     struct cpu_state s;
 
@@ -100,7 +100,7 @@ static void test_carry(void)
 {
     const struct engine *engine = &soft_engine;
 
-    build(engine);
+    build(engine, false);
     for (carried = 0;; carried++) {
         carry = false;
         clock_arm(&m->clock, &soon, clock_now(&m->clock) + NS_PER_SECOND / 5000);
@@ -131,7 +131,7 @@ static void same(const struct engine *engine)
     struct vcpu *v;
     uint32_t st = 0x3f8 << 16 | 0x1234;
 
-    build(engine);
+    build(engine, false);
     v = &m->vcpu[0];
     cpu_real_mode(&s, BASE);
     for (int i = 0; i < 16; i++)
@@ -174,6 +174,58 @@ static void test_same(void)
     same(other);
 }
 
+/* Status 7, but 9 where an NMI comes. */
+extern const uint8_t quick[], quick_end[];
+__asm__(".pushsection .rodata\n.code16\n.intel_syntax noprefix\n"
+        "quick:\n"
+        "nop\nnop\nmov bl, 7\n"
+        "1: mov al, 0\nmov dx, 0x500\nout dx, al\nhlt\n"
+        "nmi: mov bl, 9\njmp 1b\n"
+        "quick_end:\n.att_syntax\n.code64\n.popsection");
+extern const uint8_t nmi[];
+
+static void load_quick(struct cpu_state *s)
+{
+    memcpy(ram_at(&m->ram, BASE, quick_end - quick), quick, quick_end - quick);
+    *(uint32_t *)ram_at(&m->ram, 2 * 4, 4) = BASE / 16 << 16 | (uint32_t)(nmi - quick);
+    cpu_real_mode(s, BASE);
+}
+
+/* Without a local APIC, too, a CPU that was halted is so again. */
+static void test_halted(void)
+{
+    const struct engine *engines[] = {&soft_engine, other};
+
+    for (int i = 0; i < 2; i++) {
+        struct cpu_state s;
+
+        build(engines[i], false);
+        load_quick(&s);
+        s.rflags |= EFLAGS_IF;
+        s.activity = CPU_HALTED;
+        CHECK(m->engine->set(&m->vcpu[0], &s));
+        CHECK_EQ(m->engine->run(&m->vcpu[0]), VCPU_HALTED);
+        teardown();
+    }
+}
+
+/* NMIs that wait, be it two, are of the state which another takes the place of. */
+static void test_nmis(void)
+{
+    for (int nmis = 0; nmis < 3; nmis++) {
+        struct cpu_state s;
+
+        build(&soft_engine, true);
+        for (int i = 0; i < nmis; i++)
+            m->engine->message(m, 0xfee00000, 0x4400);
+        load_quick(&s);
+        CHECK(m->engine->set(&m->vcpu[0], &s));
+        m->engine->run(&m->vcpu[0]);
+        CHECK_EQ(m->vcpu[0].status, 7);
+        teardown();
+    }
+}
+
 int main(void)
 {
     char problem[512];
@@ -185,6 +237,8 @@ int main(void)
         close(kvm);
     return test_main((struct test[]){
         {test_same, "what is set is got"},
+        {test_halted, "a CPU that was halted is so again"},
+        {test_nmis, "NMIs that waited are gone with the state"},
         {test_carry, "a guest does not notice that it is carried"},
         {0},
     });

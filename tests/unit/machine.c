@@ -42,6 +42,7 @@ GUEST(exit_7, "mov ah, 7\n" EXIT);
 GUEST(sleep_for_ever, "sti\n1: hlt\njmp 1b");
 GUEST(counter, "xor bx, bx\n1: inc bx\nmov cs:[0x100], bx\njmp 1b");
 GUEST(spin, "jmp spin");
+GUEST(doze_off, "1: cmp byte ptr cs:[0x100], 0\nje 1b\nsti\n2: hlt\njmp 2b");
 GUEST(timer, SERVE(timer, 0x20, 0xfe) "mov al, 0x30\nout 0x43, al\nmov al, 0xff\nout 0x40, al\n"
                                       "mov al, 0x10\nout 0x40, al\nsti\n1: hlt\njmp 1b\n"
                                       "timer_handler: mov ah, 32\n" EXIT);
@@ -415,6 +416,43 @@ static void test_step(void)
     teardown();
 }
 
+/* Step by step into HLT, which is the last one: the CPU stands still in it, too. */
+static void stepped_to_sleep(struct still *s)
+{
+    struct vcpu *v = &m->vcpu[0];
+
+    CHECK(s->all && v->inspected);
+    *(volatile uint8_t *)ram_at(&m->ram, BASE + COUNT, 1) = 1;
+    if (s->all && !v->waiting && looks++ < 10) {
+        machine_step(v, s, 10000);
+        return;
+    }
+    /* A KVM that interprets real mode may step over HLT. */
+    CHECK(engine != &soft_engine || (v->waiting && v->state.rflags & EFLAGS_IF));
+    machine_release(m);
+    machine_stop(m, STOP_QUIT);
+}
+
+static void hold_now(struct timer *t)
+{
+    (void)t;
+    machine_hold(m, &hold, 10000);
+}
+
+static void test_step_to_sleep(void)
+{
+    struct timer start;
+
+    build(1);
+    load(0, doze_off, doze_off_end);
+    clock_add(&m->clock, &start, hold_now);
+    clock_arm(&m->clock, &start, 0);
+    hold.ready = stepped_to_sleep;
+    looks = 0;
+    CHECK_EQ(machine_run(m), STOP_QUIT);
+    teardown();
+}
+
 /* ---- an engine that does not come back ---- */
 
 static bool let_go, with_lock;
@@ -461,6 +499,14 @@ static void test_reset(void)
     load(0, timer, timer_end);
     CHECK_EQ(machine_run(m), STOP_EXIT);
     CHECK_EQ(m->status, 32);
+
+    /* A CPU whose exit was overtaken by a reset has left before it begins anew. */
+    m->stop = STOP_RESET;
+    machine_reset(m);
+    CHECK(!m->vcpu[0].joins);
+    load(0, exit_7, exit_7_end);
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 7);
     teardown();
 }
 
@@ -510,6 +556,7 @@ int main(void)
         {test_far_deadline, "a deadline near 2^64 ns is not due at once"},
         {test_still, "the machine stands still, is looked at, and goes on"},
         {test_step, "one CPU steps while the other stands still"},
+        {test_step_to_sleep, "a CPU steps into HLT, and stands still there"},
         {test_stuck, "a CPU that does not come back is left after two seconds"},
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},

@@ -463,7 +463,7 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
                     : c->halted            ? CPU_HALTED
                                            : CPU_ACTIVE,
         .shadow = c->shadow ? c->quiet ? SHADOW_MOV_SS : SHADOW_STI : 0,
-        .nmi_pending = c->request & REQUEST_NMI,
+        .nmi_pending = c->request & REQUEST_NMIS,
         .nmi_masked = c->nmi_masked,
         .event = c->raised ? EVENT_EXCEPTION : c->event,
         .event_vector = c->raised ? c->vector : c->event_vector,
@@ -485,7 +485,7 @@ static bool soft_set_state(struct vcpu *v, const struct cpu_state *s)
 {
     struct soft *c = v->engine;
 
-    withdraw(c, REQUEST_NMI | REQUEST_INIT | REQUEST_STARTUP);
+    withdraw(c, REQUEST_NMIS | REQUEST_INIT | REQUEST_STARTUP);
     reset_state(c, s);
     memcpy(c->dr, s->dr, sizeof(c->dr));
     for (int i = 0; i < CPU_MSRS; i++)
@@ -683,19 +683,18 @@ static void take_interrupt(struct soft *c)
     withdraw(c, REQUEST_INTERRUPT);
     if (!interrupted(c))
         return;
-    if (c->eflags & EFLAGS_IF) {
-        int vector = acknowledge(c);
+    int vector = c->eflags & EFLAGS_IF ? acknowledge(c) : -1;
 
-        soft_attend(c); /* for the next one, also if this one's delivery raises */
-        if (vector >= 0) {
-            c->halted = false;
-            c->interrupts++;
-            soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
-        }
-    }
-    /* What sets IF will see this bit, and let the loop look again. */
+    /* What sets IF will see this bit, and let the loop look again; also if the delivery raises. */
     if (interrupted(c))
         __atomic_fetch_or(&c->request, REQUEST_INTERRUPT, __ATOMIC_SEQ_CST);
+    if (c->eflags & EFLAGS_IF)
+        soft_attend(c); /* for the next one */
+    if (vector >= 0) {
+        c->halted = false;
+        c->interrupts++;
+        soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
+    }
 }
 
 /* An event that came with the state. May raise. */
@@ -705,6 +704,8 @@ static void deliver_event(struct soft *c)
 
     c->nmi_masked |= c->event == EVENT_NMI;
     c->event = EVENT_NONE;
+    c->interrupts++;
+    soft_attend(c); /* for what waits behind it */
     soft_interrupt(c, vector, SOURCE_EXTERNAL, false, 0);
 }
 
@@ -722,8 +723,6 @@ static bool serve(struct soft *c)
 
     if (request & REQUEST_LOOK)
         withdraw(c, REQUEST_LOOK);
-    if (vcpu_wanted(c->vcpu))
-        return false;
     if (request & REQUEST_CODE_NOTED) {
         withdraw(c, REQUEST_CODE_NOTED);
         hear_of_code(c);
@@ -740,6 +739,9 @@ static bool serve(struct soft *c)
         withdraw(c, REQUEST_STARTUP);
         startup_message(c);
     }
+    /* Messages that have come are part of the state which others look at now. */
+    if (vcpu_wanted(c->vcpu))
+        return false;
     if (c->event)
         deliver_event(c);
     else if (!c->waiting_for_startup && !c->raised)

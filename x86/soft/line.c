@@ -236,14 +236,18 @@ uint64_t soft_next_ip(const struct soft *c, const struct soft_op *op)
 }
 
 /* Instructions of the line from op on, which have been counted and not been run. */
-static int rest(const struct soft *c, const struct soft_op *op)
+static int rest(const struct soft_line *line, const struct soft_op *op)
 {
-    return c->line->ops + c->line->n - op;
+    return line->ops + line->n - op;
 }
 
+/* Another thread may find the operation without its line. */
 uint64_t soft_executed(const struct soft *c)
 {
-    return c->count - (c->op ? rest(c, c->op) : 0);
+    const struct soft_op *op = __atomic_load_n(&c->op, __ATOMIC_RELAXED);
+    const struct soft_line *line = __atomic_load_n(&c->line, __ATOMIC_RELAXED);
+
+    return c->count - (op && line ? rest(line, op) : 0);
 }
 
 void soft_undo(struct soft *c)
@@ -253,14 +257,14 @@ void soft_undo(struct soft *c)
     if (!op)
         return;
     c->r[RIP] = soft_ip(c, op);
-    c->count -= rest(c, op);
+    c->count -= rest(c->line, op);
     c->op = NULL;
 }
 
 void soft_leave(struct soft *c, const struct soft_op *op)
 {
     c->r[RIP] = soft_next_ip(c, op);
-    c->count -= rest(c, op) - 1;
+    c->count -= rest(c->line, op) - 1;
 }
 
 /* The last operation of a line that does not end with a jump. */
