@@ -6,7 +6,7 @@
 
 kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
 input=/dev/null busy=
-trap '[ -z "$busy" ] || kill $busy; test_end' EXIT
+trap '[ -z "$busy" ] || kill -KILL $busy; test_end' EXIT
 
 # As busy as the host can be.
 load() {
@@ -16,7 +16,7 @@ load() {
     done
 }
 unload() {
-    kill $busy
+    kill -KILL $busy
     wait $busy 2>/dev/null
     busy=
 }
