@@ -21,7 +21,7 @@ refused() {
     shift 2
     ./minivm run --timeout $limit "$@" </dev/null >"$TMP/out" 2>&1 || status=$?
     check_equal "$name" "$status $(wc -l <"$TMP/out") $(grep -c "^minivm: .*$words" "$TMP/out")
-$(grep -v "$words" "$TMP/out")" "125 1 1
+$(grep -v -e "$words" "$TMP/out")" "125 1 1
 "
 }
 
