@@ -101,7 +101,7 @@ for bits in x64 ia32; do
         skip "memtest86+, $bits" "no $memtest (tools/fetch-kernels memtest86+)"
         continue
     fi
-    ./minivm run "$memtest" --cmdline console=ttyS0,115200 --mem 16M --timeout $limit \
+    ./minivm run "$memtest" --cmdline console=ttyS0,115200 --mem 16M --timeout 200 \
         </dev/null >"$TMP/memtest" 2>&1 &
     pid=$!
     until grep -q 'Address test' "$TMP/memtest" || ! kill -0 $pid 2>/dev/null; do sleep 0.1; done
