@@ -5,8 +5,7 @@
  * there is no KVM.
  */
 #include "hw/die.h"
-#include "tests/unit/test.h"
-#include "x86/kvm.h"
+#include "tests/unit/kvm.h"
 #include "x86/machine.h"
 
 #include <errno.h>
@@ -161,15 +160,7 @@ static void interrupted(void)
 
 int main(void)
 {
-    char problem[512];
-    int kvm = kvm_device(problem, sizeof(problem));
-
-    if (kvm < 0) {
-        printf("1..0 # SKIP %s\n", problem);
-        return 4;
-    }
-    close(kvm);
-    return test_main((struct test[]){
+    return test_main_kvm((struct test[]){
         {one_guest, "a call that fails is the guest's end, and named"},
         {two_guests, "another guest does not notice"},
         {interrupted, "a call that is interrupted is made again"},

@@ -4,8 +4,7 @@
  * often. Skipped where there is no KVM.
  */
 #include "hw/pc.h"
-#include "tests/unit/test.h"
-#include "x86/kvm.h"
+#include "tests/unit/kvm.h"
 #include "x86/machine.h"
 
 #include <linux/kvm.h>
@@ -130,15 +129,7 @@ static void edges(void)
 
 int main(void)
 {
-    char problem[512];
-    int kvm = kvm_device(problem, sizeof(problem));
-
-    if (kvm < 0) {
-        printf("1..0 # SKIP %s\n", problem);
-        return 4;
-    }
-    close(kvm);
-    return test_main((struct test[]){
+    return test_main_kvm((struct test[]){
         {toggles, "a pin that is masked and unmasked costs one table"},
         {moves, "a pin's route before the last one stays"},
         {edges, "edge-triggered pins cost none"},
