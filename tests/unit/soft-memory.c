@@ -396,9 +396,12 @@ static void run_to_halt(int i, uint64_t at)
     struct cpu_state s;
 
     c = cpu_machine->vcpu[i].engine;
-    cpu_flat32(&s);
-    s.rip = at;
-    soft_engine.set(&cpu_machine->vcpu[i], &s);
+    if (!(c->cr0 & CR0_PE)) { /* set() forgets code, so only once */
+        cpu_flat32(&s);
+        soft_engine.set(&cpu_machine->vcpu[i], &s);
+    }
+    c->r[RIP] = at;
+    c->halted = false;
     c->stop_at = UINT64_MAX;
     CHECK(soft_run_lines(c));
     CHECK(c->halted);

@@ -541,6 +541,7 @@ static void with_apic(void)
     machine_build(cpu_machine, &config, (struct console *[]){&console.console});
     c = cpu_machine->vcpu[1].engine;
     cpu_real_mode(&s, CPU_CODE);
+    lapic_page_reset(&s.lapic, 1, false);
     soft_engine.set(&cpu_machine->vcpu[1], &s);
 
     a = cpuid(1, 0);
