@@ -226,7 +226,8 @@ $K/%/package: | build/ready
 # Under ASan its shadow lies where the samples expect nothing.
 unit: $(UNIT) $(if $(filter build,$B),$(SOFT) $B/soft/lockstep $(SNIPPETS))
 
-asan:
+# What is missing is installed before the make within, which would only name it.
+asan: build/ready
 	@$(MAKE) --no-print-directory B=build/asan CFLAGS='$(SANITIZE)' unit build/asan/minivm
 
 # A serial line has no end, so the guest's shell is told to exit where the input is no terminal.
