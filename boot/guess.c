@@ -2,11 +2,12 @@
 /*
  * A guess at the mode that a flat program is written for.
  *
- * Two things must come together. As a 16-bit program it would surely execute zeros, which add AL to
- * memory; and those zeros are the inner part of an instruction with 32 or 64 bits, such as the
- * upper half of a number, among others that are all defined. A 16-bit program may run off its end
- * into zeros, but has no such instructions around them. One that executes an undefined instruction
- * is left to end by that.
+ * Two zeros are an instruction of 16-bit code, which adds AL to memory at [BX+SI], and of 32-bit
+ * and 64-bit code the upper half of a small number. So a program is taken for one of more bits when
+ * it is defined code with so many, and with 16 bits surely executes such zeros. One such place is
+ * not enough, since a 16-bit program may mean it, but two are. So is one in an instruction that
+ * begins where no 16-bit instruction does, or in code with REX prefixes. A program that executes an
+ * undefined instruction is left to end by that.
  *
  * After: Intel SDM vol. 2, "Instruction Format"; x86/soft/disasm.h, which this reads.
  *
@@ -34,8 +35,8 @@ struct walk {
     int n;
     uint64_t at[LOOK];
     int len[LOOK];
-    bool zeros;   /* the last one is zeros */
-    bool unsound; /* it is that, undefined, or not all in the file */
+    bool zeros[LOOK];
+    bool unsound; /* the last one is undefined, not all in the file or, beyond 16 bits, zeros */
     bool rex;     /* one has a prefix that only 64-bit code has */
 };
 
@@ -57,8 +58,8 @@ static uint64_t target(const char *text)
     return *end ? UINT64_MAX : to;
 }
 
-/* Whether the next instruction follows cannot be told: it may jump, end the guest or change what
- * its code means. */
+/* It cannot be told whether the next instruction follows: this one may jump, end the guest or
+ * change what its code means. */
 static bool parts(const char *text)
 {
     static const char *const words[] = {"j",   "loop", "call", "ret",  "iret", "int",   "hlt",
@@ -100,10 +101,12 @@ static void walk(struct walk *w, const struct image *img, int size, bool all)
         int there = image_peek(img, at, code, sizeof(code)), len;
 
         len = there ? soft_disassemble(size, code, there, at, text, sizeof(text)) : 0;
+        bool zeros = len && !memcmp(code, "\0\0", 2);
+
         w->at[w->n] = at;
-        w->len[w->n++] = len;
-        w->zeros = len && !memcmp(code, "\0\0", 2);
-        w->unsound = w->zeros || !len || begins(text, "(bad)");
+        w->len[w->n] = len;
+        w->zeros[w->n++] = zeros;
+        w->unsound = !len || begins(text, "(bad)") || (zeros && size != CODE_16);
         if (w->unsound)
             return;
         w->rex |= size == CODE_64 && has_rex(code, len);
@@ -118,29 +121,28 @@ static void walk(struct walk *w, const struct image *img, int size, bool all)
     }
 }
 
-/* Is the place inside of one of the instructions, all of which are sound? */
-static bool covers(const struct walk *w, uint64_t at)
+/* Does it look as if the program was written for the wide code, and not for 16 bits? */
+static bool is_wide(const struct walk *wide, const struct walk *narrow)
 {
-    for (int i = 0; i < w->n && !w->unsound; i++)
-        if (at > w->at[i] && at < w->at[i] + w->len[i])
-            return true;
-    return false;
+    int places = wide->rex;
+
+    for (int i = 0; i < narrow->n && !wide->unsound; i++)
+        for (int j = 0; j < wide->n && narrow->zeros[i]; j++)
+            if (narrow->at[i] > wide->at[j] && narrow->at[i] < wide->at[j] + wide->len[j])
+                places += seen(narrow, wide->at[j]) ? 1 : 2;
+    return places > 1;
 }
 
 int guess_bits(const struct image *img)
 {
-    struct walk w;
-    uint64_t at;
-    bool is_64;
+    struct walk narrow, wide;
 
-    walk(&w, img, CODE_16, false);
-    if (!w.zeros)
-        return 0;
-    at = w.at[w.n - 1];
-    walk(&w, img, CODE_64, true);
-    is_64 = covers(&w, at);
-    if (is_64 && w.rex)
+    walk(&narrow, img, CODE_16, false);
+    walk(&wide, img, CODE_64, true);
+    bool is_64 = is_wide(&wide, &narrow);
+
+    if (is_64 && wide.rex)
         return 64;
-    walk(&w, img, CODE_32, true);
-    return covers(&w, at) ? 32 : is_64 ? 64 : 0;
+    walk(&wide, img, CODE_32, true);
+    return is_wide(&wide, &narrow) ? 32 : is_64 ? 64 : 0;
 }

@@ -32,8 +32,8 @@ static void test_32(void)
     CHECK_EQ(BITS("\xbc\0\0\x10\x80\xb8\x23\0\0\0\x8e\xd8\xf4"), 32);
     /* push ebp; mov ebp, esp; mov edx, 0x3f8; mov eax, 'x'; out dx, al; pop ebp; ret */
     CHECK_EQ(BITS("\x55\x89\xe5\xba\xf8\x03\0\0\xb8\x78\0\0\0\xee\x5d\xc3"), 32);
-    /* cli; jmp over 16 bytes of data; mov ecx, 5; hlt */
-    CHECK_EQ(BITS("\xfa\xeb\x04\xff\xff\xff\xff\xb9\x05\0\0\0\xf4"), 32);
+    /* cli; jmp over 4 bytes of data; mov ecx, 5; mov ebx, 1; hlt */
+    CHECK_EQ(BITS("\xfa\xeb\x04\xff\xff\xff\xff\xb9\x05\0\0\0\xbb\x01\0\0\0\xf4"), 32);
 }
 
 /* What is a 16-bit program, or may be one, is left alone. */
@@ -55,6 +55,10 @@ static void test_16(void)
     /* nothing but zeros; the end of the file in an instruction */
     CHECK_EQ(BITS("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), 0);
     CHECK_EQ(BITS("\xb8"), 0);
+    /* mov ax, 1; add [bx + si], al; hlt */
+    CHECK_EQ(BITS("\xb8\x01\0\0\0\xf4"), 0);
+    /* the same, and mov bx, 0x1234; mov cx, ax: defined as mov ebx, 0xc1891234, too */
+    CHECK_EQ(BITS("\xb8\x01\0\0\0\xbb\x34\x12\x89\xc1\xf4"), 0);
     /* jmp to itself */
     CHECK_EQ(BITS("\xeb\xfe"), 0);
 }
