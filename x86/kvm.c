@@ -810,6 +810,7 @@ static void handle_io(struct vcpu *v)
         if (run->io.direction == KVM_EXIT_IO_OUT) {
             memcpy(&val, data, size);
             machine_write(v, b, run->io.port, size, val);
+            console_wait(v->console);
         } else {
             val = machine_read(v, b, run->io.port, size);
             memcpy(data, &val, size);
@@ -831,6 +832,7 @@ static void handle_mmio(struct vcpu *v)
         if (run->mmio.is_write) {
             memcpy(&val, run->mmio.data + i, step);
             machine_write(v, b, run->mmio.phys_addr + i, step, val);
+            console_wait(v->console);
         } else {
             val = machine_read(v, b, run->mmio.phys_addr + i, step);
             memcpy(run->mmio.data + i, &val, step);

@@ -574,7 +574,6 @@ void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint6
     pthread_mutex_lock(&m->lock);
     bus_write(b, addr, size, val);
     pthread_mutex_unlock(&m->lock);
-    console_wait(v->console);
 }
 
 int machine_ack(struct vcpu *v)

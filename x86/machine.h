@@ -172,7 +172,8 @@ static inline bool vcpu_wanted(struct vcpu *v)
            (__atomic_load_n(&v->machine->holds, __ATOMIC_ACQUIRE) && v->started && !v->stepping);
 }
 
-/* Bus accesses of a vCPU, from its engine. Machine not locked. */
+/* Bus accesses of a vCPU, from its engine. Machine not locked. After a write the engine calls
+ * console_wait(), once it holds no lock, so that a chatty guest waits for its reader. */
 uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size);
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val);
 

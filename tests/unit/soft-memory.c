@@ -146,6 +146,35 @@ static void exchange_across(void)
     CHECK_EQ(c->r[RBX], 0x33331111);
 }
 
+static int waits;
+
+static void wait_unlocked(struct console *console)
+{
+    (void)console;
+    waits++;
+    CHECK_EQ(pthread_mutex_trylock(&c->vm->split), 0);
+    pthread_mutex_unlock(&c->vm->split);
+}
+
+/* A CPU that waits for the console's reader does not hold up others that lock memory. */
+static void wait_for_reader(void)
+{
+    start_crossing(CHIP);
+    waits = 0;
+    c->vcpu->console->wait = wait_unlocked;
+    c->r[RSI] = SECOND;
+    CHECK_EQ(RUN("\xf0\xff\x06"), CPU_OK); /* lock inc dword [rsi] */
+    CHECK_EQ(waits, 1);
+    start_crossing(CHIP);
+    waits = 0;
+    c->vcpu->console->wait = wait_unlocked;
+    c->r[RSI] = SECOND - 2;
+    CHECK_EQ(RUN("\x87\x1e"), CPU_OK); /* xchg [rsi], ebx */
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(RUN("\xc6\x46\x02\x00"), CPU_OK); /* mov byte [rsi + 2], 0 */
+    CHECK_EQ(waits, 2);
+}
+
 /* What INS has read from a port reaches memory. */
 static void input_arrives(void)
 {
@@ -496,7 +525,8 @@ int main(void)
     int result = test_main((struct test[]){
         {global_pages, "global pages stay when CR3 is loaded"},
         {exchange_across, "an exchange across two pages is not lost"},
-        {input_arrives, "nor is what was read from a port"},
+        {wait_for_reader, "nor does its lock keep others out while it waits for a reader"},
+        {input_arrives, "what was read from a port is not lost either"},
         {fetch_across, "an instruction across two pages, while the second comes and goes"},
         {split, "operands across two lines of the cache"},
         {invlpg_large, "INVLPG forgets all of a large page"},

@@ -292,6 +292,7 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
 {
     c->io++;
     machine_write(c->vcpu, &c->vcpu->pio, port, size, val);
+    console_wait(c->vcpu->console);
     trace_io(c->vcpu, true, port, size, val);
     soft_watch_ports(c, port, size);
     after_access(c);
@@ -333,6 +334,8 @@ void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val)
     }
     c->mmio++;
     machine_write(c->vcpu, &c->vcpu->board->mmio, gpa, size, val);
+    if (c->bounce.left != BOUNCE_COPY) /* else soft_rmw_commit() does so, without its lock */
+        console_wait(c->vcpu->console);
     trace_mmio(c->vcpu, true, gpa, size, val);
     after_access(c);
 }

@@ -536,10 +536,9 @@ void soft_rmw_commit(struct soft *c)
     const struct soft_part *part = c->bounce.span.part;
     int size = part[0].n + part[1].n,
         line = SOFT_CACHE_LINE - (part[0].gpa & (SOFT_CACHE_LINE - 1));
-    bool copy = c->bounce.left == BOUNCE_COPY;
 
-    c->bounce.left = BOUNCE_NOTHING;
-    if (!copy) {
+    if (c->bounce.left == BOUNCE_CODE) {
+        c->bounce.left = BOUNCE_NOTHING;
         soft_code_changed(c, part[0].gpa);
         return;
     }
@@ -549,7 +548,9 @@ void soft_rmw_commit(struct soft *c)
     } else {
         store_span(c, &c->bounce.span, c->bounce.data, size > 8 ? 8 : size);
     }
+    c->bounce.left = BOUNCE_NOTHING;
     pthread_mutex_unlock(&c->vm->split);
+    console_wait(c->vcpu->console);
 }
 
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t *n)
