@@ -6,8 +6,8 @@
  * engines: kvm soft
  */
 #include "hw/die.h"
+#include "tests/unit/kvm.h"
 #include "tests/unit/test.h"
-#include "x86/kvm.h"
 #include "x86/machine.h"
 
 #include <stdlib.h>
@@ -529,19 +529,7 @@ static void test_reasons(void)
 int main(void)
 {
     const char *name = getenv("MINIVM_ENGINE");
-
-    if (name && !strcmp(name, "kvm")) {
-        char problem[512];
-        int kvm = kvm_device(problem, sizeof(problem));
-
-        if (kvm < 0) {
-            printf("1..0 # SKIP %s\n", problem);
-            return 4;
-        }
-        close(kvm);
-        engine = &kvm_engine;
-    }
-    return test_main((struct test[]){
+    const struct test tests[] = {
         {test_halt, "HLT with interrupts off ends a CPU"},
         {test_exit, "EXIT ends it with a status"},
         {test_output, "string output arrives"},
@@ -561,5 +549,10 @@ int main(void)
         {test_reset, "after a reset all is new"},
         {test_reasons, "the first reason for a stop stands"},
         {0},
-    });
+    };
+
+    if (!name || strcmp(name, "kvm"))
+        return test_main(tests);
+    engine = &kvm_engine;
+    return test_main_kvm(tests);
 }
