@@ -61,3 +61,10 @@ void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len)
         return ram->host + low + (gpa - RAM_HIGH);
     return NULL;
 }
+
+uint64_t ram_gpa(const struct ram *ram, const void *host)
+{
+    uint64_t at = (const uint8_t *)host - ram->host, low = ram_low(ram);
+
+    return at < low ? at : RAM_HIGH + (at - low);
+}

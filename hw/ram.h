@@ -38,4 +38,7 @@ uint64_t ram_high(const struct ram *ram);
  */
 void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len);
 
+/* The guest-physical address of what ram_at() found. */
+uint64_t ram_gpa(const struct ram *ram, const void *host);
+
 #endif
