@@ -8,11 +8,17 @@
 #include <assert.h>
 #include <string.h>
 
+bool bus_is_free(const struct bus *b, uint64_t base, uint64_t len)
+{
+    for (int i = 0; i < b->n; i++)
+        if (base < b->slot[i].base + b->slot[i].len && b->slot[i].base < base + len)
+            return false;
+    return true;
+}
+
 void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d)
 {
-    assert(b->n < BUS_SLOTS && len > 0 && len <= UINT64_MAX - base);
-    for (int i = 0; i < b->n; i++)
-        assert(base + len <= b->slot[i].base || b->slot[i].base + b->slot[i].len <= base);
+    assert(b->n < BUS_SLOTS && len > 0 && len <= UINT64_MAX - base && bus_is_free(b, base, len));
     b->slot[b->n++] = (struct bus_slot){base, len, d};
 }
 

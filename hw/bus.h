@@ -8,7 +8,7 @@
 
 #include "hw/device.h"
 
-#define BUS_SLOTS 32
+#define BUS_SLOTS 64
 
 struct bus {
     struct bus *behind; /* where the addresses go that nobody here answers; NULL for nowhere */
@@ -24,6 +24,9 @@ void bus_attach(struct bus *b, uint64_t base, uint64_t len, struct device *d);
 
 /* Likewise, but it may overlap others, and answers in their place. */
 void bus_cover(struct bus *b, uint64_t base, uint64_t len, struct device *d);
+
+/* Does nobody answer at base .. base+len-1? What is behind does not count. */
+bool bus_is_free(const struct bus *b, uint64_t base, uint64_t len);
 
 /*
  * Read or write size bytes (1, 2, 4 or 8) at addr. An access is split until each part lies within

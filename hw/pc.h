@@ -35,4 +35,21 @@
 #define PC_RTC_IRQ  8
 #define PC_SCI_IRQ  9 /* level, active high */
 
+/* INTA of what is in a PCI slot: level, active high. The line register of its configuration space
+ * says the same. */
+#define PC_PCI_IRQ(slot) (10 + ((slot)&1))
+
+/*
+ * What the PCI host bridge passes on: ports, memory below 4 GiB, and as much above RAM as this,
+ * aligned alike, if that is within PC_ADDRESS_BITS; configuration space of one bus is in ECAM.
+ */
+#define PC_PCI_IO        0xc000
+#define PC_PCI_IO_LEN    0x1000
+#define PC_PCI_MEM       UINT64_C(0xc0000000)
+#define PC_PCI_MEM_LEN   UINT64_C(0x20000000)
+#define PC_PCI_ECAM      UINT64_C(0xe0000000)
+#define PC_PCI_MEM64_LEN (UINT64_C(1) << 34)
+
+#define PC_ADDRESS_BITS 39 /* what every processor has that runs KVM today; engine soft has 40 */
+
 #endif

@@ -55,6 +55,15 @@ static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool l
         irq_set(&b->ioapic_hears_pit, addr != 0);
 }
 
+/* Where PCI's window above RAM begins, or 0 when there is no room for one. */
+static uint64_t pci_window(const struct ram *ram)
+{
+    uint64_t end = RAM_HIGH + ram_high(ram);
+    uint64_t base = (end + PC_PCI_MEM64_LEN - 1) & ~(PC_PCI_MEM64_LEN - 1);
+
+    return base + PC_PCI_MEM64_LEN <= UINT64_C(1) << PC_ADDRESS_BITS ? base : 0;
+}
+
 static void caller_regs(void *of, struct hypercall_regs *r)
 {
     struct vcpu *v = of;
@@ -122,7 +131,8 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     rtc_init(&b->rtc, &m->clock, isa_line(b, PC_RTC_IRQ));
     acpi_pm_init(&b->acpi_pm, &m->clock, isa_line(b, PC_SCI_IRQ), off);
     reset_port_init(&b->reset_port, a20, reset);
-    pci_init(&b->pci, &b->reset_port.control);
+    pci_init(&b->pci, &b->reset_port.control, isa_line(b, PC_PCI_IRQ(0)),
+             isa_line(b, PC_PCI_IRQ(1)), pci_window(&m->ram));
     debug_port_init(&b->debug_port, c->debug, c->debug_to);
     debug_port_init(&b->debug_port_402, c->debug, c->debug_to);
     power_port_init(&b->power_port, off);
@@ -148,6 +158,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, 0xb004, 2, &b->power_port.control);
     if (c->apic)
         bus_attach(&b->mmio, PC_IOAPIC_BASE, 0x1000, &b->ioapic.dev);
+    bus_attach(&b->mmio, PC_PCI_ECAM, PCI_ECAM_LEN, &b->pci.ecam);
+    b->pio.behind = &b->pci.io;
+    b->mmio.behind = &b->pci.mem;
 
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));

@@ -7,10 +7,12 @@
  *    000a_0000    no VGA: RAM nobody is told of
  *    000e_0000    tables that firmware would leave: ACPI, MP
  *    0010_0000    RAM up to --mem, at most to the hole
- *    c000_0000  the hole: nobody
+ *    c000_0000  the hole: pci, the BARs below 4 GiB
+ *    e000_0000    pci, configuration space
  *    fec0_0000    IOAPIC
  *    fee0_0000    local APICs (the engine's)
  *  1_0000_0000  the rest of RAM
+ *  4_0000_0000  pci, 16 GiB for more BARs; higher up if RAM is
  *
  *  ports                                   interrupts (IRQ = PIC pin = IOAPIC pin, but 0 -> 2)
  *    0020 00a0 04d0  pic                     0  pit counter 0
@@ -18,13 +20,15 @@
  *    0060 0064       i8042                   4  serial8250, COM1
  *    0070            rtc                     8  rtc
  *    0092            reset-port              9  acpi-pm (SCI)
- *    00e9 0402       debug-port             12  i8042, aux
- *    00f4            exit-port, or where config.exit_port says: each CPU's own
- *    03d4            crtc
+ *    00e9 0402       debug-port             10  pci, INTA of even slots
+ *    03d4            crtc                   11  pci, INTA of odd slots
+ *    00f4            exit-port              12  i8042, aux
+ *                      (or where config.exit_port says; each CPU's own)
  *    03f8            serial8250, COM1
  *    0500            port-hypercall: each CPU's own
  *    0600            acpi-pm
  *    0cf8            pci, in it 0cf9: reset-port
+ *    c000            pci, the BARs
  *    8900 b004       power-port
  */
 #ifndef X86_BOARD_H

@@ -276,7 +276,7 @@ static void make_lapic(struct rig *r)
 static void make_pci(struct rig *r)
 {
     reset_port_init(&r->cf9, (struct irq){0}, (struct irq){0});
-    pci_init(&r->pci, &r->cf9.control);
+    pci_init(&r->pci, &r->cf9.control, test_wire(r->wire, 0), test_wire(r->wire, 1), 0);
     face(r, &r->pci.dev, PCI_LEN);
     face(r, &r->cf9.control, 1);
 }
