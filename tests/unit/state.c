@@ -11,6 +11,9 @@
 #include "hw/i8042.h"
 #include "hw/ioapic.h"
 #include "hw/lapic.h"
+#include "hw/msix.h"
+#include "hw/pc.h"
+#include "hw/pc.h"
 #include "hw/pci.h"
 #include "hw/pic.h"
 #include "hw/pit.h"
@@ -27,7 +30,7 @@
 
 enum {
     WIRES = 8,
-    FACES = 4,
+    FACES = 5,
     SEEDS = 150,
     BEFORE = 300, /* steps until it is saved, at most */
     AFTER = 300,
@@ -62,7 +65,6 @@ struct rig {
         struct i8042 i8042;
         struct ioapic ioapic;
         struct lapic lapic;
-        struct pci pci;
         struct pic pic;
         struct pit pit;
         struct port_hypercall hypercall;
@@ -71,8 +73,12 @@ struct rig {
         struct rtc rtc;
         struct serial8250 uart;
     };
-    struct reset_port cf9; /* the PCI's */
-    struct ram ram;        /* the hypercall port's */
+    struct pci pci; /* of several parts */
+    struct pci_function function[2];
+    struct msix msix;
+    struct device nothing; /* where the functions' BARs are */
+    struct reset_port cf9;
+    struct ram ram; /* the hypercall port's */
 };
 
 static void face(struct rig *r, struct device *d, int len)
@@ -273,12 +279,75 @@ static void make_lapic(struct rig *r)
     r->poke = use_lapic;
 }
 
+static void moved(struct pci_function *f, int n, uint64_t addr)
+{
+    say(container_of(f->pci, struct rig, pci), addr + n);
+}
+
+/* What the functions do of their own accord, and what random writes do not hit upon. */
+static uint64_t use_pci(struct rig *r, uint32_t n)
+{
+    struct pci_function *f = &r->function[n & 1];
+    struct device *config = &f->dev, *table = &r->msix.dev;
+    int vector = n >> 8 & 7;
+
+    switch (n >> 1 & 7) {
+    case 0:
+        pci_interrupt(f, n & 0x10);
+        break;
+    case 1:
+        msix_signal(&r->msix, vector);
+        break;
+    case 2: /* to places that overlap, some of them outside the windows */
+        config->write(config, PCI_BAR + (n & 0x10), 4, PC_PCI_MEM - 0x1000 + (n & 0xf000));
+        break;
+    case 3:
+        config->write(config, PCI_COMMAND, 2, n >> 8);
+        break;
+    case 4:
+        table->write(table, 16 * vector, 8, 0xfee00000 | (n & 0xff000));
+        break;
+    case 5:
+        table->write(table, 16 * vector + 12, 4, n >> 16 & 1);
+        break;
+    case 6:
+        config = &r->function[0].dev;
+        config->write(config, r->msix.capability + 2, 2, n >> 16);
+        break;
+    default:
+        return bus_read(&r->pci.mem, PC_PCI_MEM + (n & 0xf) * 0x1000 + (n >> 16 & 0xff0), 8);
+    }
+    return f->bar[0].at ^ f->bar[4].at;
+}
+
+static uint64_t nothing_there(struct device *d, uint64_t off, int size)
+{
+    (void)d, (void)size;
+    return off;
+}
+
 static void make_pci(struct rig *r)
 {
+    static const struct pci_id id = {.vendor = 1, .device = 2};
+    static const struct pci_hooks hooks = {.moved = moved};
+
+    r->nothing = (struct device){.name = "nothing", .max_size = 8, .read = nothing_there};
     reset_port_init(&r->cf9, (struct irq){0}, (struct irq){0});
     pci_init(&r->pci, &r->cf9.control, test_wire(r->wire, 0), test_wire(r->wire, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        pci_function_init(&r->function[i], &id, &hooks);
+        pci_bar(&r->function[i], 0, 0x2000, PCI_BAR_MEM32, &r->nothing);
+        pci_bar(&r->function[i], 4, 0x1000, PCI_BAR_MEM64, &r->nothing);
+    }
+    msix_init(&r->msix, &r->function[0], 1, 8, send, r);
     face(r, &r->pci.dev, PCI_LEN);
     face(r, &r->cf9.control, 1);
+    face(r, &r->msix.dev, 0x88);
+    for (int i = 0; i < 2; i++) {
+        pci_add(&r->pci, &r->function[i]);
+        face(r, &r->function[i].dev, 0x50);
+    }
+    r->poke = use_pci;
 }
 
 static void make_reset_port(struct rig *r)
