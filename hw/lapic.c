@@ -7,10 +7,11 @@
  * Interrupts", "Handling Interrupts", "Spurious Interrupt", "Message Signalled Interrupts" and
  * "Extended XAPIC (x2APIC)".
  * Left out: another address than 0xfee00000, which is #GP, as no guest of ours moves the page; an
- * id that software can write; SMI, as there is no system management mode; ExtINT as a message: the
- * PIC has a wire; the sources of thermal and performance interrupts; CMCI, directed EOI, focus
- * processors, bus arbitration, remote read; a delivery status other than idle, since messages
- * arrive at once.
+ * id that software can write; SMI, as there is no system management mode; ExtINT as a message, and
+ * interrupts by the pins: LINT0 is the PIC's, which has a wire to the CPU that lapic_extint()
+ * opens, and nothing on the board is wired to LINT1; the sources of thermal and performance
+ * interrupts; CMCI, directed EOI, focus processors, bus arbitration, remote read; a delivery status
+ * other than idle, since messages arrive at once.
  *
  * Where the SDM leaves it open, or hardware differs from it:
  * - Between one-shot and periodic the count goes on, and the mode at zero decides. "A write to the
@@ -265,60 +266,14 @@ static void accept(struct lapic *l, int vector, bool level)
     update(l);
 }
 
-/* Only LINT0 can be sensed by level. ExtINT is a level, too, but one for lapic_extint(). */
-static bool is_level(int reg, uint32_t entry)
-{
-    return reg == LVT_LINT0 && mode(entry) == LAPIC_FIXED && entry & LEVEL;
-}
-
-/* An interrupt of the local vector table. */
+/* An interrupt of the local vector table: the timer's or an error's, neither of which has a mode.
+ */
 static void local(struct lapic *l, int reg)
 {
-    uint32_t *entry = lvt(l, reg);
+    uint32_t entry = *lvt(l, reg);
 
-    if (*entry & MASK)
-        return;
-    switch (mode(*entry)) {
-    case LAPIC_FIXED:
-        if (is_level(reg, *entry))
-            *entry |= REMOTE_IRR;
-        accept(l, *entry & VECTOR, is_level(reg, *entry));
-        break;
-    case LAPIC_NMI:
-        l->out.nmi(l->out.to);
-        break;
-    case LAPIC_INIT:
-        l->out.init(l->out.to);
-        break;
-    default:
-        break;
-    }
-}
-
-/* Send the interrupt of LINT0 if it is an asserted level, unless the last one awaits its EOI. */
-static void service_lint0(struct lapic *l)
-{
-    uint32_t entry = *lvt(l, LVT_LINT0);
-
-    if (enabled(l) && l->s.lint[0] && is_level(LVT_LINT0, entry) && !(entry & REMOTE_IRR))
-        local(l, LVT_LINT0);
-}
-
-void lapic_lint(struct lapic *l, int n, bool level)
-{
-    bool rises = level && !l->s.lint[n];
-    int reg = LVT_LINT0 + n;
-
-    assert(n == 0 || n == 1);
-    l->s.lint[n] = level;
-    if (!enabled(l)) {
-        if (n == 1 && rises)
-            l->out.nmi(l->out.to); /* the pins are INTR and NMI then */
-    } else if (is_level(reg, *lvt(l, reg))) {
-        service_lint0(l);
-    } else if (rises) {
-        local(l, reg);
-    }
+    if (!(entry & MASK))
+        accept(l, entry & VECTOR, false);
 }
 
 bool lapic_extint(const struct lapic *l)
@@ -370,18 +325,13 @@ int lapic_ack(struct lapic *l)
 static void end_interrupt(struct lapic *l)
 {
     int vector = highest(l->s.isr);
-    uint32_t *lint0 = lvt(l, LVT_LINT0);
 
     if (vector < 0)
         return;
     set_bit(l->s.isr, vector, false);
     update(l);
-    if (!get_bit(l->s.tmr, vector))
-        return;
-    if ((int)(*lint0 & VECTOR) == vector)
-        *lint0 &= ~REMOTE_IRR;
-    service_lint0(l);
-    l->out.eoi(l->out.to, vector);
+    if (get_bit(l->s.tmr, vector))
+        l->out.eoi(l->out.to, vector);
 }
 
 static void set_tpr(struct lapic *l, uint32_t val)
@@ -665,18 +615,13 @@ static void set_lvt_timer(struct lapic *l, uint32_t val)
 
 static void set_lvt(struct lapic *l, int reg, uint32_t val)
 {
-    uint32_t remote_irr = *lvt(l, reg) & REMOTE_IRR;
-
     val &= ~(uint32_t)(STATUS | REMOTE_IRR);
     if (!(l->s.svr & SVR_ENABLE))
         val |= MASK;
-    if (reg == LVT_TIMER) {
+    if (reg == LVT_TIMER)
         set_lvt_timer(l, val);
-        return;
-    }
-    *lvt(l, reg) = is_level(reg, val) ? val | remote_irr : val;
-    if (reg == LVT_LINT0)
-        service_lint0(l);
+    else
+        *lvt(l, reg) = val;
 }
 
 static void set_svr(struct lapic *l, uint32_t val)
@@ -908,13 +853,6 @@ static void restored(struct device *d)
 static void reset_pin(struct device *d)
 {
     lapic_reset(container_of(d, struct lapic, dev));
-}
-
-void lapic_wire(struct lapic *l)
-{
-    l->s.svr = SVR_ENABLE | SVR_RESET;
-    *lvt(l, LVT_LINT0) = LAPIC_EXTINT << MODE_SHIFT;
-    *lvt(l, LVT_LINT1) = LAPIC_NMI << MODE_SHIFT;
 }
 
 void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct lapic_out out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC of a CPU: messages, its own timer and two pins in, interrupts to the CPU out.
+ * The local APIC of a CPU: messages and its own timer in, interrupts to the CPU out.
  *
  * For an engine whose CPU is made of C: KVM has its own. The CPU owns its local APIC, sends it the
  * accesses to its page and its MSRs, and takes from it what interrupts there are; a bus, which is
@@ -12,10 +12,8 @@
 #include "hw/clock.h"
 #include "hw/device.h"
 
-/* The timer's ticks per second before the divide register, and the shortest time between two wakes
- * of the host for a periodic timer. A shorter period loses ticks, as in a guest that is too slow.
- */
-#define LAPIC_TIMER_HZ      NS_PER_SECOND
+/* The timer ticks once a nanosecond, before the divide register. This is the shortest time between
+ * two wakes of the host for a periodic timer; a shorter period loses ticks, as in a slow guest. */
 #define LAPIC_MIN_PERIOD_NS UINT64_C(100000)
 
 /* MSRs; those of x2APIC mode are LAPIC_MSR_X2APIC + 0..LAPIC_MSR_X2APIC_COUNT - 1. */
@@ -89,8 +87,7 @@ struct lapic_state {
     uint32_t lvt[6];
     uint32_t initial, divide;
     bool counting; /* one-shot, periodic: the count is not, or not for good, 0 */
-    bool lint[2];  /* level of LINT0, LINT1 */
-    uint8_t unused[5];
+    uint8_t unused[7];
 };
 PLAIN_END
 
@@ -112,15 +109,11 @@ struct lapic {
  */
 void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct lapic_out out);
 
-/* Power-on. The pins and the TSC's offset stay, as they are others'. */
+/* Power-on. The TSC's offset stays, as it is the CPU's. */
 void lapic_reset(struct lapic *l);
 
 /* What INIT does to it: as lapic_reset(), but the mode (xAPIC, x2APIC, none) stays. */
 void lapic_init_reset(struct lapic *l);
-
-/* Leave it as firmware does that of the CPU which boots: enabled, with the PIC on LINT0 and NMI on
- * LINT1 ("virtual wire mode"). After a reset. */
-void lapic_wire(struct lapic *l);
 
 /* Is the page there: enabled, and not in x2APIC mode? */
 bool lapic_mmio(const struct lapic *l);
@@ -133,8 +126,8 @@ bool lapic_wrmsr(struct lapic *l, uint32_t msr, uint64_t val);
 uint64_t lapic_cr8(const struct lapic *l);
 void lapic_set_cr8(struct lapic *l, uint64_t val);
 
-/* All that there is to save of it but the pins, which are others': its MSRs, and its registers as
- * the page shows them, register n at n << 4. */
+/* All that there is to save of it: its MSRs, and its registers as the page shows them, register n
+ * at n << 4. */
 struct lapic_page {
     uint64_t base, tsc_deadline;
     uint32_t reg[64];
@@ -161,9 +154,6 @@ int lapic_ack(struct lapic *l);
 /* Does INTR of the PIC reach the CPU, past the local APIC or through it? Changes only by what the
  * CPU does with its registers and MSRs, and by resets. */
 bool lapic_extint(const struct lapic *l);
-
-/* The pin LINT0, where the PIC's INTR is, or LINT1, where NMI is. n is 0 or 1. */
-void lapic_lint(struct lapic *l, int n, bool level);
 
 /* Accept a message that is for this one, wherever it came from. */
 void lapic_receive(struct lapic *l, const struct lapic_message *m);

@@ -300,87 +300,21 @@ static void test_esr(void)
     CHECK_EQ(get(ESR), 0x40);
 }
 
-static void test_virtual_wire(void)
+/* LINT0 leads INTR of the PIC to the CPU. */
+static void test_extint(void)
 {
-    set_up_with((const uint32_t[]){0, 1, 2, 3});
-    lapic_wire(all[0]);
-    CHECK_EQ(get(SVR), 0x1ff);
-    CHECK_EQ(get(LINT0), 0x700);
-    CHECK_EQ(get(LINT1), 0x400);
-    CHECK(lapic_extint(all[0]));
-    lapic_lint(all[0], 0, true); /* the CPU asks the PIC, not us */
-    CHECK(!cpu[0].intr);
-    lapic_lint(all[0], 1, true);
-    lapic_lint(all[0], 1, true);
-    CHECK_EQ(cpu[0].nmis, 1);
-    lapic_lint(all[0], 1, false);
-    put(LINT1, LEVEL | 0x400); /* an edge all the same */
-    lapic_lint(all[0], 1, true);
-    CHECK_EQ(cpu[0].nmis, 2);
-    lapic_lint(all[0], 1, false);
-    put(LINT1, MASK | 0x400);
-    lapic_lint(all[0], 1, true);
-    put(LINT1, 0x400);
-    CHECK_EQ(cpu[0].nmis, 2);
-    put(LINT0, MASK | 0x700);
+    set_up();
     CHECK(!lapic_extint(all[0]));
     put(LINT0, 0x700);
     CHECK(lapic_extint(all[0]));
+    put(LINT0, MASK | 0x700);
+    CHECK(!lapic_extint(all[0]));
     put(LINT0, 0x400);
     CHECK(!lapic_extint(all[0]));
 
-    /* Without a local APIC the pins are INTR and NMI. */
-    lapic_lint(all[0], 1, false);
+    /* Without a local APIC the pin is INTR. */
     CHECK(wrmsr(LAPIC_MSR_BASE, BASE));
     CHECK(lapic_extint(all[0]));
-    lapic_lint(all[0], 1, true);
-    CHECK_EQ(cpu[0].nmis, 3);
-    lapic_lint(all[0], 1, false);
-    lapic_lint(all[0], 0, false);
-    lapic_lint(all[0], 0, true);
-    CHECK_EQ(cpu[0].nmis, 3);
-}
-
-static void test_lint_fixed(void)
-{
-    set_up();
-    put(LINT0, 0x44);
-    put(LINT1, 0x45);
-    lapic_lint(all[0], 0, true);
-    lapic_lint(all[0], 1, true);
-    CHECK_EQ(take(0), 0x45);
-    CHECK_EQ(take(0), 0x44);
-    lapic_lint(all[0], 0, true);
-    lapic_lint(all[0], 0, false);
-    CHECK_EQ(take(0), -1);
-    CHECK_EQ(cpu[0].eois, 0);
-    put(LINT1, INIT);
-    lapic_lint(all[0], 1, false);
-    lapic_lint(all[0], 1, true);
-    CHECK_EQ(cpu[0].inits, 1);
-
-    /* Levels, on LINT0. */
-    lapic_lint(all[0], 0, true);
-    take(0);
-    put(LINT0, MASK | LEVEL | 0x44);
-    CHECK(!cpu[0].intr);
-    put(LINT0, LEVEL | 0x44);
-    CHECK(cpu[0].intr);
-    CHECK_EQ(get(LINT0), LEVEL | 0x4000 | 0x44);
-    CHECK(bit(0, TMR, 0x44));
-    CHECK_EQ(ack(), 0x44);
-    lapic_lint(all[0], 0, false);
-    lapic_lint(all[0], 0, true);
-    CHECK(!bit(0, IRR, 0x44)); /* not before the EOI */
-    put(EOI, 0);
-    CHECK(bit(0, IRR, 0x44));
-    CHECK_EQ(ack(), 0x44);
-    lapic_lint(all[0], 0, false);
-    put(EOI, 0);
-    CHECK_EQ(get(LINT0), LEVEL | 0x44);
-    CHECK(!cpu[0].intr);
-    lapic_lint(all[0], 0, true);
-    CHECK_EQ(ack(), 0x44);
 }
 
 /* Give every register something to lose. */
@@ -427,14 +361,10 @@ static void test_resets(void)
     check_reset(false);
     put(SVR, 0x1ff);
     scribble();
-    lapic_lint(all[0], 0, true);
     lapic_reset(all[0]);
     check_reset(false);
     CHECK_EQ(rdmsr(LAPIC_MSR_BASE), BASE | EN | BSP);
     put(SVR, 0x1ff);
-    put(LINT0, LEVEL | 0x33);
-    CHECK(cpu[0].intr); /* the pin is somebody else's */
-    lapic_lint(all[0], 0, false);
 
     /* To be disabled loses everything, too. */
     scribble();
@@ -640,7 +570,6 @@ static void random_step(int i)
         lapic_ack(all[i]);
         break;
     case 9:
-        lapic_lint(all[i], below(2), below(2));
         pin(below(IOAPIC_PINS), below(2));
         break;
     case 10:
@@ -689,8 +618,7 @@ int main(void)
         {test_task_priority, "lapic: TPR, CR8, PPR, APR"},
         {test_spurious, "lapic: the spurious vector, interrupts held"},
         {test_esr, "lapic: errors"},
-        {test_virtual_wire, "lapic: virtual wire mode, ExtINT and NMI"},
-        {test_lint_fixed, "lapic: edges and levels on the pins"},
+        {test_extint, "lapic: ExtINT"},
         {test_resets, "lapic: resets"},
         {test_base, "lapic: IA32_APIC_BASE"},
         {test_x2apic_registers, "lapic: registers of x2APIC mode"},

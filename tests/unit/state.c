@@ -227,11 +227,6 @@ static void lapic_ipi(void *to, const struct lapic_message *m)
     say(to, m->dest ^ m->vector ^ (uint64_t)m->mode << 32);
 }
 
-static void lint(void *to, int n, bool level)
-{
-    lapic_lint(to, n, level);
-}
-
 /* All that a CPU and a bus do to a local APIC. */
 static uint64_t use_lapic(struct rig *r, uint32_t n)
 {
@@ -243,7 +238,7 @@ static uint64_t use_lapic(struct rig *r, uint32_t n)
         lapic_receive(&r->lapic, &m);
         break;
     case 1:
-        lapic_wire(&r->lapic);
+        r->lapic.dev.write(&r->lapic.dev, 0xf0, 4, 0x1ff); /* enabled */
         break;
     case 2:
         lapic_set_cr8(&r->lapic, n >> 8 & 3);
@@ -274,8 +269,6 @@ static void make_lapic(struct rig *r)
                                   .ipi = lapic_ipi,
                                   .to = r});
     face(r, &r->lapic.dev, 0x3f4);
-    for (int i = 0; i < 2; i++)
-        input(r, (struct irq){lint, &r->lapic, i});
     r->poke = use_lapic;
 }
 
