@@ -44,10 +44,8 @@ _Static_assert(sizeof(struct rsdp) == 36, "RSDP");
 struct header {
     char signature[4];
     uint32_t length;
-    uint8_t revision;
-    uint8_t checksum;
-    char oem_id[6];
-    char oem_table_id[8];
+    uint8_t revision, checksum;
+    char oem_id[6], oem_table_id[8];
     uint32_t oem_revision;
     char creator_id[4];
     uint32_t creator_revision;
@@ -56,10 +54,7 @@ _Static_assert(sizeof(struct header) == 36, "table header");
 
 /* "Generic Address Structure" */
 struct address {
-    uint8_t space;
-    uint8_t bit_width;
-    uint8_t bit_offset;
-    uint8_t access_size;
+    uint8_t space, bit_width, bit_offset, access_size;
     uint64_t address;
 } PACKED;
 _Static_assert(sizeof(struct address) == 12, "generic address");
@@ -74,59 +69,26 @@ enum {
 /* "Fixed ACPI Description Table (FADT)" */
 struct fadt {
     struct header header;
-    uint32_t firmware_ctrl;
-    uint32_t dsdt;
-    uint8_t reserved0;
-    uint8_t preferred_pm_profile;
+    uint32_t firmware_ctrl, dsdt;
+    uint8_t reserved0, preferred_pm_profile;
     uint16_t sci_int;
     uint32_t smi_cmd;
-    uint8_t acpi_enable;
-    uint8_t acpi_disable;
-    uint8_t s4bios_req;
-    uint8_t pstate_cnt;
-    uint32_t pm1a_evt_blk;
-    uint32_t pm1b_evt_blk;
-    uint32_t pm1a_cnt_blk;
-    uint32_t pm1b_cnt_blk;
-    uint32_t pm2_cnt_blk;
-    uint32_t pm_tmr_blk;
-    uint32_t gpe0_blk;
-    uint32_t gpe1_blk;
-    uint8_t pm1_evt_len;
-    uint8_t pm1_cnt_len;
-    uint8_t pm2_cnt_len;
-    uint8_t pm_tmr_len;
-    uint8_t gpe0_blk_len;
-    uint8_t gpe1_blk_len;
-    uint8_t gpe1_base;
-    uint8_t cst_cnt;
-    uint16_t p_lvl2_lat;
-    uint16_t p_lvl3_lat;
-    uint16_t flush_size;
-    uint16_t flush_stride;
-    uint8_t duty_offset;
-    uint8_t duty_width;
-    uint8_t day_alrm;
-    uint8_t mon_alrm;
-    uint8_t century;
+    uint8_t acpi_enable, acpi_disable, s4bios_req, pstate_cnt;
+    uint32_t pm1a_evt_blk, pm1b_evt_blk, pm1a_cnt_blk, pm1b_cnt_blk, pm2_cnt_blk, pm_tmr_blk;
+    uint32_t gpe0_blk, gpe1_blk;
+    uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_blk_len, gpe1_blk_len;
+    uint8_t gpe1_base, cst_cnt;
+    uint16_t p_lvl2_lat, p_lvl3_lat, flush_size, flush_stride;
+    uint8_t duty_offset, duty_width, day_alrm, mon_alrm, century;
     uint16_t iapc_boot_arch;
     uint8_t reserved1;
     uint32_t flags;
     struct address reset_reg;
     uint8_t reset_value;
     uint8_t reserved2[3];
-    uint64_t x_firmware_ctrl;
-    uint64_t x_dsdt;
-    struct address x_pm1a_evt_blk;
-    struct address x_pm1b_evt_blk;
-    struct address x_pm1a_cnt_blk;
-    struct address x_pm1b_cnt_blk;
-    struct address x_pm2_cnt_blk;
-    struct address x_pm_tmr_blk;
-    struct address x_gpe0_blk;
-    struct address x_gpe1_blk;
-    struct address sleep_control_reg;
-    struct address sleep_status_reg;
+    uint64_t x_firmware_ctrl, x_dsdt;
+    struct address x_pm1a_evt_blk, x_pm1b_evt_blk, x_pm1a_cnt_blk, x_pm1b_cnt_blk, x_pm2_cnt_blk;
+    struct address x_pm_tmr_blk, x_gpe0_blk, x_gpe1_blk, sleep_control_reg, sleep_status_reg;
 } PACKED;
 _Static_assert(sizeof(struct fadt) == 268, "FADT of ACPI 5.0");
 
@@ -151,11 +113,7 @@ enum {
 /* "Firmware ACPI Control Structure (FACS)": a mailbox, without header or checksum. */
 struct facs {
     char signature[4];
-    uint32_t length;
-    uint32_t hardware_signature;
-    uint32_t firmware_waking_vector;
-    uint32_t global_lock;
-    uint32_t flags;
+    uint32_t length, hardware_signature, firmware_waking_vector, global_lock, flags;
     uint64_t x_firmware_waking_vector;
     uint8_t version;
     uint8_t reserved0[3];
@@ -167,44 +125,33 @@ _Static_assert(sizeof(struct facs) == 64, "FACS");
 /* "Multiple APIC Description Table (MADT)": this head, then one structure after the other. */
 struct madt {
     struct header header;
-    uint32_t local_apic;
-    uint32_t flags;
+    uint32_t local_apic, flags;
 } PACKED;
 _Static_assert(sizeof(struct madt) == 44, "MADT");
 
-enum {
-    PCAT_COMPAT = 1 << 0, /* there is a pair of 8259 too */
-};
+#define PCAT_COMPAT (1 << 0) /* there is a pair of 8259 too */
 
 struct madt_local_apic {
-    uint8_t type, length;
-    uint8_t acpi_processor_id;
-    uint8_t apic_id;
+    uint8_t type, length, acpi_processor_id, apic_id;
     uint32_t flags;
 } PACKED;
 _Static_assert(sizeof(struct madt_local_apic) == 8, "MADT local APIC");
 
 struct madt_io_apic {
-    uint8_t type, length;
-    uint8_t io_apic_id;
-    uint8_t reserved;
-    uint32_t address;
-    uint32_t interrupt_base;
+    uint8_t type, length, io_apic_id, reserved;
+    uint32_t address, interrupt_base;
 } PACKED;
 _Static_assert(sizeof(struct madt_io_apic) == 12, "MADT I/O APIC");
 
 struct madt_override {
-    uint8_t type, length;
-    uint8_t bus;
-    uint8_t source;
+    uint8_t type, length, bus, source;
     uint32_t interrupt;
     uint16_t flags;
 } PACKED;
 _Static_assert(sizeof(struct madt_override) == 10, "MADT interrupt source override");
 
 struct madt_local_nmi {
-    uint8_t type, length;
-    uint8_t acpi_processor_id;
+    uint8_t type, length, acpi_processor_id;
     uint16_t flags;
     uint8_t lint;
 } PACKED;
@@ -375,7 +322,7 @@ static uint32_t put_madt(struct place *at, int cpus)
                      "APIC", 3);
 }
 
-uint64_t acpi_build(const struct ram *ram, const struct acpi_config *c)
+uint64_t acpi_build(const struct ram *ram, int cpus)
 {
     struct place at = {ram, ACPI_BASE + sizeof(struct rsdp)};
     struct {
@@ -393,10 +340,9 @@ uint64_t acpi_build(const struct ram *ram, const struct acpi_config *c)
         .length = sizeof(rsdp),
     };
 
-    assert(c->cpus >= 1 && c->cpus <= PC_MAX_CPUS);
-
+    assert(cpus >= 1 && cpus <= PC_MAX_CPUS);
     xsdt.table[0] = rsdt.table[0] = put_fadt(&at, put_facs(&at), put_dsdt(&at));
-    xsdt.table[1] = rsdt.table[1] = put_madt(&at, c->cpus);
+    xsdt.table[1] = rsdt.table[1] = put_madt(&at, cpus);
     rsdp.rsdt = put_table(&at, &rsdt, sizeof(rsdt), "RSDT", 1);
     rsdp.xsdt = put_table(&at, &xsdt, sizeof(xsdt), "XSDT", 1);
     rsdp.checksum = checksum(&rsdp, offsetof(struct rsdp, length));

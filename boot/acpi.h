@@ -14,15 +14,9 @@
 #define ACPI_BASE 0xe0000
 #define ACPI_END  0xe1000
 
-/* What differs between machines; the rest is the same for all of them and stands in hw/pc.h. */
-struct acpi_config {
-    int cpus; /* 1..PC_MAX_CPUS */
-};
-
-/*
- * Write the tables to RAM, of which there must be at least ACPI_END bytes, and return the
- * guest-physical address of the RSDP. A guest also finds it by its signature at ACPI_BASE.
- */
-uint64_t acpi_build(const struct ram *ram, const struct acpi_config *c);
+/* Write the tables for 1..PC_MAX_CPUS CPUs to RAM, of which there must be at least ACPI_END bytes,
+ * and return the guest-physical address of the RSDP. A guest also finds it by its signature at
+ * ACPI_BASE. */
+uint64_t acpi_build(const struct ram *ram, int cpus);
 
 #endif

@@ -20,8 +20,7 @@ struct floating_pointer {
     char signature[4];
     uint32_t table;
     uint8_t length; /* in units of 16 bytes */
-    uint8_t spec_rev;
-    uint8_t checksum;
+    uint8_t spec_rev, checksum;
     uint8_t feature[5]; /* all 0: there is a table, and the machine starts in virtual wire mode */
 } PACKED;
 _Static_assert(sizeof(struct floating_pointer) == 16, "MP floating pointer");
@@ -29,56 +28,39 @@ _Static_assert(sizeof(struct floating_pointer) == 16, "MP floating pointer");
 struct header {
     char signature[4];
     uint16_t length;
-    uint8_t spec_rev;
-    uint8_t checksum;
-    char oem_id[8];
-    char product_id[12];
+    uint8_t spec_rev, checksum;
+    char oem_id[8], product_id[12];
     uint32_t oem_table;
-    uint16_t oem_table_size;
-    uint16_t entries;
+    uint16_t oem_table_size, entries;
     uint32_t local_apic;
     uint16_t extended_length;
-    uint8_t extended_checksum;
-    uint8_t reserved;
+    uint8_t extended_checksum, reserved;
 } PACKED;
 _Static_assert(sizeof(struct header) == 44, "MP configuration table header");
 
 struct processor {
-    uint8_t type;
-    uint8_t local_apic_id;
-    uint8_t local_apic_version;
-    uint8_t flags;
-    uint32_t signature;
-    uint32_t features;
-    uint32_t reserved[2];
+    uint8_t type, local_apic_id, local_apic_version, flags;
+    uint32_t signature, features, reserved[2];
 } PACKED;
 _Static_assert(sizeof(struct processor) == 20, "processor entry");
 
 struct bus {
-    uint8_t type;
-    uint8_t id;
+    uint8_t type, id;
     char name[6];
 } PACKED;
 _Static_assert(sizeof(struct bus) == 8, "bus entry");
 
 struct io_apic {
-    uint8_t type;
-    uint8_t id;
-    uint8_t version;
-    uint8_t flags;
+    uint8_t type, id, version, flags;
     uint32_t address;
 } PACKED;
 _Static_assert(sizeof(struct io_apic) == 8, "I/O APIC entry");
 
 /* An I/O or local interrupt assignment. */
 struct interrupt {
-    uint8_t type;
-    uint8_t interrupt_type;
+    uint8_t type, interrupt_type;
     uint16_t flags;
-    uint8_t bus;
-    uint8_t irq;
-    uint8_t apic;
-    uint8_t pin;
+    uint8_t bus, irq, apic, pin;
 } PACKED;
 _Static_assert(sizeof(struct interrupt) == 8, "interrupt assignment entry");
 

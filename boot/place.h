@@ -14,9 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    PLACE_MAX = 256 /* ranges that can be taken; those that touch count as one */
-};
+#define PLACE_MAX 256 /* ranges that can be taken; those that touch count as one */
 
 #define PLACE_LOW 0x1000 /* base memory is free from here to BIOS_EBDA */
 

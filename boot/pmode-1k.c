@@ -7,42 +7,13 @@
 #include "boot/pmode-1k.h"
 #include "boot/gdt.h"
 #include "hw/die.h"
-
-#include <string.h>
+#include "x86/paging.h"
 
 enum {
     IDT = GDT_END,
     KERNEL = 0x1000,
     PAGE_DIRECTORY = 0x100000,
-    PAGE_TABLE_LOW = 0x101000,
-    PAGE_TABLE_HIGH = 0x102000,
-    TABLES_SIZE = 0x3000,
 };
-
-#define HIGHER_HALF UINT32_C(0x80000000)
-
-static void build_page_tables(const struct ram *ram)
-{
-    uint32_t *directory = ram_at(ram, PAGE_DIRECTORY, TABLES_SIZE);
-    uint32_t *low = directory + 1024, *high = low + 1024;
-
-    memset(directory, 0, TABLES_SIZE);
-    directory[0] = PAGE_TABLE_LOW | PTE_P | PTE_W;
-    directory[HIGHER_HALF >> 22] = PAGE_TABLE_HIGH | PTE_P | PTE_W;
-    for (uint32_t i = 0; i < 1024; i++)
-        low[i] = high[i] = i << 12 | PTE_P | PTE_W;
-}
-
-static void start_state(const struct ram *ram, struct cpu_state *s)
-{
-    cpu_flat32(s);
-    gdt_load(ram, s, 0x08, GDT_RINGS_0_3);
-    s->idt = (struct descriptor_table){IDT, 256 * 8 - 1};
-    s->cr3 = PAGE_DIRECTORY;
-    s->cr0 |= CR0_PG;
-    s->rip = HIGHER_HALF + KERNEL;
-    s->gpr[RSP] = HIGHER_HALF + PAGE_DIRECTORY;
-}
 
 uint32_t pmode_1k_end(const struct image *img)
 {
@@ -59,7 +30,13 @@ void pmode_1k_load(const struct image *img, const struct ram *ram, struct cpu_st
     if (ram->size < PMODE_1K_RAM)
         die("%s: a --pmode kernel needs %u MiB of RAM; say --mem %uM or nothing", img->name,
             PMODE_1K_RAM >> 20, PMODE_1K_RAM >> 20);
-    build_page_tables(ram);
+    paging_higher_half(ram, PAGE_DIRECTORY);
     image_read(img, 0, ram_at(ram, KERNEL, img->size), img->size);
-    start_state(ram, s);
+    cpu_flat32(s);
+    gdt_load(ram, s, 0x08, GDT_RINGS_0_3);
+    s->idt = (struct descriptor_table){IDT, 256 * 8 - 1};
+    s->cr3 = PAGE_DIRECTORY;
+    s->cr0 |= CR0_PG;
+    s->rip = PAGING_HIGHER_HALF + KERNEL;
+    s->gpr[RSP] = PAGING_HIGHER_HALF + PAGE_DIRECTORY;
 }

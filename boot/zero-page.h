@@ -34,42 +34,27 @@ struct setup_header {
     uint8_t setup_sects;
     uint16_t root_flags;
     uint32_t syssize;
-    uint16_t ram_size;
-    uint16_t vid_mode;
-    uint16_t root_dev;
-    uint16_t boot_flag;
+    uint16_t ram_size, vid_mode, root_dev, boot_flag;
     uint16_t jump; /* 0x200 */
     uint32_t header;
     uint16_t version;
     uint32_t realmode_swtch;
-    uint16_t start_sys_seg;
-    uint16_t kernel_version;
-    uint8_t type_of_loader; /* 0x210 */
-    uint8_t loadflags;
+    uint16_t start_sys_seg, kernel_version;
+    uint8_t type_of_loader, loadflags; /* 0x210 */
     uint16_t setup_move_size;
-    uint32_t code32_start;
-    uint32_t ramdisk_image;
-    uint32_t ramdisk_size;
+    uint32_t code32_start, ramdisk_image, ramdisk_size;
     uint32_t bootsect_kludge; /* 0x220 */
     uint16_t heap_end_ptr;
-    uint8_t ext_loader_ver;
-    uint8_t ext_loader_type;
-    uint32_t cmd_line_ptr;
-    uint32_t initrd_addr_max;
+    uint8_t ext_loader_ver, ext_loader_type;
+    uint32_t cmd_line_ptr, initrd_addr_max;
     uint32_t kernel_alignment; /* 0x230 */
-    uint8_t relocatable_kernel;
-    uint8_t min_alignment;
+    uint8_t relocatable_kernel, min_alignment;
     uint16_t xloadflags;
-    uint32_t cmdline_size;
-    uint32_t hardware_subarch;
+    uint32_t cmdline_size, hardware_subarch;
     uint64_t hardware_subarch_data; /* 0x240 */
-    uint32_t payload_offset;
-    uint32_t payload_length;
-    uint64_t setup_data; /* 0x250 */
-    uint64_t pref_address;
-    uint32_t init_size; /* 0x260 */
-    uint32_t handover_offset;
-    uint32_t kernel_info_offset;
+    uint32_t payload_offset, payload_length;
+    uint64_t setup_data, pref_address;                       /* 0x250 */
+    uint32_t init_size, handover_offset, kernel_info_offset; /* 0x260 */
 } __attribute__((packed));
 
 /* The zero page, as far as we fill it. */

@@ -147,17 +147,14 @@ static void acpi_pm_restored(struct device *d)
 void acpi_pm_init(struct acpi_pm *p, struct clock *c, struct irq sci, struct irq off)
 {
     *p = (struct acpi_pm){
-        .dev =
-            {
-                .name = "acpi-pm",
+        .dev = {.name = "acpi-pm",
                 .max_size = 4,
                 .read = acpi_pm_read,
                 .write = acpi_pm_write,
                 .reset = acpi_pm_reset,
                 .state = &p->s,
                 .state_size = sizeof(p->s),
-                .restored = acpi_pm_restored,
-            },
+                .restored = acpi_pm_restored},
         .clock = c,
         .sci = sci,
         .off = off,

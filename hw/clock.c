@@ -63,6 +63,14 @@ uint64_t clock_next(const struct clock *c)
     return next;
 }
 
+uint64_t clock_host(clockid_t clock)
+{
+    struct timespec t = {0};
+
+    clock_gettime(clock, &t);
+    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+}
+
 void clock_run(struct clock *c)
 {
     uint64_t now = clock_now(c);

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
@@ -89,5 +90,9 @@ uint64_t clock_next(const struct clock *c);
 
 /* Disarm and fire every timer that is due. */
 void clock_run(struct clock *c);
+
+/* Nanoseconds on a clock of the host, as clock_gettime(2) knows them. Any lock; safe in signal
+ * handlers. */
+uint64_t clock_host(clockid_t clock);
 
 #endif

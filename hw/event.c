@@ -15,9 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum {
-    STACK = 256 * 1024
-};
+#define STACK (256 * 1024)
 
 static void woken(struct watch *w)
 {

@@ -17,9 +17,7 @@ struct watch {
     struct watch *next;
 };
 
-enum {
-    EVENT_BATCH = 16 /* watches served at a time */
-};
+#define EVENT_BATCH 16 /* watches served at a time */
 
 struct event_loop {
     int epoll;

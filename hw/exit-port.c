@@ -24,13 +24,10 @@ static void exit_port_write(struct device *d, uint64_t off, int size, uint64_t v
 void exit_port_init(struct exit_port *e, void (*exit)(void *to, int status), void *to)
 {
     *e = (struct exit_port){
-        .dev =
-            {
-                .name = "exit-port",
+        .dev = {.name = "exit-port",
                 .max_size = 4,
                 .read = exit_port_read,
-                .write = exit_port_write,
-            },
+                .write = exit_port_write},
         .exit = exit,
         .to = to,
     };

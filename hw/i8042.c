@@ -361,22 +361,14 @@ void i8042_init(struct i8042 *k, struct irq irq1, struct irq irq12, struct irq a
                 struct irq reset)
 {
     *k = (struct i8042){
-        .data =
-            {
-                .name = "i8042 data",
-                .read = data_read,
-                .write = data_write,
-                .reset = i8042_reset,
-                .state = &k->s,
-                .state_size = sizeof(k->s),
-                .restored = i8042_restored,
-            },
-        .command =
-            {
-                .name = "i8042 command",
-                .read = command_read,
-                .write = command_write,
-            },
+        .data = {.name = "i8042 data",
+                 .read = data_read,
+                 .write = data_write,
+                 .reset = i8042_reset,
+                 .state = &k->s,
+                 .state_size = sizeof(k->s),
+                 .restored = i8042_restored},
+        .command = {.name = "i8042 command", .read = command_read, .write = command_write},
         .irq1 = irq1,
         .irq12 = irq12,
         .a20 = a20,

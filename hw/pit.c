@@ -14,9 +14,7 @@
 
 #include <assert.h>
 
-enum { /* where a register is */
-    CONTROL = 3,
-};
+#define CONTROL 3 /* the offset of the control word, behind the counters */
 
 enum { /* control word */
     BCD = 0x01,

@@ -118,16 +118,13 @@ void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct
                          struct hypercall_caller caller)
 {
     *h = (struct port_hypercall){
-        .dev =
-            {
-                .name = "port-hypercall",
+        .dev = {.name = "port-hypercall",
                 .max_size = 2,
                 .read = port_hypercall_read,
                 .write = port_hypercall_write,
                 .reset = port_hypercall_reset,
                 .state = &h->s,
-                .state_size = sizeof(h->s),
-            },
+                .state_size = sizeof(h->s)},
         .ram = ram,
         .console = console,
         .caller = caller,
@@ -137,35 +134,24 @@ void port_hypercall_init(struct port_hypercall *h, const struct ram *ram, struct
 void port_hypercall_describe(uint8_t function, const struct hypercall_regs *r, char *text,
                              size_t size)
 {
+    static const char *const names[] = {
+        [HYPERCALL_EXIT] = "EXIT",       [HYPERCALL_PUTCHAR] = "PUTCHAR",
+        [HYPERCALL_GETCHAR] = "GETCHAR", [HYPERCALL_PUTNUM] = "PUTNUM",
+        [HYPERCALL_NEWLINE] = "NEWLINE", [HYPERCALL_WRITE] = "WRITE",
+        [HYPERCALL_ROWS] = "ROWS",       [HYPERCALL_COLUMNS] = "COLUMNS",
+    };
     int byte = r->ebx & 0xff;
 
-    switch (function) {
-    case HYPERCALL_EXIT:
-        snprintf(text, size, "EXIT %d", byte);
-        break;
-    case HYPERCALL_PUTCHAR:
-        snprintf(text, size, isprint(byte) ? "PUTCHAR '%c'" : "PUTCHAR %#x", byte);
-        break;
-    case HYPERCALL_GETCHAR:
-        snprintf(text, size, "GETCHAR");
-        break;
-    case HYPERCALL_ROWS:
-        snprintf(text, size, "ROWS");
-        break;
-    case HYPERCALL_COLUMNS:
-        snprintf(text, size, "COLUMNS");
-        break;
-    case HYPERCALL_PUTNUM:
-        snprintf(text, size, "PUTNUM %u", r->ebx & 0xffff);
-        break;
-    case HYPERCALL_NEWLINE:
-        snprintf(text, size, "NEWLINE");
-        break;
-    case HYPERCALL_WRITE:
-        snprintf(text, size, "WRITE %u bytes at %#x", r->ecx, r->esi);
-        break;
-    default:
+    if (function >= sizeof(names) / sizeof(names[0]))
         snprintf(text, size, "%#x, unknown", function);
-        break;
-    }
+    else if (function == HYPERCALL_EXIT)
+        snprintf(text, size, "EXIT %d", byte);
+    else if (function == HYPERCALL_PUTCHAR)
+        snprintf(text, size, isprint(byte) ? "PUTCHAR '%c'" : "PUTCHAR %#x", byte);
+    else if (function == HYPERCALL_PUTNUM)
+        snprintf(text, size, "PUTNUM %u", r->ebx & 0xffff);
+    else if (function == HYPERCALL_WRITE)
+        snprintf(text, size, "WRITE %u bytes at %#x", r->ecx, r->esi);
+    else
+        snprintf(text, size, "%s", names[function]);
 }

@@ -53,22 +53,13 @@ static void power_port_reset(struct device *d)
 void power_port_init(struct power_port *p, struct irq off)
 {
     *p = (struct power_port){
-        .shutdown =
-            {
-                .name = "power-port",
-                .read = nothing,
-                .write = shutdown_write,
-                .reset = power_port_reset,
-                .state = &p->s,
-                .state_size = sizeof(p->s),
-            },
-        .control =
-            {
-                .name = "power-port",
-                .max_size = 2,
-                .read = nothing,
-                .write = control_write,
-            },
+        .shutdown = {.name = "power-port",
+                     .read = nothing,
+                     .write = shutdown_write,
+                     .reset = power_port_reset,
+                     .state = &p->s,
+                     .state_size = sizeof(p->s)},
+        .control = {.name = "power-port", .max_size = 2, .read = nothing, .write = control_write},
         .off = off,
     };
 }

@@ -75,22 +75,14 @@ static void reset_port_restored(struct device *d)
 void reset_port_init(struct reset_port *r, struct irq a20, struct irq reset)
 {
     *r = (struct reset_port){
-        .control =
-            {
-                .name = "reset control",
-                .read = control_read,
-                .write = control_write,
-                .reset = reset_port_reset,
-                .state = &r->s,
-                .state_size = sizeof(r->s),
-                .restored = reset_port_restored,
-            },
-        .port_a =
-            {
-                .name = "port A",
-                .read = port_a_read,
-                .write = port_a_write,
-            },
+        .control = {.name = "reset control",
+                    .read = control_read,
+                    .write = control_write,
+                    .reset = reset_port_reset,
+                    .state = &r->s,
+                    .state_size = sizeof(r->s),
+                    .restored = reset_port_restored},
+        .port_a = {.name = "port A", .read = port_a_read, .write = port_a_write},
         .a20 = a20,
         .reset = reset,
     };

@@ -488,16 +488,13 @@ static void serial8250_restored(struct device *d)
 void serial8250_init(struct serial8250 *u, struct console *c, struct clock *clock, struct irq irq)
 {
     *u = (struct serial8250){
-        .dev =
-            {
-                .name = "serial8250",
+        .dev = {.name = "serial8250",
                 .read = serial8250_read,
                 .write = serial8250_write,
                 .reset = serial8250_reset,
                 .state = &u->s,
                 .state_size = sizeof(u->s),
-                .restored = serial8250_restored,
-            },
+                .restored = serial8250_restored},
         .console = c,
         .clock = clock,
         .irq = irq,

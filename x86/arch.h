@@ -49,8 +49,6 @@ enum {
 
     CR3_PCID = 0xfff,
 
-    CR4_VME = 1 << 0,
-    CR4_PVI = 1 << 1,
     CR4_TSD = 1 << 2,
     CR4_DE = 1 << 3,
     CR4_PSE = 1 << 4,

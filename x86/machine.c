@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
@@ -27,27 +26,18 @@
  */
 #define DOZE_ANSWER_MS 100
 
-static uint64_t monotonic(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
-}
-
 static uint64_t now(struct clock *c)
 {
-    return monotonic() - container_of(c, struct machine, clock)->epoch;
+    return clock_host(CLOCK_MONOTONIC) - container_of(c, struct machine, clock)->epoch;
 }
 
 static int64_t calendar(struct clock *c, uint32_t *ns)
 {
-    struct timespec t;
+    uint64_t t = clock_host(CLOCK_REALTIME);
 
     (void)c;
-    clock_gettime(CLOCK_REALTIME, &t);
-    *ns = t.tv_nsec;
-    return t.tv_sec;
+    *ns = t % NS_PER_SECOND;
+    return t / NS_PER_SECOND;
 }
 
 static uint64_t instruction_now(struct clock *c)
@@ -98,18 +88,31 @@ bool machine_leap(struct machine *m)
     return next != CLOCK_NEVER;
 }
 
+/* Watch a new timerfd. */
+static void start_timerfd(struct machine *m, struct watch *w, void (*ready)(struct watch *w))
+{
+    *w = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                        .ready = ready};
+    if (w->fd < 0)
+        die("cannot make a timer: %m");
+    event_add(&m->loop, w);
+}
+
+/* Have it ring at a time in ns, once; 0 for never. */
+static void set_timerfd(const struct watch *w, uint64_t ns)
+{
+    struct itimerspec t = {.it_value = {ns / NS_PER_SECOND, ns % NS_PER_SECOND}};
+
+    timerfd_settime(w->fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
 /* Set the timerfd to the clock's earliest deadline. */
 static void rearm(struct clock *c)
 {
     struct machine *m = container_of(c, struct machine, clock);
     uint64_t next = clock_after(clock_next(c), m->epoch);
-    struct itimerspec t = {0};
 
-    if (next != CLOCK_NEVER) {
-        t.it_value.tv_sec = next / NS_PER_SECOND;
-        t.it_value.tv_nsec = next % NS_PER_SECOND;
-    }
-    timerfd_settime(m->alarm.fd, TFD_TIMER_ABSTIME, &t, NULL);
+    set_timerfd(&m->alarm, next != CLOCK_NEVER ? next : 0);
 }
 
 static void alarm_rang(struct watch *w)
@@ -128,14 +131,8 @@ static void start_clock(struct machine *m)
     if (m->config.instruction_clock)
         m->clock = (struct clock){
             .now = instruction_now, .calendar = instruction_calendar, .rearm = instruction_rearm};
-    m->epoch = monotonic();
-    m->alarm = (struct watch){
-        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-        .ready = alarm_rang,
-    };
-    if (m->alarm.fd < 0)
-        die("cannot make a timer: %m");
-    event_add(&m->loop, &m->alarm);
+    m->epoch = clock_host(CLOCK_MONOTONIC);
+    start_timerfd(m, &m->alarm, alarm_rang);
 }
 
 /* Processor time of all vCPU threads. */
@@ -144,12 +141,10 @@ static uint64_t cpu_time(struct machine *m)
     uint64_t sum = 0;
 
     for (int i = 0; i < m->config.cpus; i++) {
-        struct timespec t;
         clockid_t clock;
 
-        if (m->vcpu[i].started && !pthread_getcpuclockid(m->vcpu[i].thread, &clock) &&
-            !clock_gettime(clock, &t))
-            sum += t.tv_sec * NS_PER_SECOND + t.tv_nsec;
+        if (m->vcpu[i].started && !pthread_getcpuclockid(m->vcpu[i].thread, &clock))
+            sum += clock_host(clock);
     }
     return sum;
 }
@@ -199,8 +194,6 @@ static void doze(struct timer *t)
     clock_arm(&m->clock, t, clock_after(clock_now(&m->clock), m->doze_ns));
 }
 
-/* ---- standing still ---- */
-
 static bool all_still(const struct machine *m)
 {
     for (int i = 0; i < m->config.cpus; i++)
@@ -213,14 +206,11 @@ static bool all_still(const struct machine *m)
 static void call_calm(struct machine *m, bool now)
 {
     uint64_t next = now ? 1 : UINT64_MAX;
-    struct itimerspec t = {0};
 
     for (const struct still *s = m->stills; s; s = s->next)
         if (s->deadline < next)
             next = s->deadline;
-    if (m->stills)
-        t.it_value = (struct timespec){next / NS_PER_SECOND, next % NS_PER_SECOND};
-    timerfd_settime(m->calm.fd, TFD_TIMER_ABSTIME, &t, NULL);
+    set_timerfd(&m->calm, m->stills ? next : 0);
 }
 
 void machine_note_still(struct machine *m)
@@ -256,7 +246,7 @@ static void calmed(struct watch *w)
     while (*at) {
         struct still *s = *at;
 
-        if (!all && s->deadline > monotonic()) {
+        if (!all && s->deadline > clock_host(CLOCK_MONOTONIC)) {
             at = &s->next;
             continue;
         }
@@ -277,23 +267,12 @@ static void calmed(struct watch *w)
     }
 }
 
-static void start_calm(struct machine *m)
-{
-    m->calm = (struct watch){
-        .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-        .ready = calmed,
-    };
-    if (m->calm.fd < 0)
-        die("cannot make a timer: %m");
-    event_add(&m->loop, &m->calm);
-}
-
 /* Call s->ready in time. */
 static void await_still(struct machine *m, struct still *s, int ms)
 {
     assert(!s->pending);
     s->pending = true;
-    s->deadline = monotonic() + ms * (NS_PER_SECOND / 1000);
+    s->deadline = clock_host(CLOCK_MONOTONIC) + ms * (NS_PER_SECOND / 1000);
     s->next = m->stills;
     m->stills = s;
     call_calm(m, all_still(m));
@@ -325,22 +304,14 @@ void machine_step(struct vcpu *v, struct still *s, int ms)
     await_still(v->machine, s, ms);
 }
 
-/* The deadline of those who wait with the machine locked. */
-static struct timespec in_seconds(int s)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += s;
-    return t;
-}
-
 /* Get all CPUs out of the guest. False when that takes too long, or somebody keeps the machine
  * locked. */
 static bool assemble(struct machine *m)
 {
-    struct timespec deadline = in_seconds(MACHINE_PATIENCE_S);
+    struct timespec deadline;
 
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += MACHINE_PATIENCE_S;
     __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
     if (pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &deadline))
         return false;
@@ -412,7 +383,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     pthread_mutex_init(&m->lock, NULL);
     event_init(&m->loop, &m->lock);
     start_clock(m);
-    start_calm(m);
+    start_timerfd(m, &m->calm, calmed);
     clock_add(&m->clock, &m->doze, doze);
     m->nap.ready = slept;
     ram_init(&m->ram, c->ram);

@@ -14,9 +14,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum {
-    ENTRIES = 512,
-};
+#define ENTRIES 512
 
 void paging_identity(const struct ram *ram, uint64_t at, int gib)
 {
@@ -32,6 +30,21 @@ void paging_identity(const struct ram *ram, uint64_t at, int gib)
         pdpt[i] = (at + 0x2000 + i * UINT64_C(0x1000)) | PTE_P | PTE_W;
     for (int i = 0; i < gib * ENTRIES; i++)
         pd[i] = i * UINT64_C(0x200000) | PTE_P | PTE_W | PTE_PS;
+}
+
+void paging_higher_half(const struct ram *ram, uint32_t at)
+{
+    uint32_t *directory = ram_at(ram, at, PAGING_HIGHER_HALF_SIZE);
+
+    assert(directory && !(at & 0xfff));
+
+    uint32_t *low = directory + 1024, *high = low + 1024;
+
+    memset(directory, 0, PAGING_HIGHER_HALF_SIZE);
+    directory[0] = (at + 0x1000) | PTE_P | PTE_W;
+    directory[PAGING_HIGHER_HALF >> 22] = (at + 0x2000) | PTE_P | PTE_W;
+    for (uint32_t i = 0; i < 1024; i++)
+        low[i] = high[i] = i << 12 | PTE_P | PTE_W;
 }
 
 /* One shape of paging: how many levels, how wide an index and an entry. */

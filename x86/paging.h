@@ -18,6 +18,14 @@
 void paging_identity(const struct ram *ram, uint64_t at, int gib);
 
 /*
+ * Build 32-bit tables, PAGING_HIGHER_HALF_SIZE bytes at guest-physical at (4 KiB aligned), that map
+ * the first 4 MiB of RAM at 0 and again at PAGING_HIGHER_HALF, present and writable. CR3 is at.
+ */
+#define PAGING_HIGHER_HALF      UINT32_C(0x80000000)
+#define PAGING_HIGHER_HALF_SIZE 0x3000
+void paging_higher_half(const struct ram *ram, uint32_t at);
+
+/*
  * Translate a linear address by the state's paging mode (none, 32-bit, PAE, 4-level, 5-level) into
  * a guest-physical address; false when it is not mapped or a table is not in RAM. A debugger's
  * walk: no rights are checked and no accessed bit is set.

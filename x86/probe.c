@@ -14,21 +14,15 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     CODE = 0x1000,
-    PAGE_DIRECTORY = 0x2000,
-    PAGE_TABLE = 0x3000,
-    PAGE_TABLE_ALIAS = 0x4000,
+    TABLES = 0x2000,
     DATA = 0x5000, /* holds PROBE_STATUS */
     LONG_TABLES = 0x6000,
     TRIES = 4,
     LIMIT_S = 20, /* for one of them */
 };
-
-/* Where the paged guest finds DATA. */
-#define ALIAS UINT32_C(0x80005000)
 
 /* The loops have two instructions; their count stands in the code, least byte first. */
 #define BYTE(count, n) (((count) / 2 >> (8 * (n))) & 0xff)
@@ -58,7 +52,7 @@ static const uint8_t flat_code[] = {
 
 static const uint8_t paged_code[] = {
     LOOP32(PROBE_SHORT_INSTRUCTIONS),
-    0x8a, 0x1d, 0x00, 0x50, 0x00, 0x80,   /* mov bl, [ALIAS] */
+    0x8a, 0x1d, 0x00, 0x50, 0x00, 0x80,   /* mov bl, [PAGING_HIGHER_HALF + DATA] */
     EXIT32,
 };
 
@@ -86,18 +80,6 @@ const char *probe_name(enum probe_mode mode)
     return guests[mode].name;
 }
 
-/* Two page tables: the first 4 MiB at 0, and again from 2 GiB. */
-static void load_page_tables(const struct ram *ram)
-{
-    uint32_t *directory = ram_at(ram, PAGE_DIRECTORY, 0x3000);
-    uint32_t *table = directory + 1024, *alias = table + 1024;
-
-    directory[0] = PAGE_TABLE | PTE_P | PTE_W;
-    directory[ALIAS >> 22] = PAGE_TABLE_ALIAS | PTE_P | PTE_W;
-    for (int i = 0; i < 1024; i++)
-        table[i] = alias[i] = i << 12 | PTE_P | PTE_W;
-}
-
 void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s)
 {
     uint8_t *low = ram_at(ram, 0, PROBE_END);
@@ -114,9 +96,9 @@ void probe_load(const struct ram *ram, enum probe_mode mode, struct cpu_state *s
         cpu_flat32(s);
         break;
     case PROBE_PAGED32:
-        load_page_tables(ram);
+        paging_higher_half(ram, TABLES);
         cpu_flat32(s);
-        s->cr3 = PAGE_DIRECTORY;
+        s->cr3 = TABLES;
         s->cr0 |= CR0_PG;
         break;
     default:
@@ -135,19 +117,11 @@ struct probe {
     uint64_t ns;
 };
 
-static uint64_t thread_time(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
-}
-
 /* The processor time that the guest took, in its vCPU's thread. */
 static void ended(void *to, struct vcpu *v)
 {
     (void)v;
-    *(uint64_t *)to = thread_time();
+    *(uint64_t *)to = clock_host(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void time_is_up(struct timer *t)
@@ -208,6 +182,7 @@ enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
     }
     memset(ram_at(&m->ram, 0, PROBE_END), 0, PROBE_END);
     clock_remove(&m->clock, &p.limit);
+    m->engine->clear_stat(&m->vcpu[0]);
     for (int i = 1; i < m->config.cpus; i++)
         m->vcpu[i].exited = false;
     m->running = m->config.cpus;

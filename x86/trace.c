@@ -25,13 +25,11 @@ static void print_device(FILE *f, const struct bus *b, uint64_t addr)
 
 static void print_hypercall(FILE *f, struct vcpu *v, uint8_t function)
 {
-    uint64_t gpr[16];
+    struct hypercall_regs r;
     char text[64];
 
-    v->machine->engine->gpr(v, gpr);
-    port_hypercall_describe(
-        function, &(struct hypercall_regs){.ebx = gpr[RBX], .ecx = gpr[RCX], .esi = gpr[RSI]}, text,
-        sizeof(text));
+    v->hypercall.caller.regs(v, &r);
+    port_hypercall_describe(function, &r, text, sizeof(text));
     fprintf(f, " (hypercall %s)", text);
 }
 

@@ -32,10 +32,9 @@ static uint64_t find_table(const char *signature)
 
 static uint64_t build(int cpus)
 {
-    struct acpi_config c = {.cpus = cpus};
 
     ram_init(&ram, RAM_SIZE);
-    return acpi_build(&ram, &c);
+    return acpi_build(&ram, cpus);
 }
 
 static void check_header(uint64_t gpa, const char *signature, uint8_t revision)

@@ -104,11 +104,10 @@ static void test_many(void)
 
 static void test_room(void)
 {
-    struct acpi_config c = {.cpus = 64};
     uint8_t *before;
 
     ram_init(&ram, UINT64_C(2) << 20);
-    acpi_build(&ram, &c);
+    acpi_build(&ram, 64);
     before = ram_at(&ram, ACPI_BASE, ACPI_END - ACPI_BASE);
     uint8_t sum_before = sum(ACPI_BASE, ACPI_END - ACPI_BASE);
     CHECK(is((uint64_t)(before - ram.host), "RSD PTR "));

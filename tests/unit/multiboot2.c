@@ -171,13 +171,12 @@ static void test_sections(void)
 
 static void test_rsdp(void)
 {
-    const struct acpi_config acpi = {.cpus = 1};
     uint64_t old, new;
 
     make_kernel(false);
     load(way, RAM_SIZE);
     CHECK(!find(14, 0) && !find(15, 0));
-    k.rsdp = acpi_build(&ram, &acpi);
+    k.rsdp = acpi_build(&ram, 1);
     if (!setjmp(died))
         way->load(&k, &ram, &s);
     old = find(14, 0);

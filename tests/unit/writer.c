@@ -110,7 +110,7 @@ static void test_patience(void)
     setup(SIZE_MAX);
     put(MUCH);
     CHECK_EQ(poll(&(struct pollfd){.fd = out, .events = POLLIN}, 1, -1), 1);
-    writer_patience(&w, writer_now() + A_WHILE);
+    writer_patience(&w, clock_host(CLOCK_MONOTONIC) + A_WHILE);
     writer_wait(&w);
     CHECK(writer_unwritten(&w) > MUCH / 2);
     CHECK(!writer_finish(&w));
@@ -228,7 +228,7 @@ static void test_overtake(void)
     writer_hold(&w, false);
     for (size_t left = writer_unwritten(&w); left > 0 && (n = read(master, bytes, 1000)) > 0;)
         left -= n > (ssize_t)left ? (ssize_t)left : n;
-    writer_patience(&w, writer_now() + 100 * A_WHILE);
+    writer_patience(&w, clock_host(CLOCK_MONOTONIC) + 100 * A_WHILE);
     CHECK(writer_finish(&w));
     close(master);
     close(slave);

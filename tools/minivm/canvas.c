@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    LONGEST = 32 /* bytes of a sequence */
-};
+#define LONGEST 32 /* bytes of a sequence */
 
 static const struct canvas_cell blank = {' ', 0};
 

@@ -11,9 +11,7 @@
 #include "tools/minivm/ending.h"
 #include "tools/minivm/writer.h"
 
-enum {
-    DEBUGCON_KEPT = 256 * 1024
-};
+#define DEBUGCON_KEPT (256 * 1024)
 
 struct debugcon {
     const char *name;   /* of the file; NULL for stderr */

@@ -14,9 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ROW = 16 /* bytes of a line */
-};
+#define ROW 16 /* bytes of a line */
 
 /* A number as C has them, perhaps with a unit; *end is what follows. */
 static uint64_t parse_number(const char *s, char **end)

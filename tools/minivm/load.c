@@ -267,11 +267,9 @@ const char *load_probe(const struct load *l, struct machine *m, bool truly)
 
 static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
 {
-    struct acpi_config acpi = {.cpus = m->config.cpus};
-
     bios_build(&m->ram, &m->board->pio);
     mptable_build(&m->ram, m->config.cpus);
-    l->kernel.rsdp = acpi_build(&m->ram, &acpi);
+    l->kernel.rsdp = acpi_build(&m->ram, m->config.cpus);
     if (l->is_linux)
         linux_mark(&m->ram);
     l->way->load(&l->kernel, &m->ram, s);

@@ -73,14 +73,11 @@ void mux_init(struct mux *x, struct console *terminal, struct mux_output *output
     *x = (struct mux){.terminal = terminal, .output = output, .n = n};
     for (int i = 0; i < n; i++)
         x->guest[i] = (struct mux_guest){
-            .console =
-                {
-                    .put = put,
-                    .get = get,
-                    .ended = ended,
-                    .wait = wait_for_reader,
-                    .release = release,
-                },
+            .console = {.put = put,
+                        .get = get,
+                        .ended = ended,
+                        .wait = wait_for_reader,
+                        .release = release},
             .mux = x,
         };
     terminal->arrived = arrived;

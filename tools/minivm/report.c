@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    BYTES_AT_RIP = 16
-};
+#define BYTES_AT_RIP 16
 
 static uint64_t linear_rip(const struct cpu_state *s)
 {

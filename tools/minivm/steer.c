@@ -18,9 +18,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum {
-    LOOK_MS = 500 /* for the CPUs to stand still, to be looked at */
-};
+#define LOOK_MS 500 /* for the CPUs to stand still, to be looked at */
 
 /* How long a reader may delay the end, when the user wants it. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
@@ -202,7 +200,7 @@ void steer_start(struct steer *s)
     watch(s, &s->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signalled);
     s->look.ready = say_look;
     s->last_look.ready = keep_look;
-    s->began = writer_now();
+    s->began = clock_host(CLOCK_MONOTONIC);
     if (!ns)
         return;
     watch(s, &s->timeout, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), timed_out);
@@ -218,7 +216,7 @@ void steer_free_signals(void)
 
 uint64_t steer_soon(void)
 {
-    return writer_now() + MOMENT_NS;
+    return clock_host(CLOCK_MONOTONIC) + MOMENT_NS;
 }
 
 uint64_t steer_deadline(const struct steer *s)

@@ -14,7 +14,7 @@ struct steer {
     struct outlet *outlet;
     const struct symbols *symbols; /* or NULL */
     struct watch timeout;          /* a timerfd: the user's time, whatever the guest's is */
-    uint64_t began;                /* as writer_now() counts it */
+    uint64_t began;                /* on CLOCK_MONOTONIC */
     struct watch signals;
     struct still look, last_look; /* where it is: for the user, and when its time is up */
     bool registers;               /* the user wants to see those */

@@ -350,16 +350,13 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
                    void (*command)(void *to, int key), void (*closed)(void *to), void *to)
 {
     *t = (struct terminal){
-        .console =
-            {
-                .put = put,
-                .size = window,
-                .get = get,
-                .ended = ended,
-                .wait = wait_for_reader,
-                .release = release,
-                .unwritten = unwritten,
-            },
+        .console = {.put = put,
+                    .size = window,
+                    .get = get,
+                    .ended = ended,
+                    .wait = wait_for_reader,
+                    .release = release,
+                    .unwritten = unwritten},
         .in = {.fd = in_fd, .ready = input_ready},
         .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),
         .size = TERMINAL_INPUT,

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,14 +33,6 @@ enum {
     TRIES = 100,        /* a millisecond each */
     GENTLE_TRIES = 10,  /* as many of these before a terminal's unshown bytes are thrown away */
 };
-
-uint64_t writer_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * NS_PER_SECOND + t.tv_nsec;
-}
 
 /* Wait for a condition until a deadline; false when that has passed. Lock held. */
 static bool wait_until(struct writer *w, pthread_cond_t *c, uint64_t deadline)
@@ -106,7 +97,7 @@ static bool gather(struct writer *w)
     while (!w->n && !w->flush)
         pthread_cond_wait(&w->more, &w->lock);
 
-    uint64_t deadline = writer_now() + LINGER_NS;
+    uint64_t deadline = clock_host(CLOCK_MONOTONIC) + LINGER_NS;
 
     while (w->n < GATHER && !w->flush)
         if (!wait_until(w, &w->more, deadline))
@@ -279,7 +270,7 @@ FILE *writer_stream(struct writer *w)
 
 void writer_drain(struct writer *w, uint64_t ns)
 {
-    uint64_t deadline = writer_now() + ns;
+    uint64_t deadline = clock_host(CLOCK_MONOTONIC) + ns;
 
     pthread_mutex_lock(&w->lock);
     while (w->unwritten > 0 && !w->dead)
@@ -329,7 +320,7 @@ static void abandon(struct writer *w)
     pthread_cond_broadcast(&w->more);
     for (int i = 0; i < TRIES && !w->ended; i++) {
         pthread_kill(w->thread, INTERRUPT);
-        wait_until(w, &w->less, writer_now() + LINGER_NS);
+        wait_until(w, &w->less, clock_host(CLOCK_MONOTONIC) + LINGER_NS);
     }
 }
 

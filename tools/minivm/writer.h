@@ -82,8 +82,4 @@ void writer_overtake(struct writer *w, const char *bytes, size_t n);
 
 /* Write the rest, as long as patience lasts, and end the thread. Returns whether all is written. */
 bool writer_finish(struct writer *w);
-
-/* Now, as writer_patience() counts it. */
-uint64_t writer_now(void);
-
 #endif
