@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/mkinitramfs: the same input gives the same bytes, extra files go in, root is not needed.
+# tools/mkinitramfs: the same input gives the same bytes, extra files and modules go in, root is not needed.
 . tests/lib.sh
 
 mk=$PWD/tools/mkinitramfs
@@ -51,6 +51,38 @@ check_equal "odd scripts need nothing more" "$("$mk" -o "$TMP/odd.cpio" "$TMP/od
     "$TMP/odd/back\\tslash *=bin/it" 2>&1)" ""
 check_equal "and are there, alone" "$(list "$TMP/odd.cpio" | wc -l)" \
     "$(($(list "$TMP/a.cpio" | wc -l) + 4))"
+
+# Modules, of which one needs another, in each form that there is; fakes, but for what they say.
+tree=$TMP/modules
+mkdir -p "$tree/kernel/a" "$tree/kernel/b"
+fake() {
+    printf 'license=MIT\0vermagic=1.2.3-test SMP\0depends=%s\0' "$1"
+}
+fake virtio,virtio_ring | xz >"$tree/kernel/a/virtio_pci.ko.xz"
+fake virtio_ring | zstd -q >"$tree/kernel/a/virtio.ko.zst"
+fake '' | gzip >"$tree/kernel/a/virtio_ring.ko.gz"
+fake virtio >"$tree/kernel/b/virtio-rng.ko"
+fake virtio >"$tree/kernel/b/unwanted.ko"
+(cd "$tree" && find kernel -type f | sed 's/$/:/' >modules.dep)
+printf 'kernel/fs/%s.ko\n' fuse/virtiofs overlayfs/overlay ext4/ext4 >"$tree/modules.builtin"
+"$mk" -o "$TMP/m.cpio" --modules "$tree" 2>"$TMP/err"
+check_equal "what is neither there nor built in is named" "$(sed -n 's/.* has no \([^,]*\),.*/\1/p' \
+    "$TMP/err" | sort | tr '\n' ' ')" "crc32c_generic pvpanic-pci virtio_balloon virtio_blk \
+virtio_console virtio_net vmw_vsock_virtio_transport "
+mkdir "$TMP/m"
+(cd "$TMP/m" && cpio --quiet -id 'lib/*' <"$TMP/m.cpio")
+check_equal "the modules and what they need are there" "$(cd "$TMP/m/lib/modules/1.2.3-test" && echo *)" \
+    "modules.alias modules.dep virtio.ko virtio_pci.ko virtio_ring.ko virtio_rng.ko"
+check_equal "in order" "$(sed -n '/^virtio_pci/p' "$TMP/m/lib/modules/1.2.3-test/modules.dep")" \
+    "virtio_pci.ko: virtio.ko virtio_ring.ko"
+check "unpacked" grep -q vermagic "$TMP/m/lib/modules/1.2.3-test/virtio_pci.ko"
+
+# The same where they were built: modules.order alone, which names objects.
+(cd "$tree" && unxz kernel/a/*.xz && zstd -dq --rm kernel/a/*.zst && gzip -d kernel/a/*.gz &&
+    sed 's/ko.*/o/' modules.dep >modules.order && rm modules.dep)
+"$mk" -o "$TMP/m2.cpio" --modules "$tree" 2>/dev/null
+check "from a tree in which they were built" cmp "$TMP/m.cpio" "$TMP/m2.cpio"
+check_status "a directory without modules is an error" 1 "$mk" -o "$TMP/c.cpio" --modules "$TMP/tree"
 
 check_status "a missing file is an error" 1 "$mk" -o "$TMP/c.cpio" "$TMP/none"
 check_status "-o is required" 1 "$mk" "$TMP/file"
