@@ -111,14 +111,14 @@ $B/soft/unicorn: $(patsubst %,$B/tests/soft/%.o,unicorn system-make system-known
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ -lunicorn $(LIBS)
 
-# The compressions that boot/unpack.c can be built with here, apart from gzip. To look again: make
-# clean. To build without: make WITHOUT=all, or some of lzma zstd lz4 bz2.
+# The compressions that boot/unpack.c can be built with here, apart from gzip, and uring for disks.
+# To look again: make clean. To build without: make WITHOUT=all, or some of lzma zstd lz4 bz2 uring.
 $B/formats: tools/formats build/ready
 	@mkdir -p $(@D)
 	$(quiet)CC='$(CC)' tools/formats $(WITHOUT) >$@
 	$(say) WITH "gzip $$(tr 'A-Z\n' 'a-z ' <$@)"
 
-USE_FORMATS = $B/boot/unpack.o $(patsubst %,$B/tests/unit/%.o,unpack unpack-fuzz image)
+USE_FORMATS = $B/boot/unpack.o $B/hw/uring.o $(patsubst %,$B/tests/unit/%.o,unpack unpack-fuzz image)
 $(USE_FORMATS): $B/formats
 $(USE_FORMATS): ALL_CFLAGS += $(addprefix -DHAVE_,$(shell cat $B/formats))
 

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's side of a disk: a file or block device, and requests to it.
+ *
+ * A raw image is served by us; one of another format, known by its first bytes, by a child
+ * qemu-nbd.
+ *
+ * What the host can do at once is done at once. An io_uring, made when it is first wanted, is for
+ * what waits: flushes, and reads of what the host has not in memory while there is more to do.
+ * Writes end in the host's page cache; they are safe from the host's crash after a flush.
+ *
+ * Images are locked as QEMU does it, so that neither another minivm nor QEMU writes to one that is
+ * in use, and neither do we.
+ *
+ * Nothing here knows virtio. Functions that take a disk are called with the lock of the loop held
+ * that it was given to, or while nothing runs.
+ */
+#ifndef HW_DISK_H
+#define HW_DISK_H
+
+#include "hw/event.h"
+#include "hw/nbd.h"
+#include "hw/overlay.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum {
+    DISK_SECTOR = 512
+};
+
+enum disk_op {
+    DISK_READ,
+    DISK_WRITE,
+    DISK_FLUSH,
+    DISK_DISCARD,
+    DISK_ZERO
+};
+
+/* Its owner fills in the first part, and keeps it until done() is called. */
+struct disk_request {
+    enum disk_op op;
+    bool keep;            /* DISK_ZERO: the room on the host is kept */
+    uint64_t offset, len; /* bytes; 0 for a flush */
+    struct iovec *iov;    /* the len bytes of a read or a write; the array is used up */
+    int iovs;
+    void (*done)(struct disk_request *r, int error); /* an errno, 0 for success */
+
+    /* The disk's own. */
+    struct disk_request *next;
+    int cut; /* iov[cut] is shorter than its owner made it */
+    size_t cut_len;
+};
+
+struct disk_queue {
+    struct disk_request *first, *last;
+};
+
+struct disk {
+    const char *name;
+    uint64_t size; /* bytes, whole sectors */
+    bool read_only;
+
+    int fd; /* -1: qemu-nbd has it */
+    bool is_device;
+    bool in_memory; /* nothing is ever waited for */
+    bool no_nowait; /* the host cannot tell whether a read would wait */
+    bool snapshot;
+    struct overlay overlay;
+    struct nbd nbd;
+
+    struct event_loop *loop;
+    bool in_line; /* one request after the other, each ended when disk_go() returns */
+    struct disk_queue queue;
+    int under_way; /* in the ring */
+    struct uring *ring;
+    bool no_ring;
+    struct watch watch;
+};
+
+/* Open the image of that name. snapshot: it is not written to, and what the guest writes is
+ * forgotten at the end. Dies when it cannot be used. */
+void disk_open(struct disk *d, const char *name, bool read_only, bool snapshot);
+
+/* Give it to a loop, which must not run. in_line: see above; what is read and written is then the
+ * same, and in the same order, each time. */
+void disk_attach(struct disk *d, struct event_loop *loop, bool in_line);
+
+/* Hand in a request. Nothing happens before disk_go(), which begins what was handed in; done() is
+ * called by that, or later by the loop, in any order. One that is not within the disk, not of whole
+ * sectors, or a change of a read-only disk ends with an error. */
+void disk_submit(struct disk *d, struct disk_request *r);
+void disk_go(struct disk *d);
+
+/* Wait until every request has ended. */
+void disk_drain(struct disk *d);
+
+/* Close it. Every request has ended. */
+void disk_close(struct disk *d);
+
+#endif
