@@ -125,21 +125,36 @@ static void serve(struct event_loop *l, const struct epoll_event *e, int n)
     }
 }
 
+static void enter(struct event_loop *l)
+{
+    if (l->enter)
+        l->enter(l);
+    else
+        pthread_mutex_lock(l->lock);
+}
+
+static void leave(struct event_loop *l)
+{
+    if (l->leave)
+        l->leave(l);
+    else
+        pthread_mutex_unlock(l->lock);
+}
+
 void event_run(struct event_loop *l)
 {
     struct epoll_event e[EVENT_BATCH];
-    bool busy = true; /* to begin with, as there may be watches that are always ready */
 
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
-        int n = epoll_wait(l->epoll, e, EVENT_BATCH, busy ? 0 : -1);
+        int n = epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1);
 
         /* Who stopped us may not have left the lock, and never will. */
-        if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE))
+        if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE) || (n <= 0 && !l->busy))
             continue;
-        pthread_mutex_lock(l->lock);
+        enter(l);
         serve(l, e, n);
-        busy = serve_always(l);
-        pthread_mutex_unlock(l->lock);
+        l->busy = serve_always(l);
+        leave(l);
     }
 }
 

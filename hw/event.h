@@ -25,7 +25,14 @@ struct event_loop {
     struct watch waker;
     bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
+
+    /* What is done around serving the watches, if not to take the lock and to leave it. NULL or
+     * both, to be set after event_init(). */
+    void (*enter)(struct event_loop *l);
+    void (*leave)(struct event_loop *l);
+
     struct watch *watches;
+    bool busy;                      /* one of them is always ready, as far as is known */
     struct watch *due[EVENT_BATCH]; /* ready, and not served yet; NULL for one taken back */
     struct watch *next;             /* the one that is looked at next */
 };

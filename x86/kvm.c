@@ -1000,6 +1000,23 @@ static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, 
         machine_fail(m, "KVM_SET_GSI_ROUTING: %s", strerror(errno));
 }
 
+/* KVM need not be able to: a write then comes to us as all others do. */
+static bool kvm_doorbell(struct machine *m, const struct doorbell *b, bool on)
+{
+    struct kvm_vm *vm = m->vm;
+    struct kvm_ioeventfd bell = {
+        .datamatch = b->match,
+        .addr = b->addr,
+        .len = 2,
+        .fd = b->fd,
+        .flags = (b->port ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+                 (b->match >= 0 ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0) |
+                 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
+    };
+
+    return retry(vm->fd, KVM_IOEVENTFD, &bell) >= 0;
+}
+
 static void kvm_clear_stat(struct vcpu *v)
 {
     struct kvm_vcpu *k = v->engine;
@@ -1038,5 +1055,6 @@ const struct engine kvm_engine = {
     .clear_stat = kvm_clear_stat,
     .message = kvm_message,
     .route = kvm_route,
+    .doorbell = kvm_doorbell,
     .print_stat = kvm_print_stat,
 };

@@ -194,12 +194,45 @@ static void doze(struct timer *t)
     clock_arm(&m->clock, t, clock_after(clock_now(&m->clock), m->doze_ns));
 }
 
+/* How many CPUs and workers do not stand still. */
+static int count_moving(const struct machine *m)
+{
+    int moving = 0;
+
+    for (int i = 0; i < m->config.cpus; i++)
+        moving += !vcpu_is_still(&m->vcpu[i]);
+    for (struct worker *w = m->workers; w; w = w->next)
+        moving += !worker_is_still(w);
+    return moving;
+}
+
 static bool all_still(const struct machine *m)
 {
-    for (int i = 0; i < m->config.cpus; i++)
-        if (!vcpu_is_still(&m->vcpu[i]))
-            return false;
-    return true;
+    return count_moving(m) == 0;
+}
+
+/* A vCPU or a worker that comes to its door looks whether it may go on. */
+static void close_doors(struct machine *m)
+{
+    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
+    for (struct worker *w = m->workers; w; w = w->next)
+        worker_hold(w);
+}
+
+static void worker_came(void *to)
+{
+    struct machine *m = to;
+
+    pthread_mutex_lock(&m->lock);
+    machine_note_still(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+void machine_add_worker(struct machine *m, struct worker *w)
+{
+    worker_init(w, m->holds, worker_came, m);
+    w->next = m->workers;
+    m->workers = w;
 }
 
 /* Have those who wait looked after at the time of the first deadline, or at once. */
@@ -280,7 +313,7 @@ static void await_still(struct machine *m, struct still *s, int ms)
 
 void machine_hold(struct machine *m, struct still *s, int ms)
 {
-    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
+    close_doors(m);
     for (int i = 0; i < m->config.cpus; i++)
         if (!vcpu_is_still(&m->vcpu[i]))
             vcpu_rouse(&m->vcpu[i]);
@@ -293,6 +326,8 @@ void machine_release(struct machine *m)
     __atomic_fetch_sub(&m->holds, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < m->config.cpus; i++)
         pthread_cond_broadcast(&m->vcpu[i].wake);
+    for (struct worker *w = m->workers; w; w = w->next)
+        worker_release(w);
 }
 
 void machine_step(struct vcpu *v, struct still *s, int ms)
@@ -304,15 +339,15 @@ void machine_step(struct vcpu *v, struct still *s, int ms)
     await_still(v->machine, s, ms);
 }
 
-/* Get all CPUs out of the guest. False when that takes too long, or somebody keeps the machine
- * locked. */
+/* Get all CPUs out of the guest, and have all workers stand still. False when that takes too long,
+ * or somebody keeps the machine locked. */
 static bool assemble(struct machine *m)
 {
     struct timespec deadline;
 
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += MACHINE_PATIENCE_S;
-    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
+    close_doors(m);
     if (pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &deadline))
         return false;
     clock_arm(&m->clock, &m->doze, CLOCK_NEVER);
@@ -447,6 +482,8 @@ void machine_free(struct machine *m)
 {
     assert(!m->stuck);
     end_threads(m);
+    for (struct worker *w = m->workers; w; w = w->next)
+        worker_free(w);
     m->engine->close(m);
     ram_free(&m->ram);
     event_free(&m->loop);
@@ -466,6 +503,8 @@ enum machine_stop machine_run(struct machine *m)
         if (!v->exited)
             vcpu_start(v);
     }
+    for (struct worker *w = m->workers; w; w = w->next)
+        worker_start(w);
     m->doze_ns = DOZE_NS;
     m->cpu_ns = UINT64_MAX;
     m->napping = false;
@@ -477,8 +516,7 @@ enum machine_stop machine_run(struct machine *m)
     while (!machine_stopping(m))
         event_run(&m->loop);
     if (!assemble(m))
-        for (int i = 0; i < m->config.cpus; i++)
-            m->stuck += !vcpu_is_still(&m->vcpu[i]);
+        m->stuck = count_moving(m);
     return m->stop;
 }
 
@@ -538,10 +576,67 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)
     return val;
 }
 
+/* Where a doorbell is, and that there is one. Ports are no more than 64 Ki, and nobody has memory
+ * up to 2^62. */
+static uint64_t bell_key(bool port, uint64_t addr)
+{
+    return addr << 2 | port << 1 | 1;
+}
+
+/* Whoever rings a doorbell looks at it without a lock. So what a slot holds changes only while it
+ * is not in use; who looks at it just then rings the wrong one at worst, which does no harm. */
+static void put_bell(struct machine *m, const struct doorbell *b, bool on)
+{
+    uint64_t key = bell_key(b->port, b->addr);
+
+    for (int i = 0; i < MACHINE_BELLS; i++) {
+        struct machine_bell *slot = &m->bell[i];
+
+        if (slot->key != (on ? 0 : key) || (!on && slot->fd != b->fd))
+            continue;
+        __atomic_store_n(&slot->match, b->match, __ATOMIC_RELAXED);
+        __atomic_store_n(&slot->fd, b->fd, __ATOMIC_RELAXED);
+        __atomic_store_n(&slot->key, on ? key : 0, __ATOMIC_RELEASE);
+        if (i >= m->bells)
+            __atomic_store_n(&m->bells, i + 1, __ATOMIC_RELEASE);
+        return;
+    }
+}
+
+void machine_doorbell(struct machine *m, const struct doorbell *b, bool on)
+{
+    /* A trace tells of all exits, and shall. */
+    if (m->config.trace || !m->engine->doorbell || !m->engine->doorbell(m, b, on))
+        put_bell(m, b, on);
+}
+
+/* Ring the doorbell at an address, if there is one. */
+static bool ring(struct machine *m, bool port, uint64_t addr, uint16_t val)
+{
+    int bells = __atomic_load_n(&m->bells, __ATOMIC_ACQUIRE);
+    uint64_t key = bell_key(port, addr), one = 1;
+
+    for (int i = 0; i < bells; i++) {
+        const struct machine_bell *slot = &m->bell[i];
+
+        if (__atomic_load_n(&slot->key, __ATOMIC_ACQUIRE) != key)
+            continue;
+        int match = __atomic_load_n(&slot->match, __ATOMIC_RELAXED);
+
+        if (match >= 0 && match != val)
+            continue;
+        (void)!write(__atomic_load_n(&slot->fd, __ATOMIC_RELAXED), &one, sizeof(one));
+        return true;
+    }
+    return false;
+}
+
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val)
 {
     struct machine *m = v->machine;
 
+    if (size == 2 && ring(m, b == &v->pio, addr, val))
+        return;
     pthread_mutex_lock(&m->lock);
     bus_write(b, addr, size, val);
     pthread_mutex_unlock(&m->lock);

@@ -12,6 +12,7 @@
 #include "hw/event.h"
 #include "hw/pc.h"
 #include "hw/ram.h"
+#include "hw/worker.h"
 #include "x86/board.h"
 #include "x86/vcpu.h"
 
@@ -59,18 +60,28 @@ enum machine_stop {
 };
 
 /*
- * Somebody who wants the machine to stand still: every CPU comes out of the guest and waits. The
- * main thread goes on with its events meanwhile.
+ * Somebody who wants the machine to stand still: every CPU comes out of the guest and waits, and
+ * every worker ends what it is at. The main thread goes on with its events meanwhile.
  */
 struct still {
     /* In the main thread, machine locked: it does, or the time is up. v->state, v->waiting and
      * v->inspected of each vCPU tell what there is to know of it. */
     void (*ready)(struct still *s);
 
-    bool all;     /* every CPU came in time */
+    bool all;     /* every CPU and worker came in time */
     bool pending; /* ready() has not been called yet */
     uint64_t deadline;
     struct still *next;
+};
+
+/* A doorbell that is there (engine->doorbell) for an engine which leaves it to machine_write(). */
+struct machine_bell {
+    uint64_t key; /* atomic: of its place, 0 for none */
+    int match, fd;
+};
+
+enum {
+    MACHINE_BELLS = 128 /* all others are rung in their chips */
 };
 
 struct machine {
@@ -89,14 +100,17 @@ struct machine {
     int holds;            /* how many want it to stand still; atomic to read without lock */
     struct still *stills; /* those of them who wait for it */
     struct watch calm;    /* a timerfd: it may do so, or their time may be up */
-    pthread_cond_t came;  /* a CPU came out of the guest */
+    pthread_cond_t came;  /* a CPU came out of the guest, or a worker ended what it was at */
     bool ended;           /* no CPU goes in any more; machine lock */
-    int stuck;            /* CPUs that did not come out in time when it stopped, and are left */
-    struct timer doze;    /* until the next look whether the guest sleeps for ever, */
-    uint64_t doze_ns;     /* how long that is, */
-    struct still nap;     /* the look itself; */
-    bool napping;         /* they slept at the first of two; */
-    uint64_t cpu_ns;      /* and what its CPUs had spent at the last one */
+    int stuck;            /* CPUs and workers that did not come in time when it stopped */
+    struct worker *workers;
+    int bells; /* how many of these are in use, at most; atomic */
+    struct machine_bell bell[MACHINE_BELLS];
+    struct timer doze; /* until the next look whether the guest sleeps for ever, */
+    uint64_t doze_ns;  /* how long that is, */
+    struct still nap;  /* the look itself; */
+    bool napping;      /* they slept at the first of two; */
+    uint64_t cpu_ns;   /* and what its CPUs had spent at the last one */
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
@@ -144,6 +158,12 @@ void machine_release(struct machine *m);
 /* Let one vCPU of a machine that stands still do one instruction, or take one interrupt. s->ready
  * is called when it stands still again. Machine locked. */
 void machine_step(struct vcpu *v, struct still *s, int ms);
+
+/* Make a worker with a thread of its own for devices, before the machine runs. */
+void machine_add_worker(struct machine *m, struct worker *w);
+
+/* A doorbell is there from now on, or no more: see engine->doorbell. Machine locked. */
+void machine_doorbell(struct machine *m, const struct doorbell *b, bool on);
 
 /* A vCPU has come out of the guest. Machine locked. */
 void machine_note_still(struct machine *m);

@@ -22,6 +22,15 @@ struct board;
 struct machine;
 struct vcpu;
 
+/* Where a device's driver writes to have its attention: a write of two bytes there rings fd, an
+ * eventfd, and nothing else happens. */
+struct doorbell {
+    bool port; /* or memory-mapped */
+    uint64_t addr;
+    int match; /* only if this value is written; -1 for whichever */
+    int fd;
+};
+
 /* Why a vCPU came back from run(). */
 enum vcpu_stop {
     VCPU_KICKED,   /* somebody wants it to look around */
@@ -122,6 +131,14 @@ struct engine {
     /* An IOAPIC pin sends this message from now on; when it is level-triggered the engine reports
      * the end of the interrupt to the machine. Machine lock held, any thread. */
     void (*route)(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level);
+
+    /* A doorbell is there from now on, or no more. False where the engine leaves it to
+     * machine_write(), as does one that has NULL. Machine lock held, any thread. */
+    bool (*doorbell)(struct machine *m, const struct doorbell *b, bool on);
+
+    /* A device has written to RAM. Before the guest is told so. Any thread, any lock. NULL where
+     * that is nothing to the engine. */
+    void (*wrote)(struct machine *m, uint64_t gpa, uint64_t len);
 
     /* Count from here what print_stat() tells. As set(). */
     void (*clear_stat)(struct vcpu *v);

@@ -58,6 +58,30 @@ static void add_news(struct soft_news *news, size_t page)
         news->n++;
 }
 
+/* A device wrote to RAM: CPUs forget what they have decoded of it. Either they see what was written
+ * when they decode, or are counted before this looks. */
+static void soft_wrote(struct machine *m, uint64_t gpa, uint64_t len)
+{
+    struct soft_vm *vm = m->vm;
+    size_t at = (uint8_t *)ram_at(vm->ram, gpa, len) - vm->ram->host;
+    bool any = false;
+
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (size_t page = at >> 12; len && page <= (at + len - 1) >> 12; page++) {
+        if (!__atomic_load_n(&vm->coders[page], __ATOMIC_SEQ_CST))
+            continue;
+        any = true;
+        pthread_mutex_lock(&vm->news);
+        for (int i = 0; i < vm->cpus; i++)
+            if (vm->cpu[i])
+                add_news(&vm->cpu[i]->changed, page);
+        pthread_mutex_unlock(&vm->news);
+    }
+    for (int i = 0; any && i < vm->cpus; i++)
+        if (vm->cpu[i])
+            soft_ask(vm->cpu[i], REQUEST_CODE_CHANGED);
+}
+
 uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page)
 {
     bool noted = request == REQUEST_CODE_NOTED;
@@ -935,5 +959,6 @@ const struct engine soft_engine = {
     .clear_stat = soft_clear_stat,
     .message = soft_message,
     .route = soft_route,
+    .wrote = soft_wrote,
     .print_stat = soft_print_stat,
 };

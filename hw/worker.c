@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A worker: an event loop behind a door, at which it waits while it is to stand still.
+ */
+#include "hw/worker.h"
+#include "hw/device.h"
+#include "hw/die.h"
+
+#include <assert.h>
+#include <string.h>
+
+void worker_begin(struct worker *w)
+{
+    assert(!w->in_line);
+    pthread_mutex_lock(&w->door);
+    while (w->holds)
+        pthread_cond_wait(&w->opened, &w->door);
+    w->busy++;
+    pthread_mutex_unlock(&w->door);
+}
+
+void worker_end(struct worker *w)
+{
+    for (struct worker_after *a = w->afters; a; a = a->next)
+        a->call(a);
+    pthread_mutex_lock(&w->door);
+    bool came = --w->busy == 0 && w->holds;
+
+    pthread_mutex_unlock(&w->door);
+    if (came)
+        w->still(w->to);
+}
+
+static void enter(struct event_loop *l)
+{
+    struct worker *w = container_of(l, struct worker, own);
+
+    worker_begin(w);
+    worker_lock(w);
+}
+
+static void leave(struct event_loop *l)
+{
+    struct worker *w = container_of(l, struct worker, own);
+
+    worker_unlock(w);
+    worker_end(w);
+}
+
+void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
+{
+    *w = (struct worker){.still = still, .to = to, .loop = &w->own, .holds = holds};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_mutex_init(&w->door, NULL);
+    pthread_cond_init(&w->opened, NULL);
+    event_init(&w->own, &w->lock);
+    w->own.enter = enter;
+    w->own.leave = leave;
+}
+
+void worker_init_in_line(struct worker *w, struct event_loop *main)
+{
+    *w = (struct worker){.loop = main, .in_line = true};
+}
+
+static void *run(void *arg)
+{
+    event_run(arg);
+    return NULL;
+}
+
+void worker_start(struct worker *w)
+{
+    if (w->in_line || w->started)
+        return;
+    int error = event_thread(&w->thread, run, w->loop);
+
+    if (error)
+        die("cannot start a device's thread: %s", strerror(error));
+    w->started = true;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w->in_line)
+        return;
+    /* It may be at the door with something to do, which comes too late. */
+    event_stop(&w->own);
+    pthread_mutex_lock(&w->door);
+    w->holds = 0;
+    pthread_cond_broadcast(&w->opened);
+    pthread_mutex_unlock(&w->door);
+    if (w->started)
+        pthread_join(w->thread, NULL);
+    event_free(&w->own);
+}
+
+void worker_watch(struct worker *w, struct watch *watch)
+{
+    event_add(w->loop, watch);
+}
+
+void worker_unwatch(struct worker *w, struct watch *watch)
+{
+    event_remove(w->loop, watch);
+}
+
+void worker_add_after(struct worker *w, struct worker_after *a)
+{
+    assert(!w->in_line && !w->started);
+    a->next = w->afters;
+    w->afters = a;
+}
+
+void worker_lock(struct worker *w)
+{
+    if (w && !w->in_line)
+        pthread_mutex_lock(&w->lock);
+}
+
+void worker_unlock(struct worker *w)
+{
+    if (w && !w->in_line)
+        pthread_mutex_unlock(&w->lock);
+}
+
+void worker_hold(struct worker *w)
+{
+    if (w->in_line)
+        return;
+    pthread_mutex_lock(&w->door);
+    w->holds++;
+    pthread_mutex_unlock(&w->door);
+}
+
+void worker_release(struct worker *w)
+{
+    if (w->in_line)
+        return;
+    pthread_mutex_lock(&w->door);
+    assert(w->holds > 0);
+    if (--w->holds == 0)
+        pthread_cond_broadcast(&w->opened);
+    pthread_mutex_unlock(&w->door);
+}
+
+bool worker_is_still(struct worker *w)
+{
+    if (w->in_line)
+        return true;
+    pthread_mutex_lock(&w->door);
+    bool still = !w->busy;
+
+    pthread_mutex_unlock(&w->door);
+    return still;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the work of devices that move data is done: in a thread of its own, or in line.
+ *
+ * A worker has watches, as the main thread's event loop has, and a lock, which is held around
+ * everything that its devices do. It is the board's choice:
+ *
+ * - With a thread, the lock is the worker's own. It comes after the machine's: who holds the
+ *   machine's may take it, but not the other way. What the devices want of the machine (to
+ *   interrupt it) they note, and it is done at the end of their work, when the worker calls its
+ *   afters without its lock.
+ * - In line, the watches are the main thread's and the lock is the machine's, which is held anyway.
+ *   Requests are then served where the guest makes them, in order, and so again in each run.
+ *
+ * A machine that stands still has workers that do: each has ended what it was at, and begins
+ * nothing. So whatever is done between worker_begin() and worker_end() has to end soon.
+ */
+#ifndef HW_WORKER_H
+#define HW_WORKER_H
+
+#include "hw/event.h"
+
+/* Somebody who has something to do for which the worker's lock may not be held, embedded in its
+ * owner. Called after each piece of work, in whatever thread did it. */
+struct worker_after {
+    void (*call)(struct worker_after *a);
+    struct worker_after *next;
+};
+
+struct worker {
+    struct event_loop *loop; /* its own, or the main thread's */
+    bool in_line;
+
+    /* With a thread. */
+    struct event_loop own;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    struct worker_after *afters;
+    pthread_mutex_t door; /* of what follows */
+    pthread_cond_t opened;
+    int holds; /* how many want it to stand still */
+    int busy;  /* pieces of work under way */
+    void (*still)(void *to);
+    void *to;
+    struct worker *next; /* for whoever keeps a list */
+};
+
+/* Make a worker with a thread, which does not run yet and is held `holds` times. still is called,
+ * in its thread and without locks, when it came to stand still and somebody wants that. Dies when
+ * the host is out of descriptors. */
+void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to);
+
+/* Make one in line, in the main thread's loop. */
+void worker_init_in_line(struct worker *w, struct event_loop *main);
+
+/* Let its thread run, where it has one that does not run yet. Dies when the host has none. */
+void worker_start(struct worker *w);
+
+/* End it, when it stands still or never ran, and give everything back. It may yet serve what has
+ * come before it ends, so its devices, and what they use, must be there until then. */
+void worker_free(struct worker *w);
+
+/* Watch a descriptor, as event_add() and event_remove(). Worker locked, or it does not run yet. */
+void worker_watch(struct worker *w, struct watch *watch);
+void worker_unwatch(struct worker *w, struct watch *watch);
+
+/* Have a called after each piece of work. Before it is started. Not for workers in line, whose
+ * devices may do at once what they want of the machine. */
+void worker_add_after(struct worker *w, struct worker_after *a);
+
+/* Take and leave the lock. Machine locked, or within a piece of work of another thread. Both do
+ * nothing in line, or where there is no worker. */
+void worker_lock(struct worker *w);
+void worker_unlock(struct worker *w);
+
+/*
+ * Around a piece of work in a thread that is not the worker's, as of several that serve requests:
+ * it begins when the worker may work, and within it the lock may be taken. At the end the afters
+ * are called. No lock held. Not for workers in line.
+ */
+void worker_begin(struct worker *w);
+void worker_end(struct worker *w);
+
+/* Ask it to stand still, and let it go on; as often. Any lock but its own. */
+void worker_hold(struct worker *w);
+void worker_release(struct worker *w);
+
+/* Does it, when somebody asked? */
+bool worker_is_still(struct worker *w);
+
+#endif
