@@ -7,6 +7,7 @@
  *     NOWHERE         jumps to where there is no RAM
  *     BAD_SEGMENT     loads a segment register in protected mode from beyond its GDT
  *     BAD_OPCODE      an invalid instruction
+ *     BAD_PROTECTED   an invalid instruction in protected mode
  *     BREAKPOINT      int3
  *     DIVIDE          divides by zero
  *     STATUS=n        no bad end: EXIT with that status
@@ -36,7 +37,8 @@
         jmp 0xffff:0x10         # linear 0x100000
 #endif
 
-#ifdef BAD_SEGMENT
+#if defined(BAD_SEGMENT) || defined(BAD_PROTECTED)
+        lidt [no_idt]
         xor eax, eax
         mov ax, cs
         shl eax, 4
@@ -45,6 +47,9 @@
         mov eax, cr0
         or al, PE
         mov cr0, eax
+#ifdef BAD_PROTECTED
+        ud2
+#endif
         mov ax, 0x28
         mov ds, ax
         hlt
@@ -53,6 +58,8 @@
 gdt:    .quad 0
 gdtr:   .word 7
         .long gdt
+no_idt: .word 0
+        .long 0
 #endif
 
 #ifdef BAD_OPCODE
