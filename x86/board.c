@@ -107,6 +107,17 @@ void board_plug(struct board *b, struct vcpu *v, struct console *console)
     attach_exit_port(v, m->config.exit_port);
 }
 
+/* Devices that move data. */
+static void add_devices(struct board *b)
+{
+    struct machine *m = b->machine;
+    struct virtio_memory memory = virtio_slot_memory(m);
+
+    worker_init_in_line(&b->in_line, &m->loop);
+    virtio_rng_init(&b->rng, &memory, &b->in_line, m->config.instruction_clock);
+    virtio_slot_init(&b->rng_slot, m, &b->pci, &b->rng.virtio);
+}
+
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -162,6 +173,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     b->pio.behind = &b->pci.io;
     b->mmio.behind = &b->pci.mem;
 
+    if (c->apic)
+        add_devices(b);
+
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
 }
@@ -170,4 +184,11 @@ void board_reset(struct board *b)
 {
     bus_reset(&b->pio);
     bus_reset(&b->mmio);
+    if (b->machine->config.apic)
+        b->rng.dev.reset(&b->rng.dev);
+}
+
+void board_free(struct board *b)
+{
+    virtio_slot_free(&b->rng_slot);
 }

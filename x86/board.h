@@ -48,6 +48,8 @@
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
+#include "hw/virtio-rng.h"
+#include "x86/virtio-slot.h"
 
 struct machine;
 struct vcpu;
@@ -73,6 +75,11 @@ struct board {
     struct debug_port debug_port, debug_port_402;
     struct power_port power_port;
     struct crtc crtc;
+
+    /* For guests with local APICs. */
+    struct worker in_line;
+    struct virtio_rng rng;
+    struct virtio_slot rng_slot;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC
@@ -84,5 +91,8 @@ void board_plug(struct board *b, struct vcpu *v, struct console *console);
 
 /* Pull the reset line of all chips. Machine locked, or nothing runs. */
 void board_reset(struct board *b);
+
+/* Give everything back to the host. Its devices' workers have ended. */
+void board_free(struct board *b);
 
 #endif

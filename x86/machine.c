@@ -230,6 +230,10 @@ static void worker_came(void *to)
 
 void machine_add_worker(struct machine *m, struct worker *w)
 {
+    if (m->config.instruction_clock) {
+        worker_init_in_line(w, &m->loop);
+        return;
+    }
     worker_init(w, m->holds, worker_came, m);
     w->next = m->workers;
     m->workers = w;
@@ -489,6 +493,8 @@ void machine_free(struct machine *m)
     event_free(&m->loop);
     close(m->alarm.fd);
     close(m->calm.fd);
+    for (int i = 0; i < m->config.guests; i++)
+        board_free(&m->board[i]);
     free(m->board);
 }
 

@@ -159,7 +159,8 @@ void machine_release(struct machine *m);
  * is called when it stands still again. Machine locked. */
 void machine_step(struct vcpu *v, struct still *s, int ms);
 
-/* Make a worker with a thread of its own for devices, before the machine runs. */
+/* Make a worker for devices, before the machine runs: with a thread of its own, or with the
+ * instruction clock in line, as all is then to happen in order. */
 void machine_add_worker(struct machine *m, struct worker *w);
 
 /* A doorbell is there from now on, or no more: see engine->doorbell. Machine locked. */

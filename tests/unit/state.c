@@ -22,15 +22,19 @@
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
+#include "hw/virtio-pci.h"
+#include "hw/virtio-rng.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
+#include "tests/unit/virtio-driver.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 enum {
     WIRES = 8,
-    FACES = 5,
+    FACES = 6,
+    RAM = 0x10000,
     SEEDS = 150,
     BEFORE = 300, /* steps until it is saved, at most */
     AFTER = 300,
@@ -53,6 +57,7 @@ struct rig {
     /* Its devices, how many addresses each has, and the wires into it. */
     struct device *face[FACES];
     int len[FACES], faces;
+    int kept; /* those, and behind them some that nobody can reach */
     struct irq in[WIRES];
     int ins;
 
@@ -78,7 +83,10 @@ struct rig {
     struct msix msix;
     struct device nothing; /* where the functions' BARs are */
     struct reset_port cf9;
-    struct ram ram; /* the hypercall port's */
+    struct virtio_rng rng;
+    struct virtio_pci virtio_pci;
+    struct ram ram; /* the hypercall port's; and the rings' */
+    _Alignas(16) uint8_t bytes[RAM];
 };
 
 static void face(struct rig *r, struct device *d, int len)
@@ -86,6 +94,14 @@ static void face(struct rig *r, struct device *d, int len)
     assert(r->faces < FACES);
     r->face[r->faces] = d;
     r->len[r->faces++] = len;
+    r->kept++;
+}
+
+/* Its state counts, but nobody can reach it. After all that somebody can. */
+static void keep(struct rig *r, struct device *d)
+{
+    assert(r->kept < FACES);
+    r->face[r->kept++] = d;
 }
 
 static void input(struct rig *r, struct irq irq)
@@ -343,6 +359,81 @@ static void make_pci(struct rig *r)
     r->poke = use_pci;
 }
 
+/* What a driver does. */
+static void drive(struct rig *r)
+{
+    const struct {
+        int off, size;
+        uint32_t val;
+    } sets[] = {{20, 1, 0},      {20, 1, 3},      {8, 4, 0},  {12, 4, 3 << 28}, {8, 4, 1},
+                {12, 4, 1},      {20, 1, 11},     {22, 2, 0}, {24, 2, 8},       {26, 2, 1},
+                {16, 2, 0},      {32, 4, 0x1000}, {36, 4, 0}, {40, 4, 0x1080},  {44, 4, 0},
+                {48, 4, 0x1098}, {52, 4, 0},      {28, 2, 1}, {20, 1, 15}};
+    struct device *d = &r->virtio_pci.dev;
+
+    memset(r->bytes + 0x1000, 0, 0x200);
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+        d->write(d, sets[i].off, sets[i].size, sets[i].val);
+}
+
+static void ask_for_bytes(struct rig *r, uint32_t n)
+{
+    struct device *d = &r->virtio_pci.dev;
+    struct ring ring = {.ram = &r->ram, .desc = 0x1000, .avail = 0x1080, .used = 0x1098, .size = 8};
+    int head = n & 7;
+
+    ring.added = ring_get16(&ring, ring.avail + 2);
+    ring_desc(&ring, head, n & 0xff00, n & 0x1ff, RING_WRITE, 0);
+    ring_used_event(&ring, n >> 16 & 0xff);
+    ring_add(&ring, head);
+    if (n & 8)
+        d->write(d, 0x100, 2, 0);
+}
+
+static uint64_t use_virtio(struct rig *r, uint32_t n)
+{
+    struct device *table = &r->virtio_pci.msix.dev, *config = &r->virtio_pci.function.dev;
+
+    switch (n >> 28) {
+    case 0:
+    case 1:
+        drive(r);
+        break;
+    case 2:
+        virtio_config_changed(&r->rng.virtio);
+        break;
+    case 3:
+        table->write(table, 16 * (n & 1), 8, 0xfee00000 | (n & 0xff000));
+        table->write(table, 16 * (n & 1) + 12, 4, n >> 1 & 1);
+        break;
+    case 4:
+        config->write(config, r->virtio_pci.msix.capability + 2, 2, n);
+        break;
+    default:
+        ask_for_bytes(r, n);
+    }
+    return r->virtio_pci.s.isr;
+}
+
+static void make_virtio(struct rig *r)
+{
+    struct virtio_memory memory = {.ram = &r->ram};
+    struct virtio_pci_out out = {.message = send, .to = r};
+
+    r->ram = (struct ram){r->bytes, RAM};
+    reset_port_init(&r->cf9, (struct irq){0}, (struct irq){0});
+    pci_init(&r->pci, &r->cf9.control, test_wire(r->wire, 0), test_wire(r->wire, 1), 0);
+    virtio_rng_init(&r->rng, &memory, NULL, true);
+    virtio_pci_init(&r->virtio_pci, &r->rng.virtio, &out);
+    pci_add(&r->pci, &r->virtio_pci.function);
+    face(r, &r->virtio_pci.dev, 0x180);
+    face(r, &r->virtio_pci.function.dev, 0x100);
+    face(r, &r->virtio_pci.msix.dev, 0x20);
+    keep(r, &r->rng.virtio.dev);
+    keep(r, &r->rng.dev);
+    r->poke = use_virtio;
+}
+
 static void make_reset_port(struct rig *r)
 {
     r->wire[0].level = true;
@@ -406,6 +497,7 @@ static const struct kind {
     {"i8042", make_i8042, 0},
     {"lapic", make_lapic, 0x3f0},
     {"pci", make_pci, 0},
+    {"virtio", make_virtio, 0},
     {"reset-port", make_reset_port, 0},
     {"power-port", make_power_port, 0},
     {"crtc", make_crtc, 0},
@@ -487,10 +579,11 @@ static struct rig *carry(const struct rig *a, const struct kind *k)
     memcpy(b->con.in, a->con.in, sizeof(b->con.in));
     b->con.nin = a->con.nin;
     b->con.next = a->con.next;
-    for (int i = 0; i < a->faces; i++)
+    memcpy(b->bytes, a->bytes, RAM);
+    for (int i = 0; i < a->kept; i++)
         if (a->face[i]->state_size)
             memcpy(b->face[i]->state, a->face[i]->state, a->face[i]->state_size);
-    for (int i = 0; i < b->faces; i++)
+    for (int i = 0; i < b->kept; i++)
         if (b->face[i]->restored)
             b->face[i]->restored(b->face[i]);
     return b;
@@ -498,12 +591,13 @@ static struct rig *carry(const struct rig *a, const struct kind *k)
 
 static void compare(const struct rig *a, const struct rig *b)
 {
-    for (int i = 0; i < a->faces; i++)
+    for (int i = 0; i < a->kept; i++)
         if (a->face[i]->state_size)
             CHECK(!memcmp(a->face[i]->state, b->face[i]->state, a->face[i]->state_size));
     for (int i = 0; i < WIRES; i++)
         CHECK_EQ(a->wire[i].level, b->wire[i].level);
     CHECK(!memcmp(a->route, b->route, sizeof(a->route)));
+    CHECK(!memcmp(a->bytes, b->bytes, RAM));
     CHECK_EQ(clock_next(&a->clk.clock), clock_next(&b->clk.clock));
     CHECK_EQ(a->con.next, b->con.next);
 }

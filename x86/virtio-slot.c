@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A virtio device in a machine.
+ *
+ * With a worker in line, everything happens in the CPU's thread that kicks, with the machine
+ * locked. With a thread, each queue has an eventfd: a kick rings it without the machine's lock, and
+ * the worker takes that lock only to deliver the interrupts of all that it has done.
+ */
+#include "x86/virtio-slot.h"
+#include "hw/die.h"
+#include "x86/machine.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void wrote(void *to, uint64_t gpa, uint64_t len)
+{
+    struct machine *m = to;
+
+    if (m->engine->wrote)
+        m->engine->wrote(m, gpa, len);
+}
+
+struct virtio_memory virtio_slot_memory(struct machine *m)
+{
+    return (struct virtio_memory){&m->ram, wrote, m};
+}
+
+static void message(void *to, uint64_t addr, uint32_t data)
+{
+    struct machine *m = ((struct virtio_slot *)to)->machine;
+
+    m->engine->message(m, addr, data);
+}
+
+static void deliver(struct worker_after *a)
+{
+    struct virtio_slot *s = container_of(a, struct virtio_slot, after);
+
+    if (!virtio_pci_is_due(&s->pci))
+        return;
+    pthread_mutex_lock(&s->machine->lock);
+    virtio_pci_deliver(&s->pci);
+    pthread_mutex_unlock(&s->machine->lock);
+}
+
+static void move_bell(void *to, int q, bool port, uint64_t addr)
+{
+    struct virtio_slot *s = to;
+    struct virtio_slot_bell *b = &s->bell[q];
+
+    if (b->there)
+        machine_doorbell(s->machine, &b->bell, false);
+    b->there = addr != PCI_NOWHERE;
+    b->bell.port = port;
+    b->bell.addr = addr;
+    b->bell.match = port ? q : -1;
+    if (b->there)
+        machine_doorbell(s->machine, &b->bell, true);
+}
+
+static void ring(void *to, int q)
+{
+    uint64_t one = 1;
+
+    (void)!write(((struct virtio_slot *)to)->bell[q].bell.fd, &one, sizeof(one));
+}
+
+static void rung(struct watch *w)
+{
+    struct virtio_slot_bell *b = container_of(w, struct virtio_slot_bell, watch);
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    virtio_kick(b->slot->pci.d, b->q);
+}
+
+static void make_bells(struct virtio_slot *s, struct virtio *d)
+{
+    for (int q = 0; q < d->queues; q++) {
+        struct virtio_slot_bell *b = &s->bell[q];
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (fd < 0)
+            die("cannot make the doorbells of %s: %m", d->kind->name);
+        *b = (struct virtio_slot_bell){
+            .slot = s, .q = q, .watch = {.fd = fd, .ready = rung}, .bell = {.fd = fd}};
+        worker_watch(d->worker, &b->watch);
+    }
+}
+
+void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci, struct virtio *d)
+{
+    struct virtio_pci_out out = {.message = message, .to = s};
+
+    *s = (struct virtio_slot){.machine = m, .after = {.call = deliver}};
+    if (!d->worker->in_line) {
+        out.bell = move_bell;
+        out.ring = ring;
+        make_bells(s, d);
+        worker_add_after(d->worker, &s->after);
+    }
+    virtio_pci_init(&s->pci, d, &out);
+    pci_add(pci, &s->pci.function);
+}
+
+void virtio_slot_free(struct virtio_slot *s)
+{
+    if (s->pci.d && !s->pci.d->worker->in_line)
+        for (int q = 0; q < s->pci.d->queues; q++)
+            close(s->bell[q].bell.fd);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtio device in a machine: its PCI function, and what connects it and its worker with the
+ * machine's lock and the engine.
+ */
+#ifndef X86_VIRTIO_SLOT_H
+#define X86_VIRTIO_SLOT_H
+
+#include "hw/virtio-pci.h"
+#include "hw/worker.h"
+#include "x86/vcpu.h"
+
+struct machine;
+
+struct virtio_slot {
+    struct virtio_pci pci;
+    struct machine *machine;
+    struct worker_after after;
+
+    /* One for each queue, for a worker with a thread. */
+    struct virtio_slot_bell {
+        struct virtio_slot *slot;
+        int q;
+        struct watch watch;
+        struct doorbell bell;
+        bool there;
+    } bell[VIRTIO_QUEUES];
+};
+
+/* The machine's RAM, for its virtio devices. */
+struct virtio_memory virtio_slot_memory(struct machine *m);
+
+/* Put a device, which has been made with a worker that does not run yet, into the next free slot of
+ * a board's PCI bus. */
+void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci, struct virtio *d);
+
+/* Give its descriptors back. Its worker has ended. */
+void virtio_slot_free(struct virtio_slot *s);
+
+#endif
