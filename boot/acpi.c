@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT and a small DSDT.
+ * The ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT, MCFG and a small DSDT.
  *
  * After: Advanced Configuration and Power Interface Specification 5.0, "ACPI Software Programming
- * Model" (the tables), "ACPI Machine Language (AML) Specification" and "Resource Data Types for
- * ACPI" (the DSDT).
+ * Model" (the tables), "Device Configuration" (the DSDT); PCI Firmware Specification 3.0, "MCFG
+ * Table Description" and "_PRT".
  *
  * Neither the FADT nor the DSDT mentions the keyboard controller, so Linux does not probe for it:
  * the chip is there for A20, for resets and for guests that know no ACPI, but it has no keyboard.
  * If only the DSDT were silent, Linux would try the ports.
  *
+ * The root bridge is PNP0A03, a conventional one, though it has ECAM: of one of PCI Express guests
+ * would ask, by _OSC, to be given what there is none of (hotplug, error reporting).
+ *
  * Left out: GPEs, sleep states other than S5, C and P states (the host's business), Processor
  * objects (the MADT has the CPUs; the objects serve hotplug and C states).
  */
 #include "boot/acpi.h"
+#include "boot/aml.h"
 #include "boot/checksum.h"
 
 #include "hw/acpi-pm.h"
@@ -171,43 +175,17 @@ enum {
     LEVEL = 3 << 2,
 };
 
-/*
- * The DSDT's AML, by hand. Names have four characters. A ScopeOp, DeviceOp, PackageOp or BufferOp
- * is followed by a PkgLength: the number of bytes from itself to the end of the object, in one
- * byte up to 63; 0x4b, 5 is 0x5b in two.
- */
-#define LE16(x) (x) & 0xff, (x) >> 8
-
-/* Resource descriptors: a range of ports decoded in 16 bits; an edge-triggered interrupt. */
-#define IO(port, len) 0x47, 0x01, LE16(port), LE16(port), 0x01, (len)
-#define IRQ(n)        0x22, LE16(1 << (n))
-#define END_TAG       0x79, 0x00
-
-// clang-format off
-static const uint8_t aml[] = {
-    /* Name (_S5, Package () { SLP_TYP for PM1a, for PM1b, 0, 0 }) */
-    0x08, '_', 'S', '5', '_', 0x12, 8, 4,
-        0x0a, ACPI_PM_S5, 0x0a, ACPI_PM_S5, 0x00, 0x00,
-    /* Scope (\_SB) */
-    0x10, 0x4b, 5, '\\', '_', 'S', 'B', '_',
-        /* Device (COM1) */
-        0x5b, 0x82, 43, 'C', 'O', 'M', '1',
-            /* Name (_HID, EisaId ("PNP0501")): a 16550A */
-            0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,
-            /* Name (_UID, One) */
-            0x08, '_', 'U', 'I', 'D', 0x01,
-            /* Name (_CRS, ResourceTemplate () { IO, IRQ }) */
-            0x08, '_', 'C', 'R', 'S', 0x11, 16, 0x0a, 13,
-                IO(PC_COM1, 8), IRQ(PC_COM1_IRQ), END_TAG,
-        /* Device (RTC) */
-        0x5b, 0x82, 37, 'R', 'T', 'C', '_',
-            /* Name (_HID, EisaId ("PNP0B00")): an AT real-time clock */
-            0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x0b, 0x00,
-            /* Name (_CRS, ResourceTemplate () { IO, IRQ }) */
-            0x08, '_', 'C', 'R', 'S', 0x11, 16, 0x0a, 13,
-                IO(PC_RTC, 2), IRQ(PC_RTC_IRQ), END_TAG,
-};
-// clang-format on
+/* "PCI Express memory mapped configuration space base address description table (MCFG)", of one
+ * range of buses. */
+struct mcfg {
+    struct header header;
+    uint8_t reserved0[8];
+    uint64_t base;
+    uint16_t segment;
+    uint8_t first_bus, last_bus;
+    uint8_t reserved1[4];
+} PACKED;
+_Static_assert(sizeof(struct mcfg) == 60, "MCFG");
 
 /* Where the next table goes. */
 struct place {
@@ -247,15 +225,126 @@ static uint32_t put_table(struct place *at, void *table, size_t len, const char 
     return put(at, table, len);
 }
 
-static uint32_t put_dsdt(struct place *at)
+/* Name (_S5, Package () { SLP_TYP for PM1a, for PM1b, reserved, reserved }) */
+static void describe_soft_off(struct aml *a)
+{
+    aml_name(a, "_S5_");
+
+    size_t package = aml_package(a, 4);
+
+    aml_integer(a, ACPI_PM_S5);
+    aml_integer(a, ACPI_PM_S5);
+    aml_integer(a, 0);
+    aml_integer(a, 0);
+    aml_end(a, package);
+}
+
+/* A chip of the AT: its name, what it is compatible with, its ports, its interrupt. */
+static void describe_chip(struct aml *a, const char *name, const char *id, int port, int len,
+                          int irq)
+{
+    size_t device = aml_device(a, name);
+
+    aml_name(a, "_HID");
+    aml_eisa_id(a, id);
+    aml_name(a, "_UID");
+    aml_integer(a, 1);
+    aml_name(a, "_CRS");
+
+    size_t list = aml_resources(a);
+
+    aml_io(a, port, len);
+    aml_irq(a, irq);
+    aml_resources_end(a, list);
+    aml_end(a, device);
+}
+
+/* Where INTA of each function goes: Package () { slot and any function, pin, -, interrupt }. */
+static void describe_interrupts(struct aml *a, const struct pci *p)
+{
+    int n = 0;
+
+    for (int slot = 0; slot < PCI_SLOTS; slot++)
+        n += pci_interrupts(p, slot);
+    aml_name(a, "_PRT");
+
+    size_t table = aml_package(a, n);
+
+    for (int slot = 0; slot < PCI_SLOTS; slot++)
+        if (pci_interrupts(p, slot)) {
+            size_t entry = aml_package(a, 4);
+
+            aml_integer(a, slot << 16 | 0xffff);
+            aml_integer(a, 0);
+            aml_integer(a, 0);
+            aml_integer(a, PC_PCI_IRQ(slot));
+            aml_end(a, entry);
+        }
+    aml_end(a, table);
+}
+
+static void describe_pci(struct aml *a, const struct pci *p)
+{
+    size_t device = aml_device(a, "PCI0");
+
+    aml_name(a, "_HID");
+    aml_eisa_id(a, "PNP0A03");
+    aml_name(a, "_UID");
+    aml_integer(a, 0);
+    aml_name(a, "_CRS");
+
+    size_t list = aml_resources(a);
+
+    aml_pass_bus(a, 0, 1);
+    aml_io(a, PC_PCI_CONFIG, PCI_LEN);
+    for (int kind = 0; kind < PCI_BAR_KINDS; kind++) {
+        const struct pci_window *w = &p->window[kind];
+
+        if (kind == PCI_BAR_IO)
+            aml_pass_io(a, w->base, w->len);
+        else if (w->len)
+            aml_pass_memory(a, w->base, w->len);
+    }
+    aml_resources_end(a, list);
+    describe_interrupts(a, p);
+    aml_end(a, device);
+}
+
+/* What the board decodes besides, and nobody else may use: ECAM. */
+static void describe_board(struct aml *a)
+{
+    size_t device = aml_device(a, "BRD_");
+
+    aml_name(a, "_HID");
+    aml_eisa_id(a, "PNP0C02");
+    aml_name(a, "_CRS");
+
+    size_t list = aml_resources(a);
+
+    aml_memory(a, PC_PCI_ECAM, PCI_ECAM_LEN);
+    aml_resources_end(a, list);
+    aml_end(a, device);
+}
+
+static uint32_t put_dsdt(struct place *at, const struct pci *pci)
 {
     struct {
         struct header header;
-        uint8_t aml[sizeof(aml)];
+        uint8_t bytes[AML_MAX];
     } PACKED dsdt;
+    struct aml a = {0};
 
-    memcpy(dsdt.aml, aml, sizeof(aml));
-    return put_table(at, &dsdt, sizeof(dsdt), "DSDT", 2);
+    describe_soft_off(&a);
+
+    size_t scope = aml_scope(&a, "\\_SB_");
+
+    describe_chip(&a, "COM1", "PNP0501", PC_COM1, 8, PC_COM1_IRQ); /* a 16550A */
+    describe_chip(&a, "RTC_", "PNP0B00", PC_RTC, 2, PC_RTC_IRQ);
+    describe_pci(&a, pci);
+    describe_board(&a);
+    aml_end(&a, scope);
+    memcpy(dsdt.bytes, a.bytes, a.len);
+    return put_table(at, &dsdt, sizeof(dsdt.header) + a.len, "DSDT", 2);
 }
 
 static uint32_t put_facs(struct place *at)
@@ -298,12 +387,20 @@ static uint32_t put_fadt(struct place *at, uint32_t facs, uint32_t dsdt)
     return put_table(at, &fadt, sizeof(fadt), "FACP", 5);
 }
 
+static struct madt_override pci_override(int slot)
+{
+    int irq = PC_PCI_IRQ(slot);
+
+    return (struct madt_override){OVERRIDE, sizeof(struct madt_override), 0, irq,
+                                  irq,      ACTIVE_HIGH | LEVEL};
+}
+
 static uint32_t put_madt(struct place *at, int cpus)
 {
     struct {
         struct madt head;
         struct madt_io_apic io_apic;
-        struct madt_override pit, sci;
+        struct madt_override pit, sci, pci[2];
         struct madt_local_nmi nmi;
         struct madt_local_apic cpu[PC_MAX_CPUS];
     } PACKED madt = {
@@ -311,6 +408,7 @@ static uint32_t put_madt(struct place *at, int cpus)
         .io_apic = {IO_APIC, sizeof(madt.io_apic), PC_IOAPIC_ID, 0, PC_IOAPIC_BASE, 0},
         .pit = {OVERRIDE, sizeof(madt.pit), 0, 0, PC_PIT_PIN, 0},
         .sci = {OVERRIDE, sizeof(madt.sci), 0, PC_SCI_IRQ, PC_SCI_IRQ, ACTIVE_HIGH | LEVEL},
+        .pci = {pci_override(0), pci_override(1)},
         .nmi = {LOCAL_NMI, sizeof(madt.nmi), ALL_PROCESSORS, 0, 1},
     };
 
@@ -322,16 +420,23 @@ static uint32_t put_madt(struct place *at, int cpus)
                      "APIC", 3);
 }
 
-uint64_t acpi_build(const struct ram *ram, int cpus)
+static uint32_t put_mcfg(struct place *at)
+{
+    struct mcfg mcfg = {.base = PC_PCI_ECAM};
+
+    return put_table(at, &mcfg, sizeof(mcfg), "MCFG", 1);
+}
+
+uint64_t acpi_build(const struct ram *ram, int cpus, const struct pci *pci)
 {
     struct place at = {ram, ACPI_BASE + sizeof(struct rsdp)};
     struct {
         struct header header;
-        uint32_t table[2];
+        uint32_t table[3];
     } PACKED rsdt;
     struct {
         struct header header;
-        uint64_t table[2];
+        uint64_t table[3];
     } PACKED xsdt;
     struct rsdp rsdp = {
         .signature = "RSD PTR ",
@@ -341,8 +446,9 @@ uint64_t acpi_build(const struct ram *ram, int cpus)
     };
 
     assert(cpus >= 1 && cpus <= PC_MAX_CPUS);
-    xsdt.table[0] = rsdt.table[0] = put_fadt(&at, put_facs(&at), put_dsdt(&at));
+    xsdt.table[0] = rsdt.table[0] = put_fadt(&at, put_facs(&at), put_dsdt(&at, pci));
     xsdt.table[1] = rsdt.table[1] = put_madt(&at, cpus);
+    xsdt.table[2] = rsdt.table[2] = put_mcfg(&at);
     rsdp.rsdt = put_table(&at, &rsdt, sizeof(rsdt), "RSDT", 1);
     rsdp.xsdt = put_table(&at, &xsdt, sizeof(xsdt), "XSDT", 1);
     rsdp.checksum = checksum(&rsdp, offsetof(struct rsdp, length));

@@ -6,6 +6,7 @@
 #ifndef BOOT_ACPI_H
 #define BOOT_ACPI_H
 
+#include "hw/pci.h"
 #include "hw/ram.h"
 
 #include <stdint.h>
@@ -14,9 +15,9 @@
 #define ACPI_BASE 0xe0000
 #define ACPI_END  0xe1000
 
-/* Write the tables for 1..PC_MAX_CPUS CPUs to RAM, of which there must be at least ACPI_END bytes,
- * and return the guest-physical address of the RSDP. A guest also finds it by its signature at
- * ACPI_BASE. */
-uint64_t acpi_build(const struct ram *ram, int cpus);
+/* Write the tables for 1..PC_MAX_CPUS CPUs, and PCI with all its functions, to RAM, of which there
+ * must be at least ACPI_END bytes, and return the guest-physical address of the RSDP. A guest also
+ * finds it by its signature at ACPI_BASE. */
+uint64_t acpi_build(const struct ram *ram, int cpus, const struct pci *pci);
 
 #endif

@@ -89,4 +89,6 @@ void bios_build(const struct ram *ram, struct bus *pio)
      * FPU and disk. */
     program_pic(pio, PC_PIC_MASTER, MASTER_VECTOR, ICW3_MASTER, 0xb8);
     program_pic(pio, PC_PIC_SLAVE, SLAVE_VECTOR, ICW3_SLAVE, 0x8e);
+    /* Interrupts of PCI are levels. */
+    bus_write(pio, PC_ELCR, 2, 1 << PC_PCI_IRQ(0) | 1 << PC_PCI_IRQ(1));
 }

@@ -10,6 +10,8 @@
  */
 #include "boot/e820.h"
 #include "boot/bios.h"
+#include "hw/pc.h"
+#include "hw/pci.h"
 #include "hw/units.h"
 
 #include <assert.h>
@@ -29,6 +31,7 @@ int e820_build(const struct ram *ram, struct e820_entry *map, int max)
         {BIOS_EBDA, VIDEO, E820_RESERVED},
         {BIOS, MIB, E820_RESERVED},
         {MIB, low, E820_RAM}, /* empty when there is no more RAM */
+        {PC_PCI_ECAM, PC_PCI_ECAM + PCI_ECAM_LEN, E820_RESERVED},
         {CHIPS, RAM_HIGH, E820_RESERVED},
         {RAM_HIGH, RAM_HIGH + high, E820_RAM}, /* likewise */
     };

@@ -23,7 +23,7 @@ struct e820_entry {
 } __attribute__((packed));
 
 /* The most entries that e820_build() makes. */
-#define E820_MAX 6
+#define E820_MAX 7
 
 /*
  * Describe ram in map, which has room for max entries (at least E820_MAX): in ascending order and

@@ -3,7 +3,7 @@
  * The MP floating pointer structure, and the MP configuration table behind it.
  *
  * After: Intel MultiProcessor Specification 1.4, "MP Configuration Table".
- * Left out: the PCI bus and its interrupts: a guest that has PCI has ACPI, or asks the devices.
+ * Left out: the extended entries, which say where PCI's windows are: BARs have addresses already.
  */
 #include "boot/mptable.h"
 #include "boot/checksum.h"
@@ -44,11 +44,11 @@ struct processor {
 } PACKED;
 _Static_assert(sizeof(struct processor) == 20, "processor entry");
 
-struct bus {
+struct bus_entry {
     uint8_t type, id;
     char name[6];
 } PACKED;
-_Static_assert(sizeof(struct bus) == 8, "bus entry");
+_Static_assert(sizeof(struct bus_entry) == 8, "bus entry");
 
 struct io_apic {
     uint8_t type, id, version, flags;
@@ -91,7 +91,10 @@ enum {
     PO_HIGH = 1 << 0,
     EL_LEVEL = 3 << 2,
 
-    ISA = 0, /* the bus's id */
+    /* Ids of buses. That of PCI must be its number. */
+    PCI = 0,
+    ISA = 1,
+
     ISA_IRQS = 16,
     ALL_LOCAL_APICS = 0xff,
 
@@ -113,7 +116,7 @@ static void put(struct table *t, const void *entry, size_t len)
     t->entries++;
 }
 
-static void put_interrupts(struct table *t)
+static void put_interrupts(struct table *t, const struct pci *pci)
 {
     struct interrupt lint0 = {LOCAL_INTERRUPT, EXTINT, 0, ISA, 0, ALL_LOCAL_APICS, 0};
     struct interrupt lint1 = {LOCAL_INTERRUPT, NMI, 0, ISA, 0, ALL_LOCAL_APICS, 1};
@@ -125,15 +128,22 @@ static void put_interrupts(struct table *t)
             continue;
         if (irq == 0)
             e.pin = PC_PIT_PIN;
-        if (irq == PC_SCI_IRQ)
+        if (irq == PC_SCI_IRQ || irq == PC_PCI_IRQ(0) || irq == PC_PCI_IRQ(1))
             e.flags = PO_HIGH | EL_LEVEL;
         put(t, &e, sizeof(e));
     }
+    for (uint8_t slot = 0; slot < PCI_SLOTS; slot++)
+        if (pci_interrupts(pci, slot)) {
+            struct interrupt inta = {IO_INTERRUPT, INT,          PO_HIGH | EL_LEVEL, PCI,
+                                     slot << 2,    PC_IOAPIC_ID, PC_PCI_IRQ(slot)};
+
+            put(t, &inta, sizeof(inta));
+        }
     put(t, &lint0, sizeof(lint0));
     put(t, &lint1, sizeof(lint1));
 }
 
-void mptable_build(const struct ram *ram, int cpus)
+void mptable_build(const struct ram *ram, int cpus, const struct pci *pci)
 {
     uint8_t *start = ram_at(ram, MPTABLE_BASE, MPTABLE_END - MPTABLE_BASE);
     struct floating_pointer pointer = {
@@ -149,15 +159,15 @@ void mptable_build(const struct ram *ram, int cpus)
         .product_id = "MINIVM      ",
         .local_apic = PC_LAPIC_BASE,
     };
-    struct bus isa = {BUS, ISA, "ISA   "};
+    struct bus_entry bus[] = {{BUS, PCI, "PCI   "}, {BUS, ISA, "ISA   "}};
     struct io_apic io_apic = {IO_APIC, PC_IOAPIC_ID, PC_IOAPIC_VERSION, IO_APIC_EN, PC_IOAPIC_BASE};
     uint8_t *table = start + sizeof(pointer);
     struct table t = {.end = table + sizeof(header)};
 
     assert(cpus >= 1 && cpus <= PC_MAX_CPUS);
     _Static_assert(sizeof(pointer) + sizeof(header) + PC_MAX_CPUS * sizeof(struct processor) +
-                           sizeof(isa) + sizeof(io_apic) +
-                           (ISA_IRQS + 2) * sizeof(struct interrupt) <=
+                           sizeof(bus) + sizeof(io_apic) +
+                           (ISA_IRQS + PCI_SLOTS + 2) * sizeof(struct interrupt) <=
                        MPTABLE_END - MPTABLE_BASE,
                    "the table fits");
 
@@ -174,9 +184,10 @@ void mptable_build(const struct ram *ram, int cpus)
 
         put(&t, &e, sizeof(e));
     }
-    put(&t, &isa, sizeof(isa));
+    put(&t, &bus[0], sizeof(bus[0]));
+    put(&t, &bus[1], sizeof(bus[1]));
     put(&t, &io_apic, sizeof(io_apic));
-    put_interrupts(&t);
+    put_interrupts(&t, pci);
 
     header.length = (uint16_t)(t.end - table);
     header.entries = t.entries;

@@ -57,6 +57,11 @@ bool pci_enabled(const struct pci_function *f, int command)
 
 /* ---- interrupts ---- */
 
+bool pci_interrupts(const struct pci *p, int slot)
+{
+    return p->function[slot] && pci_get(p->function[slot], PCI_INTERRUPT_PIN, 1);
+}
+
 static bool asserts_inta(const struct pci_function *f)
 {
     return pci_get(f, PCI_STATUS, 2) & PCI_STATUS_INTX &&
@@ -425,7 +430,7 @@ void pci_init(struct pci *p, struct device *cf9, struct irq even, struct irq odd
                    [PCI_BAR_MEM64] = {mem64, mem64 ? PC_PCI_MEM64_LEN : 0}},
         .intx = {even, odd},
     };
-    for (int kind = 0; kind < 3; kind++)
+    for (int kind = 0; kind < PCI_BAR_KINDS; kind++)
         p->free[kind] = p->window[kind].base;
 
     pci_function_init(&p->bridge, &bridge, &none);

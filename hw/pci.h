@@ -69,6 +69,7 @@ enum pci_bar_kind {
     PCI_BAR_IO,
     PCI_BAR_MEM32,
     PCI_BAR_MEM64, /* of two registers: n and n + 1 */
+    PCI_BAR_KINDS
 };
 
 struct pci_bar {
@@ -128,12 +129,12 @@ struct pci_state {
 PLAIN_END
 
 struct pci {
-    struct device dev;           /* attached over PCI_LEN addresses, at port 0xcf8 on a PC */
-    struct device ecam;          /* the same configuration spaces in memory, PCI_ECAM_LEN bytes */
-    struct device *cf9;          /* who has the byte at offset 1 */
-    struct bus io, mem;          /* the BARs that answer */
-    struct pci_window window[3]; /* by enum pci_bar_kind */
-    uint64_t free[3];            /* what firmware has not given away of each, from here on */
+    struct device dev;  /* attached over PCI_LEN addresses, at port 0xcf8 on a PC */
+    struct device ecam; /* the same configuration spaces in memory, PCI_ECAM_LEN bytes */
+    struct device *cf9; /* who has the byte at offset 1 */
+    struct bus io, mem; /* the BARs that answer */
+    struct pci_window window[PCI_BAR_KINDS]; /* by enum pci_bar_kind */
+    uint64_t free[PCI_BAR_KINDS]; /* what firmware has not given away of each, from here on */
     struct irq intx[2];
     struct pci_function bridge, *function[PCI_SLOTS]; /* NULL where there is none */
     int bars;                                         /* of memory, in all */
@@ -173,6 +174,9 @@ void pci_add(struct pci *p, struct pci_function *f);
 
 /* Are these bits of its command register all set? */
 bool pci_enabled(const struct pci_function *f, int command);
+
+/* Is there a function in this slot, and can it assert INTA? */
+bool pci_interrupts(const struct pci *p, int slot);
 
 /* Assert INTA or not, as the function itself sees it: the guest may have disabled it. */
 void pci_interrupt(struct pci_function *f, bool level);

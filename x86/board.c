@@ -162,9 +162,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, 0x3d4, 2, &b->crtc.dev);
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
     bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);
-    bus_attach(&b->pio, 0x4d0, 2, &b->pic.elcr);
+    bus_attach(&b->pio, PC_ELCR, 2, &b->pic.elcr);
     bus_attach(&b->pio, PC_ACPI_PM, ACPI_PM_LEN, &b->acpi_pm.dev);
-    bus_attach(&b->pio, 0xcf8, PCI_LEN, &b->pci.dev);
+    bus_attach(&b->pio, PC_PCI_CONFIG, PCI_LEN, &b->pci.dev);
     bus_attach(&b->pio, 0x8900, 1, &b->power_port.shutdown);
     bus_attach(&b->pio, 0xb004, 2, &b->power_port.control);
     if (c->apic)

@@ -29,6 +29,7 @@ map='memory: 0x0000000000000000..0x000000000009fc00 RAM
 memory: 0x000000000009fc00..0x00000000000a0000 reserved
 memory: 0x00000000000e0000..0x0000000000100000 reserved
 memory: 0x0000000000100000..0x0000000004000000 RAM
+memory: 0x00000000e0000000..0x00000000e0100000 reserved
 memory: 0x00000000fec00000..0x0000000100000000 reserved'
 
 check_equal "the example, 1 CPU" "$(run 33 $guest)" "command line: '$guest'
@@ -66,7 +67,7 @@ tag 2: minivm
 tag 3: 14 bytes, $TMP/one x  y, first line: hello, module
 tag 3: 8893 bytes, $TMP/two, first line: 1
 tag 4: 639 KiB + 64512 KiB
-tag 6: 5 ranges
+tag 6: 6 ranges
 tag 9: N is the names' section
 tag 14: RSD PTR 
 tag 15: RSD PTR 

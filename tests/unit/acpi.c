@@ -3,6 +3,7 @@
 #include "boot/acpi.h"
 
 #include "hw/pc.h"
+#include "tests/unit/pci.h"
 #include "tests/unit/tables.h"
 #include "tests/unit/test.h"
 
@@ -30,11 +31,15 @@ static uint64_t find_table(const char *signature)
     return 0;
 }
 
+static uint64_t build_with(int cpus, const struct pci *pci)
+{
+    ram_init(&ram, RAM_SIZE);
+    return acpi_build(&ram, cpus, pci);
+}
+
 static uint64_t build(int cpus)
 {
-
-    ram_init(&ram, RAM_SIZE);
-    return acpi_build(&ram, cpus);
+    return build_with(cpus, pci_of(3));
 }
 
 static void check_header(uint64_t gpa, const char *signature, uint8_t revision)
@@ -57,12 +62,13 @@ static void test_pointers(void)
 
     check_header(rsdt, "RSDT", 1);
     check_header(xsdt, "XSDT", 1);
-    CHECK_EQ(get(rsdt + 4, 4), 36 + 2 * 4);
-    CHECK_EQ(get(xsdt + 4, 4), 36 + 2 * 8);
-    for (int i = 0; i < 2; i++)
+    CHECK_EQ(get(rsdt + 4, 4), 36 + 3 * 4);
+    CHECK_EQ(get(xsdt + 4, 4), 36 + 3 * 8);
+    for (int i = 0; i < 3; i++)
         CHECK_EQ(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
     CHECK(find_table("FACP"));
     CHECK(find_table("APIC"));
+    CHECK(find_table("MCFG"));
     ram_free(&ram);
 }
 
@@ -145,8 +151,8 @@ static void check_madt(int cpus)
                 CHECK_EQ(get(e + 4, 4), 2);
                 CHECK_EQ(get(e + 8, 2), 0);
             } else {
-                CHECK_EQ(get(e + 3, 1), 9);
-                CHECK_EQ(get(e + 4, 4), 9);
+                CHECK(get(e + 3, 1) >= 9 && get(e + 3, 1) <= 11);
+                CHECK_EQ(get(e + 4, 4), get(e + 3, 1));
                 CHECK_EQ(get(e + 8, 2), 0xd); /* level, active high */
             }
             break;
@@ -159,7 +165,7 @@ static void check_madt(int cpus)
     CHECK_EQ(e, end);
     CHECK_EQ(seen, cpus);
     CHECK_EQ(others[1], 1);
-    CHECK_EQ(others[2], 2);
+    CHECK_EQ(others[2], 4);
     CHECK_EQ(others[4], 1);
     ram_free(&ram);
 }
@@ -171,11 +177,24 @@ static void test_madt(void)
     check_madt(64);
 }
 
+static void test_mcfg(void)
+{
+    build(1);
+    uint64_t mcfg = find_table("MCFG");
+
+    check_header(mcfg, "MCFG", 1);
+    CHECK_EQ(get(mcfg + 4, 4), 60);
+    CHECK_EQ(get(mcfg + 36, 8), 0);
+    CHECK_EQ(get(mcfg + 44, 8), 0xe0000000);
+    CHECK_EQ(get(mcfg + 52, 8), 0); /* segment 0, from bus 0 to bus 0 */
+    ram_free(&ram);
+}
+
 /* Every byte of the BIOS area belongs to one table at most, and none lies outside ACPI_END. */
 static void test_room(void)
 {
     static uint8_t used[ACPI_END - ACPI_BASE];
-    uint64_t rsdp = build(64);
+    uint64_t rsdp = build_with(64, pci_of(PCI_SLOTS - 1));
     uint64_t fadt = find_table("FACP");
     uint64_t table[][2] = {
         {rsdp, 36},
@@ -183,6 +202,7 @@ static void test_room(void)
         {get(rsdp + 24, 8), 0},
         {fadt, 0},
         {find_table("APIC"), 0},
+        {find_table("MCFG"), 0},
         {get(fadt + 36, 4), 0},
         {get(fadt + 40, 4), 0},
     };
@@ -208,7 +228,7 @@ struct names {
     struct {
         char path[16];
         uint64_t value; /* gpa of what it names */
-    } name[16];
+    } name[32];
 };
 
 static uint64_t pkg_length(uint64_t *at)
@@ -238,10 +258,12 @@ static uint64_t walk_data(uint64_t at)
         return at + 2;
     case 0x0c:
         return at + 4;
+    case 0x0e: /* qword */
+        return at + 8;
     case 0x11: /* buffer: size, bytes */
         end = start + pkg_length(&at);
-        CHECK_EQ(get(at, 1), 0x0a);
-        CHECK_EQ(at + 2 + get(at + 1, 1), end);
+        CHECK_EQ(get(at, 1), 0x0b);
+        CHECK_EQ(at + 3 + get(at + 1, 2), end);
         return end;
     case 0x12: /* package: count, objects */
         end = start + pkg_length(&at);
@@ -270,9 +292,9 @@ static void walk(uint64_t at, uint64_t end, const char *scope, struct names *nam
         snprintf(path, sizeof(path), "%s.%.4s", scope, (char *)ram_at(&ram, at, 4));
         at += 4;
         if (op == 0x08) {
-            CHECK(names->n < 16);
+            CHECK(names->n < 32);
             names->name[names->n].value = at;
-            memcpy(names->name[names->n++ % 16].path, path, sizeof(path));
+            memcpy(names->name[names->n++ % 32].path, path, sizeof(path));
             at = walk_data(at);
         } else {
             CHECK(op == 0x10 || op == 0x5b82);
@@ -294,11 +316,33 @@ static uint64_t value(const struct names *names, const char *path)
     return 0;
 }
 
+/* The number at gpa, an object. */
+static uint64_t integer(uint64_t gpa)
+{
+    static const int size[] = {[0x0a] = 1, [0x0b] = 2, [0x0c] = 4, [0x0e] = 8};
+    uint64_t op = get(gpa, 1);
+
+    CHECK(op <= 0x0e);
+    return op <= 1 ? op : get(gpa + 1, size[op % 15]);
+}
+
+/* Does a list of resources consist of these bytes, and its end tag? */
+static bool lists(uint64_t gpa, const uint8_t *bytes, size_t len)
+{
+    pkg_length(&(uint64_t){++gpa});
+    gpa += 2;
+    return integer(gpa) == len + 2 && !memcmp(ram_at(&ram, gpa + 3, len), bytes, len) &&
+           get(gpa + 3 + len, 2) == 0x0079;
+}
+
+#define LISTS(path, bytes) CHECK(lists(value(&names, path), bytes, sizeof(bytes)))
+
 static void test_dsdt(void)
 {
-    static const uint8_t s5[] = {0x12, 8, 4, 0x0a, 0, 0x0a, 0, 0, 0};
-    static const uint8_t com1[] = {0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8, 0x22, 0x10, 0, 0x79, 0};
-    static const uint8_t rtc[] = {0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x22, 0, 1, 0x79, 0};
+    static const uint8_t s5[] = {0x12, 0x47, 0, 4, 0, 0, 0, 0};
+    static const uint8_t com1[] = {0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8, 0x22, 0x10, 0};
+    static const uint8_t rtc[] = {0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x22, 0, 1};
+    static const uint8_t board[] = {0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0x10, 0};
     struct names names = {0};
 
     build(1);
@@ -306,12 +350,60 @@ static void test_dsdt(void)
 
     check_header(dsdt, "DSDT", 2);
     walk(dsdt + 36, dsdt + get(dsdt + 4, 4), "", &names);
-    CHECK_EQ(names.n, 6);
+    CHECK_EQ(names.n, 13);
     CHECK(memcmp(ram_at(&ram, value(&names, "._S5_"), sizeof(s5)), s5, sizeof(s5)) == 0);
-    CHECK_EQ(get(value(&names, "._SB_.COM1._HID") + 1, 4), 0x0105d041); /* PNP0501 */
-    CHECK_EQ(get(value(&names, "._SB_.RTC_._HID") + 1, 4), 0x000bd041); /* PNP0B00 */
-    CHECK(memcmp(ram_at(&ram, value(&names, "._SB_.COM1._CRS") + 4, 13), com1, 13) == 0);
-    CHECK(memcmp(ram_at(&ram, value(&names, "._SB_.RTC_._CRS") + 4, 13), rtc, 13) == 0);
+    CHECK_EQ(integer(value(&names, "._SB_.COM1._HID")), 0x0105d041); /* PNP0501 */
+    CHECK_EQ(integer(value(&names, "._SB_.RTC_._HID")), 0x000bd041); /* PNP0B00 */
+    CHECK_EQ(integer(value(&names, "._SB_.BRD_._HID")), 0x020cd041); /* PNP0C02 */
+    LISTS("._SB_.COM1._CRS", com1);
+    LISTS("._SB_.RTC_._CRS", rtc);
+    LISTS("._SB_.BRD_._CRS", board);
+    ram_free(&ram);
+}
+
+static void test_pci(void)
+{
+    // clang-format off
+    static const uint8_t windows[] = {
+        /* bus 0; the configuration ports; 0xc000..0xcfff */
+        0x88, 13, 0, 2, 0x0c, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0,
+        0x47, 1, 0xf8, 0x0c, 0xf8, 0x0c, 1, 8,
+        0x88, 13, 0, 1, 0x0c, 3, 0, 0, 0x00, 0xc0, 0xff, 0xcf, 0, 0, 0x00, 0x10,
+        /* 0xc0000000..0xdfffffff; 16 GiB from MEM64 on */
+        0x87, 23, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0xc0, 0xff, 0xff, 0xff, 0xdf, 0, 0, 0, 0,
+            0, 0, 0, 0x20,
+        0x8a, 43, 0, 0, 0x0c, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0,
+            0xff, 0xff, 0xff, 0xff, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0,
+    };
+    // clang-format on
+    struct names names = {0};
+
+    build(1);
+    uint64_t dsdt = get(find_table("FACP") + 40, 4);
+
+    walk(dsdt + 36, dsdt + get(dsdt + 4, 4), "", &names);
+    CHECK_EQ(integer(value(&names, "._SB_.PCI0._HID")), 0x030ad041); /* PNP0A03 */
+    CHECK_EQ(integer(value(&names, "._SB_.PCI0._UID")), 0);
+    LISTS("._SB_.PCI0._CRS", windows);
+
+    /* Three functions, in slots 1 to 3. */
+    uint64_t at = value(&names, "._SB_.PCI0._PRT") + 1;
+
+    pkg_length(&at);
+    CHECK_EQ(get(at++, 1), 3);
+    for (int slot = 1; slot <= 3; slot++) {
+        CHECK_EQ(get(at++, 1), 0x12);
+        pkg_length(&at);
+        CHECK_EQ(get(at++, 1), 4);
+        CHECK_EQ(integer(at), slot << 16 | 0xffff);
+        at = walk_data(at);
+        CHECK_EQ(integer(at), 0); /* INTA */
+        at = walk_data(at);
+        CHECK_EQ(integer(at), 0); /* no link between */
+        at = walk_data(at);
+        CHECK_EQ(integer(at), slot % 2 ? 11 : 10);
+        at = walk_data(at);
+    }
     ram_free(&ram);
 }
 
@@ -326,7 +418,7 @@ static void test_iasl(void)
         printf("# skipped: no iasl\n");
         return;
     }
-    build(1);
+    build_with(1, pci_of(PCI_SLOTS - 1));
     dsdt = get(find_table("FACP") + 40, 4);
     CHECK(mkdtemp(dir));
     snprintf(name, sizeof(name), "%s/dsdt.dat", dir);
@@ -353,7 +445,9 @@ int main(void)
         {test_fadt, "FADT: fixed hardware, flags, reset register"},
         {test_madt, "MADT of 1, 4 and 64 CPUs"},
         {test_room, "tables do not overlap and stay in their place"},
-        {test_dsdt, "DSDT: AML lengths nest; S5, COM1, RTC"},
+        {test_mcfg, "MCFG: one bus"},
+        {test_dsdt, "DSDT: AML lengths nest; S5, COM1, RTC, the board"},
+        {test_pci, "DSDT: the PCI bridge's windows and interrupts"},
         {test_iasl, "DSDT: iasl agrees, where there is one"},
         {0},
     });

@@ -45,8 +45,10 @@ static void test_pics(void)
     pic_init(&pic, test_wire(&intr, 0), (struct irq){0});
     bus_attach(&pio, 0x20, 2, &pic.master.dev);
     bus_attach(&pio, 0xa0, 2, &pic.slave.dev);
+    bus_attach(&pio, 0x4d0, 2, &pic.elcr);
     ram_init(&ram, 0x100000);
     bios_build(&ram, &pio);
+    CHECK_EQ(bus_read(&pio, 0x4d0, 2), 0x0c00); /* levels: 10 and 11 */
     for (int i = 0; i < 16; i++)
         if (i != 2) {
             struct irq pin = pic_pin(&pic, i);

@@ -35,8 +35,9 @@ static void small_pc(void)
                                     {0x9fc00, 0x400, E820_RESERVED},
                                     {0xe0000, 0x20000, E820_RESERVED},
                                     {MIB, 63 * MIB, E820_RAM},
+                                    {0xe0000000, 0x100000, E820_RESERVED},
                                     {0xfec00000, 0x1400000, E820_RESERVED}},
-              5);
+              6);
 }
 
 static void large_pc(void)
@@ -46,9 +47,10 @@ static void large_pc(void)
                                     {0x9fc00, 0x400, E820_RESERVED},
                                     {0xe0000, 0x20000, E820_RESERVED},
                                     {MIB, 3 * GIB - MIB, E820_RAM},
+                                    {0xe0000000, 0x100000, E820_RESERVED},
                                     {0xfec00000, 0x1400000, E820_RESERVED},
                                     {4 * GIB, 2 * GIB, E820_RAM}},
-              6);
+              7);
 }
 
 static void tiny_pc(void)
@@ -57,8 +59,9 @@ static void tiny_pc(void)
               (struct e820_entry[]){{0, 256 * KIB, E820_RAM},
                                     {0x9fc00, 0x400, E820_RESERVED},
                                     {0xe0000, 0x20000, E820_RESERVED},
+                                    {0xe0000000, 0x100000, E820_RESERVED},
                                     {0xfec00000, 0x1400000, E820_RESERVED}},
-              4);
+              5);
 }
 
 /* How much of [start, end) the map calls RAM. */

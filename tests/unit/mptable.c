@@ -4,6 +4,7 @@
 
 #include "boot/acpi.h"
 #include "hw/pc.h"
+#include "tests/unit/pci.h"
 #include "tests/unit/tables.h"
 #include "tests/unit/test.h"
 
@@ -15,13 +16,13 @@ static uint64_t find_pointer(void)
     return 0;
 }
 
-static void check(int cpus)
+static void check(int cpus, int functions)
 {
     uint64_t pointer, table, e;
-    int entries[5] = {0}, ints[16] = {0};
+    int entries[5] = {0}, ints[16] = {0}, pci = 0;
 
     ram_init(&ram, UINT64_C(2) << 20);
-    mptable_build(&ram, cpus);
+    mptable_build(&ram, cpus, pci_of(functions));
 
     pointer = find_pointer();
     CHECK_EQ(pointer, MPTABLE_BASE);
@@ -53,8 +54,8 @@ static void check(int cpus)
             CHECK_EQ(get(e + 8, 4), 0x301);              /* FPU, CX8, APIC */
             break;
         case 1: /* bus */
-            CHECK_EQ(get(e + 1, 1), 0);
-            CHECK(is(e + 2, "ISA   "));
+            CHECK_EQ(get(e + 1, 1), entries[1]);
+            CHECK(is(e + 2, entries[1] ? "ISA   " : "PCI   "));
             break;
         case 2: /* I/O APIC */
             CHECK_EQ(get(e + 1, 1), PC_IOAPIC_ID);
@@ -65,9 +66,15 @@ static void check(int cpus)
             break;
         case 3: /* I/O interrupt */
             CHECK_EQ(get(e + 1, 1), 0);
-            CHECK_EQ(get(e + 2, 2), irq == 9 ? 0xd : 0);
-            CHECK_EQ(get(e + 4, 1), 0);
             CHECK_EQ(get(e + 6, 1), PC_IOAPIC_ID);
+            if (get(e + 4, 1) == 0) { /* INTA of a slot */
+                CHECK_EQ(irq, ++pci << 2);
+                CHECK_EQ(get(e + 2, 2), 0xd);
+                CHECK_EQ(pin, pci % 2 ? 11 : 10);
+                break;
+            }
+            CHECK_EQ(get(e + 4, 1), 1);
+            CHECK_EQ(get(e + 2, 2), irq >= 9 && irq <= 11 ? 0xd : 0);
             CHECK(irq < 16 && irq != 2);
             CHECK_EQ(pin, irq == 0 ? 2 : irq);
             ints[irq % 16]++;
@@ -83,7 +90,8 @@ static void check(int cpus)
     }
     CHECK_EQ(e, table + get(table + 4, 2));
     CHECK_EQ(entries[0], cpus);
-    CHECK_EQ(entries[1], 1);
+    CHECK_EQ(pci, functions);
+    CHECK_EQ(entries[1], 2);
     CHECK_EQ(entries[2], 1);
     CHECK_EQ(entries[4], 2);
     for (int i = 0; i < 16; i++)
@@ -93,25 +101,26 @@ static void check(int cpus)
 
 static void test_one(void)
 {
-    check(1);
+    check(1, 0);
 }
 
 static void test_many(void)
 {
-    check(4);
-    check(64);
+    check(4, 5);
+    check(64, 31);
 }
 
 static void test_room(void)
 {
+    const struct pci *pci = pci_of(PCI_SLOTS - 1);
     uint8_t *before;
 
     ram_init(&ram, UINT64_C(2) << 20);
-    acpi_build(&ram, 64);
+    acpi_build(&ram, 64, pci);
     before = ram_at(&ram, ACPI_BASE, ACPI_END - ACPI_BASE);
     uint8_t sum_before = sum(ACPI_BASE, ACPI_END - ACPI_BASE);
     CHECK(is((uint64_t)(before - ram.host), "RSD PTR "));
-    mptable_build(&ram, 64);
+    mptable_build(&ram, 64, pci);
     CHECK_EQ(sum(ACPI_BASE, ACPI_END - ACPI_BASE), sum_before);
     for (uint64_t gpa = 0; gpa < ram.size; gpa++)
         if ((gpa < ACPI_BASE || gpa >= ACPI_END) && (gpa < MPTABLE_BASE || gpa >= MPTABLE_END))
@@ -123,8 +132,8 @@ static void test_room(void)
 int main(void)
 {
     return test_main((struct test[]){
-        {test_one, "the table of one CPU"},
-        {test_many, "the tables of 4 and 64 CPUs"},
+        {test_one, "the table of one CPU, without PCI functions"},
+        {test_many, "the tables of 4 and 64 CPUs, with functions"},
         {test_room, "MP and ACPI tables leave each other and the rest of RAM alone"},
         {0},
     });

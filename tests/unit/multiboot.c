@@ -87,6 +87,7 @@ static void test_map(void)
         {0x9fc00, 0x400, 2},
         {0xe0000, 0x20000, 2},
         {MIB, 0xc0000000 - MIB, 1},
+        {0xe0000000, 0x100000, 2},
         {0xfec00000, 0x1400000, 2},
         {0x100000000, 1024 * MIB, 1},
     };
@@ -95,8 +96,8 @@ static void test_map(void)
     make_kernel(false);
     load(way, 4096 * MIB);
     at = info(48);
-    CHECK_EQ(info(44), 6 * 24);
-    for (int i = 0; i < 6; i++, at += get(at, 4) + 4) {
+    CHECK_EQ(info(44), 7 * 24);
+    for (int i = 0; i < 7; i++, at += get(at, 4) + 4) {
         CHECK_EQ(get(at, 4), 20);
         CHECK_EQ(get(at + 4, 8), want[i].addr);
         CHECK_EQ(get(at + 12, 8), want[i].size);

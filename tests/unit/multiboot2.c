@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "tests/unit/multiboot.h"
+#include "tests/unit/pci.h"
 
 #include "boot/acpi.h"
 
@@ -108,13 +109,13 @@ static void test_memory(void)
     CHECK_EQ(get(at + 8, 4), 639);
     CHECK_EQ(get(at + 12, 4), (3072 - 1) * 1024);
     at = find(6, 0);
-    CHECK_EQ(get(at + 4, 4), 16 + 6 * 24);
+    CHECK_EQ(get(at + 4, 4), 16 + 7 * 24);
     CHECK_EQ(get(at + 8, 4), 24);
     CHECK_EQ(get(at + 12, 4), 0);
     CHECK_EQ(get(at + 16, 8), 0);
     CHECK_EQ(get(at + 24, 8), 0x9fc00);
     CHECK_EQ(get(at + 32, 8), 1);
-    at += 16 + 5 * 24;
+    at += 16 + 6 * 24;
     CHECK_EQ(get(at, 8), 0x100000000);
     CHECK_EQ(get(at + 8, 8), 1024 * MIB);
     CHECK_EQ(get(at + 16, 8), 1);
@@ -176,7 +177,7 @@ static void test_rsdp(void)
     make_kernel(false);
     load(way, RAM_SIZE);
     CHECK(!find(14, 0) && !find(15, 0));
-    k.rsdp = acpi_build(&ram, 1);
+    k.rsdp = acpi_build(&ram, 1, pci_of(0));
     if (!setjmp(died))
         way->load(&k, &ram, &s);
     old = find(14, 0);

@@ -268,8 +268,8 @@ const char *load_probe(const struct load *l, struct machine *m, bool truly)
 static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
 {
     bios_build(&m->ram, &m->board->pio);
-    mptable_build(&m->ram, m->config.cpus);
-    l->kernel.rsdp = acpi_build(&m->ram, m->config.cpus);
+    mptable_build(&m->ram, m->config.cpus, &m->board->pci);
+    l->kernel.rsdp = acpi_build(&m->ram, m->config.cpus, &m->board->pci);
     if (l->is_linux)
         linux_mark(&m->ram);
     l->way->load(&l->kernel, &m->ram, s);
