@@ -4,12 +4,12 @@
  */
 #include "hw/clock.h"
 
-uint64_t clock_cycles(uint64_t time, uint32_t hz)
+uint64_t clock_cycles(uint64_t time, uint64_t hz)
 {
-    return (unsigned __int128)time * hz / NS_PER_SECOND;
+    return hz == NS_PER_SECOND ? time : (unsigned __int128)time * hz / NS_PER_SECOND;
 }
 
-uint64_t clock_at_cycle(uint64_t n, uint32_t hz)
+uint64_t clock_at_cycle(uint64_t n, uint64_t hz)
 {
     unsigned __int128 time = ((unsigned __int128)n * NS_PER_SECOND + hz - 1) / hz;
 

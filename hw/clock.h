@@ -57,11 +57,12 @@ static inline uint64_t clock_after(uint64_t time, uint64_t ns)
     return ns < CLOCK_NEVER - time ? time + ns : CLOCK_NEVER;
 }
 
-/* How many cycles has a crystal of hz, at most 1 GHz, made at a time? */
-uint64_t clock_cycles(uint64_t time, uint32_t hz);
+/* How many cycles has a crystal of hz made at a time? Modulo 2^64, which only one beyond 1 GHz gets
+ * to. */
+uint64_t clock_cycles(uint64_t time, uint64_t hz);
 
 /* The first time at which it has made n; CLOCK_NEVER when the clock does not go that far. */
-uint64_t clock_at_cycle(uint64_t n, uint32_t hz);
+uint64_t clock_at_cycle(uint64_t n, uint64_t hz);
 
 /* Give the clock a timer to watch from now on, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));

@@ -505,10 +505,12 @@ static uint32_t current_count(const struct lapic *l)
 /* When the timer should next fire. */
 static uint64_t expiry(const struct lapic *l, uint64_t now)
 {
-    uint64_t tsc = now + l->s.tsc_offset, at = l->s.zero;
+    uint64_t tsc = clock_cycles(now, l->tsc_hz) + l->s.tsc_offset, at = l->s.zero;
 
     if (l->s.tsc_deadline)
-        return l->s.tsc_deadline <= tsc ? now : clock_after(now, l->s.tsc_deadline - tsc);
+        return l->s.tsc_deadline <= tsc
+                   ? now
+                   : clock_after(now, clock_at_cycle(l->s.tsc_deadline - tsc, l->tsc_hz));
     /* Nobody sees a periodic timer that is masked, and its count follows from where it began. */
     if (!l->s.counting || (timer_mode(l) == PERIODIC && l->s.lvt[0] & MASK))
         return CLOCK_NEVER;
@@ -871,6 +873,7 @@ void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct 
         .out = out,
         .clock = c,
         .id = id,
+        .tsc_hz = NS_PER_SECOND,
         .s.base = bsp ? BASE_BSP : 0,
     };
     clock_add_state(c, &l->timer, &l->s.deadline, timer_fire);

@@ -78,7 +78,7 @@ struct lapic_state {
     uint64_t deadline;
     uint64_t zero;         /* when the count is 0 (again), in ns on the clock */
     uint64_t tsc_deadline; /* 0 for none */
-    uint64_t tsc_offset;   /* what the TSC is ahead of the clock */
+    uint64_t tsc_offset;   /* what the TSC is ahead of the clock's cycles */
     uint64_t base;         /* IA32_APIC_BASE */
     uint64_t icr;
     uint32_t tpr, ldr, dfr, svr;
@@ -97,7 +97,8 @@ struct lapic {
     struct clock *clock;
     struct timer timer;
     uint32_t id;
-    bool intr; /* what out.intr was told last */
+    uint64_t tsc_hz; /* the TSC's rate: 1 GHz, unless its owner changes that before it is used */
+    bool intr;       /* what out.intr was told last */
     struct lapic_state s;
 };
 
@@ -141,7 +142,8 @@ void lapic_load(struct lapic *l, const struct lapic_page *p);
  * LINT0 and NMI on LINT1. */
 void lapic_page_reset(struct lapic_page *p, uint32_t id, bool boots);
 
-/* The guest's TSC is clock_now() + offset, modulo 2^64, from now on. */
+/* The guest's TSC is the cycles that the clock made of l->tsc_hz, plus offset, modulo 2^64, from
+ * now on. */
 void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 
 /*

@@ -172,6 +172,18 @@ static void cycles(void)
     }
 }
 
+/* Beyond 1 GHz several begin in a nanosecond, and their count wraps. */
+static void fast_cycles(void)
+{
+    CHECK_EQ(clock_cycles(1000, UINT64_C(2300000000)), 2300);
+    CHECK_EQ(clock_at_cycle(2300, UINT64_C(2300000000)), 1000);
+    CHECK_EQ(clock_at_cycle(2301, UINT64_C(2300000000)), 1001);
+    CHECK_EQ(clock_at_cycle(2302, UINT64_C(2300000000)), 1001);
+    CHECK_EQ(clock_at_cycle(2303, UINT64_C(2300000000)), 1002);
+    CHECK_EQ(clock_cycles(UINT64_C(1) << 63, UINT64_C(5000000000)), UINT64_C(1) << 63);
+    CHECK_EQ(clock_at_cycle(UINT64_MAX, UINT64_C(5000000000)), UINT64_MAX / 5);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -182,6 +194,7 @@ int main(void)
         {holds_its_timers, "all timers can be used"},
         {sums, "a sum of times ends where the clock does"},
         {cycles, "cycles of a crystal, and when they begin"},
+        {fast_cycles, "those of one beyond 1 GHz"},
         {calendar, "the calendar counts seconds and a fraction"},
         {0},
     });

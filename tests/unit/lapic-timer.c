@@ -329,6 +329,28 @@ static void test_no_storm(void)
     CHECK(deadlines(NS_PER_SECOND) <= CPUS * 10000);
 }
 
+/* A TSC of another rate: the deadline is the first nanosecond at which it is reached. */
+static void test_tsc_rate(void)
+{
+    set_up();
+    advance(5000);
+    all[0]->tsc_hz = UINT64_C(2300000000);
+    put(TIMER, 0x40000 | 0xec);
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, 11500 + 2301));
+    advance(1000);
+    CHECK(!cpu[0].intr);
+    advance(1);
+    CHECK_EQ(take(0), 0xec);
+    lapic_set_tsc_offset(all[0], -(uint64_t)10000);
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, 3802 + 2300)); /* it is 3802 now */
+    advance(999);
+    CHECK(!cpu[0].intr);
+    advance(1);
+    CHECK_EQ(take(0), 0xec);
+    CHECK(wrmsr(LAPIC_MSR_TSC_DEADLINE, 6102));
+    CHECK_EQ(take(0), 0xec); /* now */
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -338,6 +360,7 @@ int main(void)
         {test_timer_modes, "lapic: timer, changes of its mode"},
         {test_end_of_time, "the timer when the clock ends"},
         {test_tsc_deadline, "lapic: timer, TSC deadline"},
+        {test_tsc_rate, "lapic: timer, TSC deadline, of another rate"},
         {test_no_storm, "lapic: timer, tiny periods"},
         {0},
     });
