@@ -58,7 +58,6 @@ struct kvm_vm {
     int run_size;
     struct cpuid cpuid; /* what KVM supports */
     bool tsc_deadline;
-    uint32_t tsc_khz;
     struct route
         route[ROUTES]; /* of each pin its last one; and above IOAPIC_PINS, the one before */
 };
@@ -267,6 +266,10 @@ static void kvm_open(struct machine *m)
     add_ram(vm, 0, 0, ram_low(&m->ram), m->ram.host);
     add_ram(vm, 1, RAM_HIGH, ram_high(&m->ram), m->ram.host + ram_low(&m->ram));
     read_cpuid(vm);
+    if (m->config.portable && (missing = cpuid_missing(&vm->cpuid)))
+        die("/dev/kvm: this host's KVM offers no %s, which the portable CPU has; '--engine soft' "
+            "does",
+            missing);
 }
 
 static void kvm_close(struct machine *m)
@@ -290,16 +293,22 @@ static void kvm_close(struct machine *m)
 static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
 {
     struct kvm_vcpu *k = v->engine;
+    const struct machine *m = v->machine;
+    struct cpuid_config config = {.id = v->index,
+                                  .cpus = m->config.cpus,
+                                  .apic = m->config.apic,
+                                  .portable = m->config.portable,
+                                  .nested = m->config.nested,
+                                  .tsc_deadline = vm->tsc_deadline,
+                                  .tsc_khz = m->tsc_khz};
     struct cpuid c = vm->cpuid;
     struct kvm_cpuid2 *out = calloc(1, sizeof(*out) + CPUID_MAX * sizeof(out->entries[0]));
 
     assert(out);
-    cpuid_filter(&c, &(struct cpuid_config){.id = v->index,
-                                            .cpus = v->machine->config.cpus,
-                                            .apic = v->machine->config.apic,
-                                            .nested = v->machine->config.nested,
-                                            .tsc_deadline = vm->tsc_deadline,
-                                            .tsc_khz = vm->tsc_khz});
+    if (config.portable)
+        cpuid_soft(&c, &config);
+    else
+        cpuid_filter(&c, &config);
     out->nent = c.n;
     for (int i = 0; i < c.n; i++) {
         const struct cpuid_entry *e = &c.entry[i];
@@ -317,7 +326,7 @@ static void set_cpuid(struct kvm_vm *vm, struct vcpu *v)
 /* MSRs are read and written in one go. */
 struct msr_list {
     struct kvm_msrs head;
-    struct kvm_msr_entry entry[CPU_MSRS + 3];
+    struct kvm_msr_entry entry[CPU_MSRS + 4];
 };
 
 static void add_msr(struct msr_list *list, uint32_t index, uint64_t data)
@@ -343,6 +352,27 @@ static void find_msrs(struct kvm_vcpu *k)
     }
 }
 
+/* That of the engine before, or the processor's own. A portable machine's is the one of engine
+ * soft, where the processor can scale its own. */
+static void set_tsc_rate(struct vcpu *v)
+{
+    struct machine *m = v->machine;
+    const struct kvm_vm *vm = m->vm;
+    const struct kvm_vcpu *k = v->engine;
+    int own = retry(k->fd, KVM_GET_TSC_KHZ, NULL);
+
+    if (!m->config.portable)
+        m->tsc_khz = 0;
+    else if (!m->tsc_khz && retry(vm->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_TSC_CONTROL) > 0)
+        m->tsc_khz = SOFT_TSC_KHZ;
+    if (!m->tsc_khz)
+        m->tsc_khz = own > 0 ? own : 0;
+    if (m->tsc_khz && (int)m->tsc_khz != own &&
+        retry(k->fd, KVM_SET_TSC_KHZ, (void *)(uintptr_t)m->tsc_khz) < 0)
+        die("this host's KVM cannot give the guest a TSC of %u kHz, as the machine has",
+            m->tsc_khz);
+}
+
 static void kvm_vcpu_init(struct vcpu *v)
 {
     struct kvm_vm *vm = v->machine->vm;
@@ -357,11 +387,7 @@ static void kvm_vcpu_init(struct vcpu *v)
     k->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->fd, 0);
     if (k->run == MAP_FAILED)
         die("cannot map the state of CPU %d: %m", v->index);
-    if (!vm->tsc_khz) {
-        int khz = retry(k->fd, KVM_GET_TSC_KHZ, NULL);
-
-        vm->tsc_khz = khz > 0 ? khz : 0;
-    }
+    set_tsc_rate(v);
     /* Linux has no use for the hypercalls that need registers, and all other exits are slower. */
     int sync = retry(vm->kvm, KVM_CHECK_EXTENSION, (void *)(uintptr_t)KVM_CAP_SYNC_REGS);
 
@@ -464,20 +490,31 @@ static bool get_msrs(struct vcpu *v, struct cpu_state *s)
     return true;
 }
 
+/* KVM takes a TSC that is less than a second from the VM's for the same, as it should be for CPUs
+ * that were saved one after another. So the first CPU's goes far away before. */
+static void add_tsc(struct vcpu *v, const struct cpu_state *s, struct msr_list *list)
+{
+    uint64_t hz = UINT64_C(1000) * v->machine->tsc_khz;
+    uint64_t tsc = s->tsc + clock_cycles(clock_now(&v->machine->clock) - s->tsc_at, hz);
+
+    if (!s->tsc && !s->tsc_at)
+        return;
+    if (v->index == 0)
+        add_msr(list, MSR_TSC, ~tsc);
+    add_msr(list, MSR_TSC, tsc);
+}
+
 /* Those that KVM refuses are of features that it does not offer. */
 static bool set_msrs(struct vcpu *v, const struct cpu_state *s)
 {
     const struct kvm_vcpu *k = v->engine;
     const struct kvm_vm *vm = v->machine->vm;
-    uint64_t passed = clock_now(&v->machine->clock) - s->tsc_at;
     struct msr_list list = {0};
 
     for (int i = 0; i < k->msrs; i++)
         add_msr(&list, k->msr[i]->index, *cpu_msr(s, k->msr[i]));
     add_msr(&list, MSR_TSC_ADJUST, s->tsc_adjust);
-    if (s->tsc || s->tsc_at)
-        add_msr(&list, MSR_TSC,
-                s->tsc + (uint64_t)((unsigned __int128)passed * vm->tsc_khz / 1000000));
+    add_tsc(v, s, &list);
     if (v->machine->config.apic && vm->tsc_deadline)
         add_msr(&list, LAPIC_MSR_TSC_DEADLINE, s->lapic.tsc_deadline);
     while (list.head.nmsrs) {

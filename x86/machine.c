@@ -257,8 +257,7 @@ void machine_note_still(struct machine *m)
         call_calm(m, true);
 }
 
-/* Whatever may be known of the vCPUs that stand still. */
-static void inspect(struct machine *m)
+void machine_inspect(struct machine *m)
 {
     for (int i = 0; i < m->config.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
@@ -293,7 +292,7 @@ static void calmed(struct watch *w)
     }
     call_calm(m, false);
     if (due)
-        inspect(m);
+        machine_inspect(m);
     while (due) {
         struct still *s = due;
 
@@ -386,11 +385,12 @@ static void power_on(struct machine *m)
     }
 }
 
-static void make_vcpus(struct machine *m)
+void machine_start_engine(struct machine *m, const struct engine *engine)
 {
+    m->config.engine = m->engine = engine;
+    engine->open(m);
     for (int i = 0; i < m->config.cpus; i++)
-        m->engine->vcpu_init(&m->vcpu[i]);
-    power_on(m);
+        engine->vcpu_init(&m->vcpu[i]);
 }
 
 static void make_boards(struct machine *m, struct console *const *consoles)
@@ -417,8 +417,8 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     assert(c->guests == 1 || !c->apic);
     memset(m, 0, sizeof(*m));
     m->config = *c;
-    m->holds = 1; /* until it runs */
-    m->engine = c->engine;
+    m->holds = 1;          /* until it runs */
+    m->engine = c->engine; /* which the clock may ask */
     pthread_mutex_init(&m->lock, NULL);
     event_init(&m->loop, &m->lock);
     start_clock(m);
@@ -439,16 +439,16 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
         pthread_cond_init(&v->wake, &attr);
     }
     make_boards(m, consoles);
-    m->engine->open(m);
-    make_vcpus(m);
+    machine_start_engine(m, c->engine);
+    power_on(m);
 }
 
 void machine_use(struct machine *m, const struct engine *engine)
 {
     m->engine->close(m);
-    m->config.engine = m->engine = engine;
-    engine->open(m);
-    make_vcpus(m);
+    m->tsc_khz = 0;
+    machine_start_engine(m, engine);
+    power_on(m);
 }
 
 void machine_reset(struct machine *m)

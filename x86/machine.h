@@ -34,9 +34,10 @@ struct config {
     void (*ended)(void *to,
                   struct vcpu *v); /* v->exited became true; machine locked, in v's thread */
     void *ended_to;
-    FILE *trace; /* where each exit to minivm is told in a line of text; NULL for nowhere */
-    bool stat;   /* measure the time in the guest, too */
-    bool nested; /* CPUID offers the processor's own virtualisation, where the engine has it */
+    FILE *trace;   /* where each exit to minivm is told in a line of text; NULL for nowhere */
+    bool stat;     /* measure the time in the guest, too */
+    bool portable; /* CPUID and the TSC are such that both engines have them: see x86/carry.h */
+    bool nested;   /* CPUID offers the processor's own virtualisation, where the engine has it */
 
     /* The clock counts instructions, a nanosecond for each, and not the host's time; while the CPU
      * is halted it leaps to the next deadline. So the same guest with the same input does the same
@@ -87,7 +88,8 @@ enum {
 struct machine {
     struct config config;
     const struct engine *engine;
-    void *vm; /* the engine's part */
+    void *vm;         /* the engine's part */
+    uint32_t tsc_khz; /* the TSC's rate, which the engine chose; 0 when it does not know */
     struct ram ram;
     struct board *board; /* config.guests of them */
 
@@ -131,6 +133,9 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 /* Give a machine that has not started yet another engine; its CPUs are then as after power-on. */
 void machine_use(struct machine *m, const struct engine *engine);
 
+/* Make the engine's part of a machine that has none; the CPUs have no state yet. */
+void machine_start_engine(struct machine *m, const struct engine *engine);
+
 /* Press the reset button: RAM is cleared, chips and vCPUs are as after power-on. The machine is not
  * running, and no CPU is stuck. */
 void machine_reset(struct machine *m);
@@ -165,6 +170,10 @@ void machine_add_worker(struct machine *m, struct worker *w);
 
 /* A doorbell is there from now on, or no more: see engine->doorbell. Machine locked. */
 void machine_doorbell(struct machine *m, const struct doorbell *b, bool on);
+
+/* Find out whatever may be known of the vCPUs that stand still, as for still.ready. Machine locked.
+ */
+void machine_inspect(struct machine *m);
 
 /* A vCPU has come out of the guest. Machine locked. */
 void machine_note_still(struct machine *m);

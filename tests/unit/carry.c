@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * A guest is carried from one engine to the other and back, every few hundred microseconds, and
- * does not notice: it computes while the PIT interrupts it, and waits for that in HLT.
+ * does not notice: it computes while the PIT interrupts it, and waits for that in HLT. Kernels and
+ * the other states that there are: tests/soft/carry.
  * Skipped where there is no KVM; then soft takes over from itself.
  */
 #include "tests/unit/test.h"
+#include "x86/carry.h"
 #include "x86/kvm.h"
-#include "x86/machine.h"
+#include "x86/soft/soft.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,8 +47,6 @@ static const struct engine *other = &kvm_engine;
 static struct machine *m;
 static struct timer limit, soon;
 static struct still look;
-static struct cpu_state state;
-static bool carry;
 static int carried;
 
 static void time_is_up(struct timer *t)
@@ -55,26 +55,34 @@ static void time_is_up(struct timer *t)
     machine_stop(m, STOP_TIMEOUT);
 }
 
+static void take_off_soon(void)
+{
+    clock_arm(&m->clock, &soon, clock_now(&m->clock) + NS_PER_SECOND / 5000);
+}
+
 static void looked(struct still *s)
 {
     CHECK(s->all);
-    carry = m->vcpu[0].inspected && !m->vcpu[0].exited;
-    state = m->vcpu[0].state;
+    if (!m->vcpu[0].exited) {
+        CHECK(machine_carry(m, m->engine == &soft_engine ? other : &soft_engine));
+        carried++;
+    }
+    *(uint8_t *)ram_at(&m->ram, BASE + ENOUGH, 1) = carried >= MANY;
     machine_release(m);
-    if (carry)
-        machine_stop(m, STOP_QUIT);
+    take_off_soon();
 }
 
 static void take_off(struct timer *t)
 {
     (void)t;
-    if (!look.pending)
+    if (!look.pending && !machine_stopping(m))
         machine_hold(m, &look, 10000);
 }
 
-static void build(const struct engine *engine, bool apic)
+static void build_cpus(const struct engine *engine, bool apic, int cpus)
 {
-    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = 1, .guests = 1, .apic = apic};
+    struct config config = {
+        .engine = engine, .ram = 1 << 20, .cpus = cpus, .guests = 1, .apic = apic};
     static struct test_console console;
     struct cpu_state s;
 
@@ -90,6 +98,11 @@ static void build(const struct engine *engine, bool apic)
     look = (struct still){.ready = looked};
 }
 
+static void build(const struct engine *engine, bool apic)
+{
+    build_cpus(engine, apic, 1);
+}
+
 static void teardown(void)
 {
     machine_free(m);
@@ -98,27 +111,13 @@ static void teardown(void)
 
 static void test_carry(void)
 {
-    const struct engine *engine = &soft_engine;
-
-    build(engine, false);
-    for (carried = 0;; carried++) {
-        carry = false;
-        clock_arm(&m->clock, &soon, clock_now(&m->clock) + NS_PER_SECOND / 5000);
-        enum machine_stop stop = machine_run(m);
-
-        if (stop != STOP_QUIT || !carry) {
-            CHECK_EQ(stop, STOP_EXIT);
-            CHECK_EQ(m->status, 42);
-            if (stop == STOP_FAILED)
-                printf("# %s\n", m->vcpu[0].failure);
-            break;
-        }
-        engine = engine == &soft_engine ? other : &soft_engine;
-        machine_use(m, engine);
-        machine_set(&m->vcpu[0], &state);
-        m->stop = STOP_NONE;
-        *(uint8_t *)ram_at(&m->ram, BASE + ENOUGH, 1) = carried + 1 >= MANY;
-    }
+    build(&soft_engine, false);
+    carried = 0;
+    take_off_soon();
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 42);
+    if (*m->vcpu[0].failure)
+        printf("# %s\n", m->vcpu[0].failure);
     CHECK(carried >= MANY);
     printf("# carried %d times\n", carried);
     teardown();
@@ -226,6 +225,102 @@ static void test_nmis(void)
     }
 }
 
+/* The TSC goes on where it was, at the machine's rate. */
+static void test_tsc(void)
+{
+    struct vcpu *v;
+    struct cpu_state before, after, later;
+
+    build(&soft_engine, true);
+    v = &m->vcpu[0];
+    CHECK_EQ(m->tsc_khz, 1000000);
+    m->config.portable = true;
+    CHECK(m->engine->get(v, &before));
+    m->tsc_khz = 2300000;
+    CHECK(machine_carry(m, &soft_engine));
+    CHECK_EQ(m->tsc_khz, 2300000);
+    CHECK(m->engine->get(v, &after));
+    usleep(1000);
+    CHECK(m->engine->get(v, &later));
+    CHECK(after.tsc >= before.tsc && after.tsc - before.tsc < 3 * NS_PER_SECOND);
+    CHECK_EQ(later.tsc - after.tsc, clock_cycles(later.tsc_at, UINT64_C(2300000000)) -
+                                        clock_cycles(after.tsc_at, UINT64_C(2300000000)));
+    teardown();
+}
+
+/* How far CPU 1's TSC is ahead of CPU 0's, after it was so much before. */
+static int64_t ahead(int64_t tsc)
+{
+    struct cpu_state s[2];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK(m->engine->get(&m->vcpu[i], &s[i]));
+        s[i].tsc = s[i].tsc_at + i * tsc;
+        CHECK(m->engine->set(&m->vcpu[i], &s[i]));
+    }
+    CHECK(machine_carry(m, &soft_engine));
+    for (int i = 0; i < 2; i++)
+        CHECK(m->engine->get(&m->vcpu[i], &s[i]));
+    return (int64_t)(s[1].tsc - s[1].tsc_at - s[0].tsc + s[0].tsc_at);
+}
+
+static void test_tscs(void)
+{
+    build_cpus(&soft_engine, true, 2);
+    CHECK_EQ(ahead(0), 0);
+    CHECK_EQ(ahead(5000), 0);
+    CHECK_EQ(ahead(-5000), 0);
+    CHECK_EQ(ahead(2000000000), 2000000000);
+    CHECK_EQ(ahead(-2000000000), -2000000000);
+    teardown();
+}
+
+/* A message that comes while the CPU stands still is of its state. */
+static void test_messages(void)
+{
+    struct lapic *lapic;
+    struct cpu_state s;
+
+    build_cpus(&soft_engine, true, 2);
+    lapic = &((struct soft *)m->vcpu[1].engine)->lapic;
+    CHECK(m->engine->get(&m->vcpu[1], &s));
+    CHECK_EQ(s.activity, CPU_WAITING);
+    lapic_receive(lapic, &(struct lapic_message){.dest = 1, .mode = LAPIC_STARTUP, .vector = 0x12});
+    CHECK(machine_carry(m, &soft_engine));
+    CHECK(m->engine->get(&m->vcpu[1], &s));
+    CHECK_EQ(s.activity, CPU_ACTIVE);
+    CHECK_EQ(s.cs.base, 0x12000);
+    lapic = &((struct soft *)m->vcpu[1].engine)->lapic;
+    lapic_receive(lapic, &(struct lapic_message){.dest = 1, .mode = LAPIC_INIT});
+    CHECK(machine_carry(m, &soft_engine));
+    CHECK(m->engine->get(&m->vcpu[1], &s));
+    CHECK_EQ(s.activity, CPU_WAITING);
+    teardown();
+}
+
+static uint64_t routed[IOAPIC_PINS];
+
+static void note_route(struct machine *machine, int pin, uint64_t addr, uint32_t data, bool level)
+{
+    (void)machine, (void)addr;
+    routed[pin] = level ? data : 0;
+}
+
+/* An engine that comes hears what the IOAPIC's pins send. */
+static void test_routes(void)
+{
+    struct engine spy = soft_engine;
+
+    spy.route = note_route;
+    build(&soft_engine, true);
+    bus_write(&m->board->mmio, PC_IOAPIC_BASE, 4, 0x10 + 2 * 9);
+    bus_write(&m->board->mmio, PC_IOAPIC_BASE + 0x10, 4, 0x8031);
+    CHECK(machine_carry(m, &spy));
+    for (int i = 0; i < IOAPIC_PINS; i++)
+        CHECK_EQ(routed[i], i == 9 ? 0xc031 : 0);
+    teardown();
+}
+
 int main(void)
 {
     char problem[512];
@@ -239,6 +334,10 @@ int main(void)
         {test_same, "what is set is got"},
         {test_halted, "a CPU that was halted is so again"},
         {test_nmis, "NMIs that waited are gone with the state"},
+        {test_tsc, "a TSC goes on, at the machine's rate"},
+        {test_tscs, "TSCs that are less than a second apart are the same"},
+        {test_messages, "a start-up message in between is not lost"},
+        {test_routes, "an engine that comes hears of the IOAPIC's routes"},
         {test_carry, "a guest does not notice that it is carried"},
         {0},
     });

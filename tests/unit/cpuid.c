@@ -307,6 +307,41 @@ static void test_tsc_unknown(void)
     CHECK(!cpuid_find(&c, 0x15, 0));
 }
 
+static void test_portable(void)
+{
+    struct cpuid_config config = {
+        .cpus = 2, .apic = true, .portable = true, .tsc_deadline = true, .tsc_khz = 2300000};
+    struct cpuid portable, all;
+
+    cpuid_soft(&portable, &config);
+    config.portable = false;
+    cpuid_soft(&all, &config);
+    CHECK_EQ(portable.n, all.n);
+    for (int i = 0; i < all.n; i++) {
+        const struct cpuid_entry *a = &all.entry[i], *p = &portable.entry[i];
+        uint32_t less =
+            (a->eax ^ p->eax) | (a->ebx ^ p->ebx) | (a->ecx ^ p->ecx) | (a->edx ^ p->edx);
+
+        CHECK(p->function == a->function && p->index == a->index);
+        CHECK(!(p->eax & ~a->eax || p->ebx & ~a->ebx || p->ecx & ~a->ecx || p->edx & ~a->edx));
+        CHECK(!less == (a->function != 1 && a->function != 7 && a->function != 0x80000001 &&
+                        !(a->function == 0xd && a->index == 1)));
+    }
+    c = portable;
+    CHECK_EQ(ask(0x15, 0).ebx / ask(0x15, 0).eax, 2);
+    CHECK_EQ(ask(0x16, 0).eax, 2300);
+
+    /* A host that has all of it, and one that lacks something. */
+    CHECK(!cpuid_missing(&all));
+    CHECK(!cpuid_missing(&portable));
+    cpuid_find(&portable, 0x80000007, 0)->edx = 0; /* what only says what KVM does anyway */
+    CHECK(!cpuid_missing(&portable));
+    cpuid_find(&portable, 1, 0)->ecx &= ~(1 << 30);
+    CHECK(!strcmp(cpuid_missing(&portable), "rdrand"));
+    FILTER(amd, .cpus = 1);
+    CHECK(cpuid_missing(&c));
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -325,6 +360,7 @@ int main(void)
         {test_untouched, "vendor, features and KVM's leaves stay as they are"},
         {test_tsc, "leaf 0x15: the TSC's rate, in what 32 bits hold"},
         {test_tsc_unknown, "leaf 0x15 where there is nothing to say"},
+        {test_portable, "a portable CPU has no more than engine soft's, and a host may lack some"},
         {0},
     });
 }

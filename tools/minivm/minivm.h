@@ -31,6 +31,7 @@ int cmd_version(int argc, char **argv);
 struct options {
     const char *kernel, *cmdline, *symbols;
     const char *engine;     /* auto, kvm or soft */
+    const char *cpu;        /* host or portable */
     const char *soft_clock; /* host or instructions */
     const char *boot;       /* the name of the way to boot it; NULL for the best */
     struct {

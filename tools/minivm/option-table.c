@@ -56,6 +56,11 @@ const struct option option_table[] = {
     {"engine", 0, STRING, AT(engine), "auto|kvm|soft",
      .text = "`kvm`; `soft`: a processor made of C, which needs no KVM; or `auto`, the default: "
              "KVM if it truly runs such a guest, else `soft` (also: set `MINIVM_ENGINE`)"},
+    {"cpu", 0, STRING, AT(cpu), "host|portable",
+     .text = "what CPUID offers: `host`, the default: all that the engine has; `portable`: no more "
+             "than both engines have on any processor of the last ten years, and a TSC that both "
+             "have; so a guest can go on on another engine. Its kernel then guards against no "
+             "speculation"},
     {"soft-clock", 0, STRING, AT(soft_clock), "host|instructions",
      .text =
          "`instructions`: engine soft counts the guest's time in instructions, a nanosecond each, "

@@ -181,6 +181,8 @@ static _Noreturn void die_choice(const struct word *w, const char *val)
 {
     char words[128] = "";
 
+    if (!strcmp(w->opt->name, "cpu") && isdigit((unsigned char)*val))
+        die("--cpu %s: for the number of CPUs say --cpus %s", val, val);
     for (const char *s = w->opt->value; *s; s++) {
         const char *text = *s != '|' ? (char[]){*s, 0} : strchr(s + 1, '|') ? ", " : " or ";
 
@@ -357,6 +359,8 @@ static void validate(struct options *o)
         die("%s %d: from 1 to %d", options_said(o, "cpus"), o->cpus, PC_MAX_CPUS);
     if (!option_allows(option_named("engine", 6), o->engine))
         die("MINIVM_ENGINE=%s: auto, kvm or soft", o->engine);
+    if (o->nested && !strcmp(o->cpu, "portable"))
+        die("--nested: a portable CPU has no virtualisation; leave out --cpu portable");
     if (!strcmp(o->soft_clock, "instructions")) {
         if (!strcmp(o->engine, "kvm"))
             die("--soft-clock instructions: KVM does not count them; --engine soft does");
@@ -381,6 +385,7 @@ void options_parse(struct options *o, int argc, char **argv)
                           .cpus = 1,
                           .exit_port = PC_EXIT_PORT,
                           .engine = getenv("MINIVM_ENGINE"),
+                          .cpu = "host",
                           .soft_clock = "host"};
     if (!o->engine || !*o->engine)
         o->engine = "auto";

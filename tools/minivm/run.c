@@ -156,6 +156,7 @@ static void build(struct run *r)
         .exit_port = o->exit_port,
         .stat = o->stat,
         .nested = o->nested,
+        .portable = !strcmp(o->cpu, "portable"),
         .instruction_clock = !strcmp(o->soft_clock, "instructions"),
         .ended = outlet_ended,
         .ended_to = &r->outlet,

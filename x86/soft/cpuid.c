@@ -3,8 +3,8 @@
  * What the processor says that it is.
  *
  * An Atom of a kind that does not speculate, so that kernels guard against nothing that this one
- * cannot do wrong. Its TSC counts nanoseconds. x86/cpuid.c fits it into the machine, as it does
- * the host's processor under KVM.
+ * cannot do wrong. Its TSC counts nanoseconds, unless the machine has another rate. x86/cpuid.c
+ * fits it into the machine, as it does the host's processor under KVM.
  *
  * After: Intel SDM vol. 2A, "CPUID - CPU Identification"; Linux, "KVM-specific CPUID bits".
  *
@@ -23,7 +23,6 @@ enum {
 
     LINE = 64, /* bytes of the caches' lines */
     XSAVE_SIZE = 512 + 64,
-    MHZ = 1000,
     PHYSICAL_BITS = 40,
     LINEAR_BITS = 48,
 
@@ -33,72 +32,73 @@ enum {
 };
 #define HYPERVISOR_LEAF UINT32_C(0x40000000)
 #define EXTENDED_LEAF   UINT32_C(0x80000000)
+#define POWER_LEAF      UINT32_C(0x80000007) /* the TSC's constant rate is the machine's word */
 #define MAX_EXTENDED    UINT32_C(0x80000008)
 #define BRAND           "minivm soft CPU"
 #define NOP_IO_DELAY    (1 << 1)
 
 /* clang-format off */
 const struct soft_feature soft_features[] = {
-    {1, 0, SOFT_EDX, 0, "fpu"},
-    {1, 0, SOFT_EDX, 2, "de"},
-    {1, 0, SOFT_EDX, 3, "pse"},
-    {1, 0, SOFT_EDX, 4, "tsc"},
-    {1, 0, SOFT_EDX, 5, "msr"},
-    {1, 0, SOFT_EDX, 6, "pae"},
-    {1, 0, SOFT_EDX, 7, "mce"}, /* never happens */
-    {1, 0, SOFT_EDX, 8, "cx8"},
-    {1, 0, SOFT_EDX, 11, "sep"},
-    {1, 0, SOFT_EDX, 12, "mtrr"},
-    {1, 0, SOFT_EDX, 13, "pge"},
-    {1, 0, SOFT_EDX, 14, "mca"}, /* of no banks */
-    {1, 0, SOFT_EDX, 15, "cmov"},
-    {1, 0, SOFT_EDX, 16, "pat"},
-    {1, 0, SOFT_EDX, 17, "pse36"},
-    {1, 0, SOFT_EDX, 19, "clflush"},
-    {1, 0, SOFT_EDX, 23, "mmx"},
-    {1, 0, SOFT_EDX, 24, "fxsr"},
-    {1, 0, SOFT_EDX, 25, "sse"},
-    {1, 0, SOFT_EDX, 26, "sse2"},
-    {1, 0, SOFT_EDX, 27, "ss"}, /* caches need no help when memory types change */
+    {1, 0, SOFT_EDX, 0, true, "fpu"},
+    {1, 0, SOFT_EDX, 2, true, "de"},
+    {1, 0, SOFT_EDX, 3, true, "pse"},
+    {1, 0, SOFT_EDX, 4, true, "tsc"},
+    {1, 0, SOFT_EDX, 5, true, "msr"},
+    {1, 0, SOFT_EDX, 6, true, "pae"},
+    {1, 0, SOFT_EDX, 7, false, "mce"}, /* never happens */
+    {1, 0, SOFT_EDX, 8, true, "cx8"},
+    {1, 0, SOFT_EDX, 11, true, "sep"},
+    {1, 0, SOFT_EDX, 12, true, "mtrr"},
+    {1, 0, SOFT_EDX, 13, true, "pge"},
+    {1, 0, SOFT_EDX, 14, false, "mca"}, /* of no banks */
+    {1, 0, SOFT_EDX, 15, true, "cmov"},
+    {1, 0, SOFT_EDX, 16, true, "pat"},
+    {1, 0, SOFT_EDX, 17, true, "pse36"},
+    {1, 0, SOFT_EDX, 19, true, "clflush"},
+    {1, 0, SOFT_EDX, 23, true, "mmx"},
+    {1, 0, SOFT_EDX, 24, true, "fxsr"},
+    {1, 0, SOFT_EDX, 25, true, "sse"},
+    {1, 0, SOFT_EDX, 26, true, "sse2"},
+    {1, 0, SOFT_EDX, 27, false, "ss"}, /* caches need no help when memory types change */
 
-    {1, 0, SOFT_ECX, 0, "sse3"},
-    {1, 0, SOFT_ECX, 9, "ssse3"},
-    {1, 0, SOFT_ECX, 13, "cx16"},
-    {1, 0, SOFT_ECX, 17, "pcid"},
-    {1, 0, SOFT_ECX, 19, "sse4_1"},
-    {1, 0, SOFT_ECX, 20, "sse4_2"},
-    {1, 0, SOFT_ECX, 22, "movbe"},
-    {1, 0, SOFT_ECX, 23, "popcnt"},
-    {1, 0, SOFT_ECX, 26, "xsave"},
-    {1, 0, SOFT_ECX, 30, "rdrand"},
+    {1, 0, SOFT_ECX, 0, true, "sse3"},
+    {1, 0, SOFT_ECX, 9, true, "ssse3"},
+    {1, 0, SOFT_ECX, 13, true, "cx16"},
+    {1, 0, SOFT_ECX, 17, false, "pcid"},
+    {1, 0, SOFT_ECX, 19, true, "sse4_1"},
+    {1, 0, SOFT_ECX, 20, true, "sse4_2"},
+    {1, 0, SOFT_ECX, 22, true, "movbe"},
+    {1, 0, SOFT_ECX, 23, true, "popcnt"},
+    {1, 0, SOFT_ECX, 26, true, "xsave"},
+    {1, 0, SOFT_ECX, 30, true, "rdrand"},
 
-    {7, 0, SOFT_EBX, 0, "fsgsbase"},
-    {7, 0, SOFT_EBX, 1, "tsc_adjust"},
-    {7, 0, SOFT_EBX, 3, "bmi1"},
-    {7, 0, SOFT_EBX, 7, "smep"},
-    {7, 0, SOFT_EBX, 8, "bmi2"},
-    {7, 0, SOFT_EBX, 9, "erms"},
-    {7, 0, SOFT_EBX, 10, "invpcid"},
-    {7, 0, SOFT_EBX, 13, "zero_fcs_fds"}, /* x87 knows no selectors */
-    {7, 0, SOFT_EBX, 18, "rdseed"},
-    {7, 0, SOFT_EBX, 20, "smap"},
-    {7, 0, SOFT_EBX, 23, "clflushopt"},
-    {7, 0, SOFT_ECX, 2, "umip"},
+    {7, 0, SOFT_EBX, 0, true, "fsgsbase"},
+    {7, 0, SOFT_EBX, 1, true, "tsc_adjust"},
+    {7, 0, SOFT_EBX, 3, true, "bmi1"},
+    {7, 0, SOFT_EBX, 7, true, "smep"},
+    {7, 0, SOFT_EBX, 8, true, "bmi2"},
+    {7, 0, SOFT_EBX, 9, false, "erms"},
+    {7, 0, SOFT_EBX, 10, false, "invpcid"},
+    {7, 0, SOFT_EBX, 13, false, "zero_fcs_fds"}, /* x87 knows no selectors */
+    {7, 0, SOFT_EBX, 18, false, "rdseed"},
+    {7, 0, SOFT_EBX, 20, true, "smap"},
+    {7, 0, SOFT_EBX, 23, true, "clflushopt"},
+    {7, 0, SOFT_ECX, 2, false, "umip"},
 
-    {0xd, 1, SOFT_EAX, 0, "xsaveopt"},
-    {0xd, 1, SOFT_EAX, 1, "xsavec"},
-    {0xd, 1, SOFT_EAX, 2, "xgetbv1"},
+    {0xd, 1, SOFT_EAX, 0, true, "xsaveopt"},
+    {0xd, 1, SOFT_EAX, 1, false, "xsavec"},
+    {0xd, 1, SOFT_EAX, 2, true, "xgetbv1"},
 
-    {0x80000001, 0, SOFT_ECX, 0, "lahf_lm"},
-    {0x80000001, 0, SOFT_ECX, 5, "lzcnt"},
-    {0x80000001, 0, SOFT_ECX, 8, "prefetchw"},
-    {0x80000001, 0, SOFT_EDX, 11, "syscall"},
-    {0x80000001, 0, SOFT_EDX, 20, "nx"},
-    {0x80000001, 0, SOFT_EDX, 26, "pdpe1gb"},
-    {0x80000001, 0, SOFT_EDX, 27, "rdtscp"},
-    {0x80000001, 0, SOFT_EDX, 29, "lm"},
+    {0x80000001, 0, SOFT_ECX, 0, true, "lahf_lm"},
+    {0x80000001, 0, SOFT_ECX, 5, true, "lzcnt"},
+    {0x80000001, 0, SOFT_ECX, 8, false, "prefetchw"},
+    {0x80000001, 0, SOFT_EDX, 11, true, "syscall"},
+    {0x80000001, 0, SOFT_EDX, 20, true, "nx"},
+    {0x80000001, 0, SOFT_EDX, 26, true, "pdpe1gb"},
+    {0x80000001, 0, SOFT_EDX, 27, true, "rdtscp"},
+    {0x80000001, 0, SOFT_EDX, 29, true, "lm"},
 
-    {0x80000007, 0, SOFT_EDX, 8, "invariant_tsc"},
+    {0x80000007, 0, SOFT_EDX, 8, true, "invariant_tsc"},
     {0},
 };
 /* clang-format on */
@@ -109,28 +109,30 @@ static void add(struct cpuid *c, struct cpuid_entry e)
     c->entry[c->n++] = e;
 }
 
-static void add_features(struct cpuid *c)
+/* The register of the answer that the feature's bit is in; NULL where there is no such leaf. */
+static uint32_t *word(struct cpuid *c, const struct soft_feature *f)
 {
-    for (const struct soft_feature *f = soft_features; f->name; f++) {
-        struct cpuid_entry *e = cpuid_find(c, f->leaf, f->index);
-        uint32_t bit = UINT32_C(1) << f->bit;
+    struct cpuid_entry *e = cpuid_find(c, f->leaf, f->index);
 
-        assert(e);
-        switch (f->reg) {
-        case SOFT_EAX:
-            e->eax |= bit;
-            break;
-        case SOFT_EBX:
-            e->ebx |= bit;
-            break;
-        case SOFT_ECX:
-            e->ecx |= bit;
-            break;
-        case SOFT_EDX:
-            e->edx |= bit;
-            break;
-        }
+    if (!e)
+        return NULL;
+    switch (f->reg) {
+    case SOFT_EAX:
+        return &e->eax;
+    case SOFT_EBX:
+        return &e->ebx;
+    case SOFT_ECX:
+        return &e->ecx;
+    default:
+        return &e->edx;
     }
+}
+
+static void add_features(struct cpuid *c, bool portable)
+{
+    for (const struct soft_feature *f = soft_features; f->name; f++)
+        if (f->portable || !portable)
+            *word(c, f) |= UINT32_C(1) << f->bit;
 }
 
 /* Twelve bytes of text in EBX, ECX, EDX, or sixteen in all four. */
@@ -154,7 +156,7 @@ static struct cpuid_entry cache(uint32_t index, int type, int level, int ways, i
     };
 }
 
-static void add_basic(struct cpuid *c)
+static void add_basic(struct cpuid *c, uint32_t mhz)
 {
     static const char vendor[] = "GenuineIntel";
 
@@ -180,7 +182,7 @@ static void add_basic(struct cpuid *c)
     add(c, (struct cpuid_entry){
                .function = 0xd, .indexed = true, .eax = 3, .ebx = XSAVE_SIZE, .ecx = XSAVE_SIZE});
     add(c, (struct cpuid_entry){.function = 0xd, .index = 1, .indexed = true, .ebx = XSAVE_SIZE});
-    add(c, (struct cpuid_entry){.function = 0x16, .eax = MHZ, .ebx = MHZ, .ecx = MHZ});
+    add(c, (struct cpuid_entry){.function = 0x16, .eax = mhz, .ebx = mhz, .ecx = mhz});
 }
 
 static void add_extended(struct cpuid *c)
@@ -215,28 +217,40 @@ static void add_hypervisor(struct cpuid *c)
     add(c, (struct cpuid_entry){.function = HYPERVISOR_LEAF + 1, .eax = NOP_IO_DELAY});
 }
 
-static void make_table(struct soft *c, struct cpuid *table)
+void cpuid_soft(struct cpuid *c, const struct cpuid_config *config)
 {
-    const struct config *config = &c->vcpu->machine->config;
+    c->n = 0;
+    add_basic(c, config->tsc_khz / 1000);
+    add_extended(c);
+    add_hypervisor(c);
+    add_features(c, config->portable);
+    cpuid_filter(c, config);
+}
 
-    add_basic(table);
-    add_extended(table);
-    add_hypervisor(table);
-    add_features(table);
-    cpuid_filter(table, &(struct cpuid_config){.id = c->vcpu->index,
-                                               .cpus = config->cpus,
-                                               .apic = config->apic,
-                                               .tsc_deadline = true,
-                                               .tsc_khz = MHZ * 1000});
+const char *cpuid_missing(struct cpuid *host)
+{
+    for (const struct soft_feature *f = soft_features; f->name; f++) {
+        const uint32_t *have = word(host, f);
+
+        if (f->portable && f->leaf != POWER_LEAF && !(have && *have >> f->bit & 1))
+            return f->name;
+    }
+    return NULL;
 }
 
 struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
 {
+    const struct machine *m = c->vcpu->machine;
     const struct cpuid_entry *e;
     struct cpuid_answer a = {0};
 
     if (!c->cpuid.n)
-        make_table(c, &c->cpuid);
+        cpuid_soft(&c->cpuid, &(struct cpuid_config){.id = c->vcpu->index,
+                                                     .cpus = m->config.cpus,
+                                                     .apic = m->config.apic,
+                                                     .portable = m->config.portable,
+                                                     .tsc_deadline = true,
+                                                     .tsc_khz = m->tsc_khz});
     /* Leaves that are beyond all answer as the highest basic one. */
     if (leaf >= EXTENDED_LEAF ? leaf > MAX_EXTENDED
                               : leaf > MAX_LEAF && (leaf & ~UINT32_C(0xff)) != HYPERVISOR_LEAF)
@@ -255,7 +269,9 @@ struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
 
 uint64_t soft_cr4_bits(const struct soft *c)
 {
-    (void)c;
-    return CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |
-           CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP;
+    const uint64_t portable = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE |
+                              CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP |
+                              CR4_SMAP;
+
+    return c->vcpu->machine->config.portable ? portable : portable | CR4_MCE | CR4_UMIP | CR4_PCIDE;
 }

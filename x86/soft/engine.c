@@ -434,6 +434,53 @@ static void reset_state(struct soft *c, const struct cpu_state *s)
     soft_attend(c);
 }
 
+/* Real mode as INIT and a start-up message leave it: all segments but CS begin at 0. */
+static struct cpu_state real_mode(uint32_t base)
+{
+    struct cpu_state s;
+
+    cpu_real_mode(&s, 0);
+    s.cs.base = base;
+    s.cs.selector = base >> 4;
+    s.gpr[RSP] = 0;
+    return s;
+}
+
+static void init_message(struct soft *c)
+{
+    struct cpu_state s = real_mode(0xf0000);
+
+    s.rip = 0xfff0;
+    memset(c->dr, 0, sizeof(c->dr));
+    c->dr[6] = DR6_FIXED;
+    c->dr[7] = DR7_FIXED;
+    reset_state(c, &s);
+    c->waiting_for_startup = c->vcpu->index > 0;
+    lapic_init_reset(&c->lapic);
+}
+
+static void startup_message(struct soft *c)
+{
+    struct cpu_state s = real_mode(c->startup << 12);
+
+    if (!c->waiting_for_startup)
+        return;
+    reset_state(c, &s);
+    c->waiting_for_startup = false;
+}
+
+/* INIT and start-up messages that have come. Machine locked, unless no CPU runs. */
+static void take_messages(struct soft *c)
+{
+    uint32_t request = __atomic_load_n(&c->request, __ATOMIC_SEQ_CST);
+
+    withdraw(c, request & (REQUEST_INIT | REQUEST_STARTUP));
+    if (request & REQUEST_INIT)
+        init_message(c);
+    if (request & REQUEST_STARTUP)
+        startup_message(c);
+}
+
 static void get_fpu(const struct soft *c, struct cpu_state *s)
 {
     static const uint64_t components = COMPONENT_X87 | COMPONENT_SSE;
@@ -465,6 +512,7 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
 {
     struct soft *c = v->engine;
 
+    take_messages(c); /* another CPU may have sent them while this one stood still */
     *s = (struct cpu_state){
         .rip = c->op ? soft_ip(c, c->op) : c->r[RIP],
         .rflags = soft_eflags(c),
@@ -483,7 +531,6 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
         .cr3 = c->cr3,
         .cr4 = c->cr4,
         .efer = c->efer,
-        .tsc = soft_tsc(c),
         .tsc_at = soft_now(c),
         .tsc_adjust = c->tsc_adjust,
         .activity = c->waiting_for_startup ? CPU_WAITING
@@ -497,7 +544,7 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
         .event_has_code = c->raised && c->has_error_code,
         .event_code = c->raised && c->has_error_code ? c->error_code : 0,
     };
-    s->tsc = s->tsc_at + c->tsc_offset;
+    s->tsc = clock_cycles(s->tsc_at, c->tsc_hz) + c->tsc_offset;
     memcpy(s->gpr, c->r, sizeof(s->gpr));
     memcpy(s->dr, c->dr, sizeof(s->dr));
     for (int i = 0; i < CPU_MSRS; i++)
@@ -518,7 +565,7 @@ static bool soft_set_state(struct vcpu *v, const struct cpu_state *s)
     for (int i = 0; i < CPU_MSRS; i++)
         soft_wrmsr(c, cpu_msrs[i].index, *cpu_msr(s, &cpu_msrs[i]));
     set_fpu(c, s);
-    c->tsc_offset = s->tsc - s->tsc_at;
+    c->tsc_offset = s->tsc - clock_cycles(s->tsc_at, c->tsc_hz);
     c->tsc_adjust = s->tsc_adjust;
     c->waiting_for_startup = s->activity == CPU_WAITING;
     c->halted = s->activity == CPU_HALTED;
@@ -556,44 +603,6 @@ static void soft_get_gpr(struct vcpu *v, uint64_t gpr[16])
     memcpy(gpr, ((const struct soft *)v->engine)->r, 16 * sizeof(gpr[0]));
 }
 
-/* Real mode as INIT and a start-up message leave it: all segments but CS begin at 0. */
-static struct cpu_state real_mode(uint32_t base)
-{
-    struct cpu_state s;
-
-    cpu_real_mode(&s, 0);
-    s.cs.base = base;
-    s.cs.selector = base >> 4;
-    s.gpr[RSP] = 0;
-    return s;
-}
-
-static void init_message(struct soft *c)
-{
-    struct machine *m = c->vcpu->machine;
-    struct cpu_state s = real_mode(0xf0000);
-
-    s.rip = 0xfff0;
-    memset(c->dr, 0, sizeof(c->dr));
-    c->dr[6] = DR6_FIXED;
-    c->dr[7] = DR7_FIXED;
-    reset_state(c, &s);
-    c->waiting_for_startup = c->vcpu->index > 0;
-    pthread_mutex_lock(&m->lock);
-    lapic_init_reset(&c->lapic);
-    pthread_mutex_unlock(&m->lock);
-}
-
-static void startup_message(struct soft *c)
-{
-    struct cpu_state s = real_mode(c->startup << 12);
-
-    if (!c->waiting_for_startup)
-        return;
-    reset_state(c, &s);
-    c->waiting_for_startup = false;
-}
-
 static void soft_vcpu_init(struct vcpu *v)
 {
     struct machine *m = v->machine;
@@ -607,6 +616,7 @@ static void soft_vcpu_init(struct vcpu *v)
     c->away = true;
     c->vm = vm;
     c->vcpu = v;
+    c->tsc_hz = UINT64_C(1000) * m->tsc_khz;
     c->cache = soft_cache_new(vm);
     c->wake_fd = eventfd(0, EFD_CLOEXEC);
     if (c->wake_fd < 0)
@@ -621,6 +631,7 @@ static void soft_vcpu_init(struct vcpu *v)
                                       .eoi = lapic_eoi,
                                       .ipi = lapic_ipi,
                                       .to = c});
+        c->lapic.tsc_hz = c->tsc_hz;
     }
     vm->cpu[v->index] = c;
 }
@@ -634,6 +645,8 @@ static void soft_open(struct machine *m)
     vm->machine = m;
     vm->ram = &m->ram;
     vm->cpus = m->config.cpus;
+    if (!m->config.portable || !m->tsc_khz)
+        m->tsc_khz = SOFT_TSC_KHZ;
     pthread_mutex_init(&vm->split, NULL);
     pthread_mutex_init(&vm->news, NULL);
     vm->coders = calloc(m->ram.size >> 12, 1);
@@ -758,15 +771,11 @@ static bool serve(struct soft *c)
         withdraw(c, REQUEST_CODE_CHANGED);
         hear_of_changes(c);
     }
-    if (request & REQUEST_INIT) {
-        withdraw(c, REQUEST_INIT);
-        init_message(c);
+    if (request & (REQUEST_INIT | REQUEST_STARTUP)) {
+        pthread_mutex_lock(&c->vcpu->machine->lock);
+        take_messages(c);
+        pthread_mutex_unlock(&c->vcpu->machine->lock);
     }
-    if (request & REQUEST_STARTUP) {
-        withdraw(c, REQUEST_STARTUP);
-        startup_message(c);
-    }
-    /* Messages that have come are part of the state which others look at now. */
     if (vcpu_wanted(c->vcpu))
         return false;
     if (c->event)

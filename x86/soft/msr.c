@@ -152,7 +152,8 @@ bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
     return true;
 }
 
-/* The TSC shall be ahead of the clock by so much; TSC_ADJUST tells how far it was moved in all. */
+/* The TSC shall be ahead of the clock's cycles by so much; TSC_ADJUST tells how far it was moved in
+ * all. */
 static void move_tsc(struct soft *c, uint64_t offset)
 {
     c->tsc_adjust += offset - c->tsc_offset;
@@ -202,7 +203,7 @@ bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val)
     case MSR_MCG_STATUS:
         return !val;
     case MSR_TSC:
-        move_tsc(c, val - soft_now(c));
+        move_tsc(c, c->tsc_offset + val - soft_tsc(c));
         return true;
     case MSR_TSC_ADJUST:
         move_tsc(c, c->tsc_offset + val - c->tsc_adjust);

@@ -294,6 +294,7 @@ struct soft {
     uint64_t dr[8];
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
+    uint64_t tsc_hz; /* as the machine has it */
     uint64_t tsc_offset, tsc_adjust, pat, misc_enable, mtrr_def_type;
     uint64_t mtrr_fixed[11], mtrr_variable[16]; /* stored, and never looked at */
 
@@ -516,11 +517,11 @@ void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val);
 /* The TSC is ahead of the machine's clock by so much from now on. */
 void soft_set_tsc_offset(struct soft *c, uint64_t offset);
 
-/* Nanoseconds of the machine's clock; the TSC counts them, plus tsc_offset. */
+/* Nanoseconds of the machine's clock; the TSC is the cycles made by then, plus tsc_offset. */
 uint64_t soft_now(struct soft *c);
 static inline uint64_t soft_tsc(struct soft *c)
 {
-    return soft_now(c) + c->tsc_offset;
+    return clock_cycles(soft_now(c), c->tsc_hz) + c->tsc_offset;
 }
 
 /* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP. Without an APIC always.
@@ -558,6 +559,7 @@ struct soft_feature {
         SOFT_EDX,
     } reg;
     uint8_t bit;
+    bool portable;    /* see x86/cpuid.h */
     const char *name; /* as Linux calls it */
 };
 extern const struct soft_feature soft_features[];
