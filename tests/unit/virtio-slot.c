@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A virtio device in a machine, with an engine, $MINIVM_ENGINE or soft, and a legacy driver of
+ * forty lines. Skipped where there is no such engine.
+ *
+ * engines: kvm soft
+ */
+#include "x86/virtio-slot.h"
+#include "tests/unit/kvm.h"
+#include "tests/unit/test.h"
+#include "tests/unit/thread.h"
+#include "x86/machine.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    BASE = 0x10000, /* where the guest is */
+    BUFFER = 0x30000,
+    REQUESTS = 200,
+};
+
+#define GUEST(name, code)                                                                          \
+    extern const uint8_t name[], name##_end[];                                                     \
+    __asm__(".pushsection .rodata\n.code16\n.intel_syntax noprefix\n" #name ":\n" code "\n" #name  \
+            "_end:\n.att_syntax\n.code64\n.popsection")
+
+/*
+ * The function has its ports at 0xc000, as it is the first. The queue is at 0x20000: descriptors,
+ * at 0x1000 in it the available ring, whose entries are all 0, and at 0x2000 the used ring. Makes
+ * REQUESTS requests one after the other, waits for the interrupt, and ends with the cause in AH.
+ */
+GUEST(driver, "mov dx, 0xc012\nmov al, 3\nout dx, al\n"
+              "mov dx, 0xc00e\nxor ax, ax\nout dx, ax\n"
+              "mov dx, 0xc008\nmov eax, 0x20\nout dx, eax\n"
+              "mov dx, 0xc012\nmov al, 7\nout dx, al\n"
+              "mov ax, 0x2000\nmov es, ax\n"
+              "mov dword ptr es:[0], 0x30000\nmov dword ptr es:[8], 1\n"
+              "mov word ptr es:[12], 2\n"
+              "mov cx, 200\nmov dx, 0xc010\n"
+              "1: inc word ptr es:[0x1002]\n"
+              "xor ax, ax\nout dx, ax\n"
+              "2: mov ax, es:[0x1002]\ncmp ax, es:[0x2002]\njne 2b\n"
+              "loop 1b\n"
+              "mov dx, 0xc013\n"
+              "3: in al, dx\ntest al, al\njz 3b\n"
+              "mov ah, al\nmov al, 0\nmov dx, 0x500\nout dx, ax\nhlt\n");
+
+static const struct engine *engine = &soft_engine;
+static struct machine *m;
+static struct test_console console;
+static struct worker worker;
+static struct virtio device;
+static struct virtio_slot slot;
+static int echoes, in_worker;
+
+static void kicked(struct virtio *d, int q)
+{
+    static struct virtq_chain c;
+
+    CHECK_EQ(q, 0);
+    while (virtq_pop(d, q, &c)) {
+        uint8_t byte = ++echoes;
+
+        in_worker += !worker.in_line && pthread_equal(pthread_self(), worker.thread);
+        virtq_push(d, q, &c, chain_write(&c, 0, &byte, 1));
+    }
+}
+
+static const struct virtio_kind kind = {"virtio-test", 2, kicked, NULL, NULL, NULL};
+
+static void build(bool instruction_clock)
+{
+    struct config config = {.engine = engine,
+                            .ram = 1 << 20,
+                            .cpus = 1,
+                            .guests = 1,
+                            .instruction_clock = instruction_clock};
+    struct console *consoles[] = {&console.console};
+    struct cpu_state s;
+
+    m = calloc(1, sizeof(*m));
+    test_console_init(&console);
+    machine_build(m, &config, consoles);
+    machine_add_worker(m, &worker);
+
+    struct virtio_memory memory = virtio_slot_memory(m);
+
+    virtio_init(&device, &kind, 0, 1, &memory, &worker);
+    virtio_slot_init(&slot, m, &m->board->pci, &device);
+    echoes = in_worker = 0;
+    memcpy(ram_at(&m->ram, BASE, driver_end - driver), driver, driver_end - driver);
+    cpu_real_mode(&s, BASE);
+    m->engine->set(&m->vcpu[0], &s);
+}
+
+static void check_ran(void)
+{
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 1);
+    CHECK_EQ(echoes, REQUESTS);
+    CHECK_EQ(*(uint8_t *)ram_at(&m->ram, BUFFER, 1), REQUESTS & 0xff);
+}
+
+static void teardown(void)
+{
+    machine_free(m);
+    virtio_slot_free(&slot);
+    free(m);
+}
+
+static void test_thread(void)
+{
+    build(false);
+    check_ran();
+    CHECK(in_worker > REQUESTS / 2); /* all but one that it may find as it starts */
+
+    /* The reset takes the device to where it was. */
+    m->stop = STOP_RESET;
+    machine_reset(m);
+    CHECK_EQ(device.s.status, 0);
+    CHECK_EQ(slot.pci.bell[0].addr, PCI_NOWHERE);
+
+    struct cpu_state s;
+
+    echoes = 0;
+    memcpy(ram_at(&m->ram, BASE, driver_end - driver), driver, driver_end - driver);
+    cpu_real_mode(&s, BASE);
+    m->engine->set(&m->vcpu[0], &s);
+    check_ran();
+    teardown();
+}
+
+/* With the instruction clock each run is the same, to the last instruction. */
+static void test_in_line(void)
+{
+    uint64_t first = 0;
+
+    if (!engine->instructions)
+        return;
+    for (int i = 0; i < 3; i++) {
+        build(true);
+        CHECK(worker.in_line);
+        check_ran();
+        vcpu_join(&m->vcpu[0]); /* its EXIT was not quite its end */
+        uint64_t count = m->engine->instructions(&m->vcpu[0]);
+
+        CHECK(count > REQUESTS);
+        CHECK(!first || count == first);
+        first = count;
+        teardown();
+    }
+}
+
+int main(void)
+{
+    const char *name = getenv("MINIVM_ENGINE");
+    const struct test tests[] = {
+        {test_thread, "a legacy driver's requests are served by a worker, also after a reset"},
+        {test_in_line, "with the instruction clock they are served in line, the same each time"},
+        {0},
+    };
+
+    alarm(TEST_LIMIT_S);
+    if (!name || strcmp(name, "kvm"))
+        return test_main(tests);
+    engine = &kvm_engine;
+    return test_main_kvm(tests);
+}
