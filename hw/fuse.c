@@ -682,7 +682,7 @@ static int serve_flock(const struct call *c, bool wait)
     int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : type == F_UNLCK ? LOCK_UN : -1;
     int error = op < 0 ? -EINVAL : share_flock(c->share, c->a.lk.fh, op);
 
-    if (error != -EAGAIN || !wait)
+    if (error != -EAGAIN || !wait || !c->f->waits)
         return error;
     return interrupted(c) ? -EINTR : LATER;
 }
@@ -704,7 +704,7 @@ static int serve_lk(struct call *c)
     if (test && c->room < sizeof(out))
         return -EINVAL;
     error = share_lock(c->share, c->h.nodeid, c->a.lk.owner, &l, test);
-    if (error == -EAGAIN && wait)
+    if (error == -EAGAIN && wait && c->f->waits)
         return interrupted(c) ? -EINTR : LATER;
     if (error || !test)
         return error;
@@ -863,7 +863,7 @@ ssize_t fuse_serve(struct fuse *f, const struct iovec *in, int ins, const struct
 
 void fuse_init(struct fuse *f, struct share *share)
 {
-    *f = (struct fuse){.share = share};
+    *f = (struct fuse){.share = share, .waits = true};
 }
 
 void fuse_reset(struct fuse *f)

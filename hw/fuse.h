@@ -21,6 +21,8 @@ enum {
 struct fuse {
     struct share *share;
     bool begun; /* by INIT */
+    bool waits; /* its owner serves a request again for which FUSE_LATER was returned; at first true
+                 */
     uint64_t interrupted[FUSE_INTERRUPTED];
     uint32_t interrupts;
 };

@@ -61,6 +61,12 @@ void worker_start(struct worker *w);
  * come before it ends, so its devices, and what they use, must be there until then. */
 void worker_free(struct worker *w);
 
+/* Is this its thread? */
+static inline bool worker_is_here(const struct worker *w)
+{
+    return w->started && pthread_equal(pthread_self(), w->thread);
+}
+
 /* Watch a descriptor, as event_add() and event_remove(). Worker locked, or it does not run yet. */
 void worker_watch(struct worker *w, struct watch *watch);
 void worker_unwatch(struct worker *w, struct watch *watch);

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A shared directory behind a virtio ring.
+ *
+ * After: Virtual I/O Device (VIRTIO) Version 1.2, "File System Device".
+ *
+ * A guest mostly has one request under way and waits for it. So the worker's thread, which is
+ * awake, serves it, without its lock; what else is in the queue, or may take the host a while, goes
+ * to helpers.
+ *
+ * Left out: the notification queue, which no driver uses, and the DAX window.
+ */
+#define _GNU_SOURCE
+#include "hw/virtio-fs.h"
+#include "hw/device.h"
+
+#include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    QUEUES = 2, /* one of requests that are to pass others, and one of all others */
+    RETRY_MS = 64
+};
+
+/* A request that a helper serves. */
+struct job {
+    struct helper_job job;
+    struct virtio_fs *f;
+    int q, wait_ms;
+    uint32_t generation;
+    struct virtq_chain chain;
+};
+
+static ssize_t serve(struct virtio_fs *f, const struct virtq_chain *c)
+{
+    return fuse_serve(f->fuse, c->v, c->outs, c->v + c->outs, c->ins);
+}
+
+/* Serve a request without the worker's lock, which is held before and after. FUSE_LATER also where
+ * the device was reset meanwhile: then there is nobody to answer. */
+static ssize_t serve_unlocked(struct virtio_fs *f, const struct virtq_chain *c)
+{
+    uint32_t generation = f->generation;
+    ssize_t len;
+
+    pthread_mutex_lock(&f->lock);
+    f->serving++;
+    pthread_mutex_unlock(&f->lock);
+    worker_unlock(f->virtio.worker);
+    len = serve(f, c);
+    pthread_mutex_lock(&f->lock);
+    if (--f->serving == 0)
+        pthread_cond_broadcast(&f->nobody);
+    pthread_mutex_unlock(&f->lock);
+    worker_lock(f->virtio.worker);
+    return f->generation == generation ? len : FUSE_LATER;
+}
+
+static void drop(struct helper_job *job)
+{
+    free(container_of(job, struct job, job));
+}
+
+/* In a helper's thread. */
+static void run(struct helper_job *job)
+{
+    struct job *j = container_of(job, struct job, job);
+    struct virtio_fs *f = j->f;
+    struct worker *w = f->virtio.worker;
+    ssize_t len = FUSE_LATER;
+    bool again = false;
+
+    worker_begin(w);
+    worker_lock(w);
+    if (j->generation == f->generation)
+        len = serve_unlocked(f, &j->chain);
+    if (len != FUSE_LATER)
+        virtq_push(&f->virtio, j->q, &j->chain, len);
+    else if (j->generation == f->generation)
+        again = true;
+    worker_unlock(w);
+    worker_end(w);
+    j->wait_ms = j->wait_ms * 2 < RETRY_MS ? j->wait_ms * 2 + 1 : RETRY_MS;
+    if (!again || !helpers_give(f->helpers, job, j->wait_ms))
+        free(j);
+}
+
+/* Have a helper serve a request. False when that is not possible. */
+static bool hand_over(struct virtio_fs *f, int q, const struct virtq_chain *c, int ms)
+{
+    struct job *j = malloc(sizeof(*j));
+
+    if (!j)
+        return false;
+    j->job = (struct helper_job){.run = run, .drop = drop};
+    j->f = f;
+    j->q = q;
+    j->wait_ms = ms;
+    j->generation = f->generation;
+    j->chain = *c;
+    if (helpers_give(f->helpers, &j->job, ms))
+        return true;
+    free(j);
+    return false;
+}
+
+/* May a request take the host long? A guess: its sort is read again when it is served. */
+static bool is_slow(const struct virtq_chain *c)
+{
+    struct fuse_in_header h = {0};
+
+    chain_read(c, 0, &h, sizeof(h));
+    switch (h.opcode) {
+    case FUSE_FSYNC:
+    case FUSE_FSYNCDIR:
+    case FUSE_SYNCFS:
+    case FUSE_FALLOCATE:
+    case FUSE_COPY_FILE_RANGE:
+    case FUSE_SETLKW:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void serve_here(struct virtio_fs *f, int q, const struct virtq_chain *c)
+{
+    ssize_t len = serve_unlocked(f, c);
+
+    if (len != FUSE_LATER)
+        virtq_push(&f->virtio, q, c, len);
+}
+
+static void serve_in_line(struct virtio_fs *f, int q)
+{
+    struct virtq_chain c;
+
+    while (virtq_pop(&f->virtio, q, &c))
+        virtq_push(&f->virtio, q, &c, serve(f, &c));
+}
+
+static void kicked(struct virtio *d, int q)
+{
+    struct virtio_fs *f = container_of(d, struct virtio_fs, virtio);
+    struct virtq_chain first, c;
+    bool mine = false;
+
+    if (d->worker->in_line) {
+        serve_in_line(f, q);
+        return;
+    }
+    /* All are taken, so that the driver kicks for the next; only then the lock is left. */
+    while (virtq_pop(d, q, &c)) {
+        if (!mine && !is_slow(&c) && worker_is_here(d->worker)) {
+            first = c;
+            mine = true;
+        } else if (!hand_over(f, q, &c, 0)) {
+            serve_here(f, q, &c);
+        }
+    }
+    if (mine)
+        serve_here(f, q, &first);
+}
+
+/* What is being served has the guest's memory: it ends first, which takes no lock of the worker's.
+ * What waits is forgotten. */
+static void reset(struct virtio *d)
+{
+    struct virtio_fs *f = container_of(d, struct virtio_fs, virtio);
+
+    f->generation++;
+    pthread_mutex_lock(&f->lock);
+    while (f->serving)
+        pthread_cond_wait(&f->nobody, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    fuse_reset(f->fuse);
+}
+
+static const struct virtio_kind virtio_fs = {
+    .name = "virtio-fs",
+    .id = 26,
+    .kicked = kicked,
+    .reset = reset,
+};
+
+void virtio_fs_init(struct virtio_fs *f, const char *tag, struct fuse *fuse,
+                    const struct virtio_memory *memory, struct worker *worker,
+                    struct helpers *helpers)
+{
+    memset(f, 0, sizeof(*f));
+    f->fuse = fuse;
+    f->helpers = helpers;
+    f->config.num_request_queues = QUEUES - 1;
+    memcpy(f->config.tag, tag, strnlen(tag, VIRTIO_FS_TAG));
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->nobody, NULL);
+    fuse->waits = helpers != NULL;
+    virtio_init(&f->virtio, &virtio_fs, 0, QUEUES, memory, worker);
+    f->virtio.config = &f->config;
+    f->virtio.config_len = sizeof(f->config);
+}
+
+void virtio_fs_free(struct virtio_fs *f)
+{
+    fuse_reset(f->fuse);
+    pthread_cond_destroy(&f->nobody);
+    pthread_mutex_destroy(&f->lock);
+}

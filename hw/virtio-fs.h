@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A shared directory behind a virtio ring, which the guest mounts by its tag.
+ */
+#ifndef HW_VIRTIO_FS_H
+#define HW_VIRTIO_FS_H
+
+#include "hw/fuse.h"
+#include "hw/helpers.h"
+#include "hw/virtio.h"
+#include "hw/worker.h"
+
+enum {
+    VIRTIO_FS_TAG = 36 /* bytes at most, of UTF-8 */
+};
+
+/* As the driver reads it. */
+struct virtio_fs_config {
+    char tag[VIRTIO_FS_TAG];
+    uint32_t num_request_queues;
+};
+
+struct virtio_fs {
+    struct virtio virtio;
+    struct virtio_fs_config config;
+    struct fuse *fuse;
+    struct helpers *helpers; /* NULL where the worker is in line */
+
+    uint32_t generation;   /* of requests: a reset forgets those that are older. Worker locked */
+    pthread_mutex_t lock;  /* of what follows; after the worker's */
+    pthread_cond_t nobody; /* is being served */
+    int serving;
+};
+
+/* Make one. A worker with a thread needs helpers. */
+void virtio_fs_init(struct virtio_fs *f, const char *tag, struct fuse *fuse,
+                    const struct virtio_memory *memory, struct worker *worker,
+                    struct helpers *helpers);
+
+/* The worker and the helpers do not run any more. */
+void virtio_fs_free(struct virtio_fs *f);
+
+#endif
