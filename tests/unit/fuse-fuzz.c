@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -192,7 +193,7 @@ static void fuzz(void)
     fflush(stdout);
     child = fork();
     if (!child)
-        for (;;)
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL);;)
             if (renameat2(top, "dir", top, "swap", RENAME_EXCHANGE) < 0) {
                 mkdirat(top, "dir", 0777);
                 (void)!symlinkat(outside, top, "swap");

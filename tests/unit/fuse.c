@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -621,7 +623,7 @@ static void links_swapped_meanwhile_lead_nowhere(void)
     snprintf(swap, sizeof(swap), "%s/swap", dir);
     child = fork();
     if (!child)
-        for (;;)
+        for (prctl(PR_SET_PDEATHSIG, SIGKILL);;)
             renameat2(top, "dir", top, "swap", RENAME_EXCHANGE);
     for (int i = 0; i < 5000; i++) {
         struct fuse_entry_out *e = body;
