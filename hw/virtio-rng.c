@@ -68,5 +68,5 @@ void virtio_rng_init(struct virtio_rng *r, const struct virtio_memory *memory,
         .dev = {.name = "virtio-rng", .reset = reset, .state = &r->s, .state_size = sizeof(r->s)},
         .fixed = fixed,
     };
-    virtio_init(&r->virtio, &kind, 0, 1, memory, worker);
+    virtio_init(&r->virtio, &kind, VIRTIO_BIT(VIRTIO_F_IN_ORDER), 1, memory, worker);
 }

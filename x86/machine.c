@@ -385,12 +385,76 @@ static void power_on(struct machine *m)
     }
 }
 
+/* Where a doorbell is, and that there is one. Ports are no more than 64 Ki, and nobody has memory
+ * up to 2^62. */
+static uint64_t bell_key(bool port, uint64_t addr)
+{
+    return addr << 2 | port << 1 | 1;
+}
+
+/* Whoever rings a doorbell looks at it without a lock. So a slot changes only while it has no key;
+ * who looks at it just then rings the wrong one at worst, which does no harm. */
+static void hang_bell(struct machine *m, struct machine_bell *slot)
+{
+    /* A trace tells of all exits, and shall. */
+    bool ours =
+        m->config.trace || !m->engine->doorbell || !m->engine->doorbell(m, &slot->bell, true);
+    uint64_t key = ours ? bell_key(slot->bell.port, slot->bell.addr) : 0;
+
+    __atomic_store_n(&slot->key, key, __ATOMIC_RELEASE);
+}
+
+static void add_bell(struct machine *m, const struct doorbell *b)
+{
+    int i = 0;
+
+    while (i < MACHINE_BELLS && m->bell[i].there)
+        i++;
+    if (i == MACHINE_BELLS)
+        return;
+    m->bell[i].there = true;
+    m->bell[i].bell.port = b->port;
+    m->bell[i].bell.addr = b->addr;
+    __atomic_store_n(&m->bell[i].bell.match, b->match, __ATOMIC_RELAXED);
+    __atomic_store_n(&m->bell[i].bell.fd, b->fd, __ATOMIC_RELAXED);
+    hang_bell(m, &m->bell[i]);
+    if (i >= m->bells)
+        __atomic_store_n(&m->bells, i + 1, __ATOMIC_RELEASE);
+}
+
+static void take_bell(struct machine *m, const struct doorbell *b)
+{
+    for (int i = 0; i < m->bells; i++) {
+        struct machine_bell *slot = &m->bell[i];
+
+        if (!slot->there || slot->bell.fd != b->fd || slot->bell.port != b->port ||
+            slot->bell.addr != b->addr)
+            continue;
+        if (!slot->key)
+            m->engine->doorbell(m, &slot->bell, false);
+        __atomic_store_n(&slot->key, 0, __ATOMIC_RELEASE);
+        slot->there = false;
+        return;
+    }
+}
+
+void machine_doorbell(struct machine *m, const struct doorbell *b, bool on)
+{
+    if (on)
+        add_bell(m, b);
+    else
+        take_bell(m, b);
+}
+
 void machine_start_engine(struct machine *m, const struct engine *engine)
 {
     m->config.engine = m->engine = engine;
     engine->open(m);
     for (int i = 0; i < m->config.cpus; i++)
         engine->vcpu_init(&m->vcpu[i]);
+    for (int i = 0; i < m->bells; i++)
+        if (m->bell[i].there)
+            hang_bell(m, &m->bell[i]);
 }
 
 static void make_boards(struct machine *m, struct console *const *consoles)
@@ -582,40 +646,6 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)
     return val;
 }
 
-/* Where a doorbell is, and that there is one. Ports are no more than 64 Ki, and nobody has memory
- * up to 2^62. */
-static uint64_t bell_key(bool port, uint64_t addr)
-{
-    return addr << 2 | port << 1 | 1;
-}
-
-/* Whoever rings a doorbell looks at it without a lock. So what a slot holds changes only while it
- * is not in use; who looks at it just then rings the wrong one at worst, which does no harm. */
-static void put_bell(struct machine *m, const struct doorbell *b, bool on)
-{
-    uint64_t key = bell_key(b->port, b->addr);
-
-    for (int i = 0; i < MACHINE_BELLS; i++) {
-        struct machine_bell *slot = &m->bell[i];
-
-        if (slot->key != (on ? 0 : key) || (!on && slot->fd != b->fd))
-            continue;
-        __atomic_store_n(&slot->match, b->match, __ATOMIC_RELAXED);
-        __atomic_store_n(&slot->fd, b->fd, __ATOMIC_RELAXED);
-        __atomic_store_n(&slot->key, on ? key : 0, __ATOMIC_RELEASE);
-        if (i >= m->bells)
-            __atomic_store_n(&m->bells, i + 1, __ATOMIC_RELEASE);
-        return;
-    }
-}
-
-void machine_doorbell(struct machine *m, const struct doorbell *b, bool on)
-{
-    /* A trace tells of all exits, and shall. */
-    if (m->config.trace || !m->engine->doorbell || !m->engine->doorbell(m, b, on))
-        put_bell(m, b, on);
-}
-
 /* Ring the doorbell at an address, if there is one. */
 static bool ring(struct machine *m, bool port, uint64_t addr, uint16_t val)
 {
@@ -627,11 +657,11 @@ static bool ring(struct machine *m, bool port, uint64_t addr, uint16_t val)
 
         if (__atomic_load_n(&slot->key, __ATOMIC_ACQUIRE) != key)
             continue;
-        int match = __atomic_load_n(&slot->match, __ATOMIC_RELAXED);
+        int match = __atomic_load_n(&slot->bell.match, __ATOMIC_RELAXED);
 
         if (match >= 0 && match != val)
             continue;
-        (void)!write(__atomic_load_n(&slot->fd, __ATOMIC_RELAXED), &one, sizeof(one));
+        (void)!write(__atomic_load_n(&slot->bell.fd, __ATOMIC_RELAXED), &one, sizeof(one));
         return true;
     }
     return false;

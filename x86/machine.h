@@ -75,10 +75,11 @@ struct still {
     struct still *next;
 };
 
-/* A doorbell that is there (engine->doorbell) for an engine which leaves it to machine_write(). */
+/* A doorbell. */
 struct machine_bell {
-    uint64_t key; /* atomic: of its place, 0 for none */
-    int match, fd;
+    bool there;
+    struct doorbell bell;
+    uint64_t key; /* atomic: of its place, for machine_write(); 0 where the engine rings it */
 };
 
 enum {
@@ -106,7 +107,7 @@ struct machine {
     bool ended;           /* no CPU goes in any more; machine lock */
     int stuck;            /* CPUs and workers that did not come in time when it stopped */
     struct worker *workers;
-    int bells; /* how many of these are in use, at most; atomic */
+    int bells; /* as many of these may be there, the first ones; atomic */
     struct machine_bell bell[MACHINE_BELLS];
     struct timer doze; /* until the next look whether the guest sleeps for ever, */
     uint64_t doze_ns;  /* how long that is, */

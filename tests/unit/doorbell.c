@@ -165,6 +165,49 @@ static void test_taken_away(void)
     close(six.fd);
 }
 
+/* Doorbells are the machine's: another engine has them, too. */
+static void test_other_engine(void)
+{
+    const struct engine *last = engine;
+    struct doorbell b = bell(true, -1);
+
+    engine = &soft_engine;
+    build(NULL);
+    machine_doorbell(m, &b, true);
+    machine_use(m, last);
+    engine = last;
+    run(ports, ports_end);
+    CHECK_EQ(rung(&b), 2);
+    CHECK_EQ(writes, 2);
+    machine_doorbell(m, &b, false);
+    CHECK_EQ(m->bell[0].key, 0);
+    teardown();
+    close(b.fd);
+}
+
+/* More than there is room for come to their chips. */
+static void test_many(void)
+{
+    struct doorbell b = bell(true, -1);
+
+    build(NULL);
+    for (int i = 0; i <= MACHINE_BELLS; i++) {
+        b.addr = PORT + 2 * (MACHINE_BELLS - i);
+        machine_doorbell(m, &b, true);
+    }
+    run(ports, ports_end);
+    CHECK_EQ(rung(&b), 1); /* the one behind it */
+    CHECK_EQ(writes, 3);
+    for (int i = 0; i <= MACHINE_BELLS; i++) {
+        b.addr = PORT + 2 * i;
+        machine_doorbell(m, &b, false);
+        CHECK(i > 0 || m->bell[MACHINE_BELLS - 1].there);
+    }
+    CHECK(!m->bell[0].there && !m->bell[MACHINE_BELLS - 1].there);
+    teardown();
+    close(b.fd);
+}
+
 static struct worker worker;
 static struct watch watch;
 static sem_t go_on;
@@ -240,6 +283,8 @@ int main(void)
         {test_doorbells, "doorbells ring for writes of two bytes, and of their value"},
         {test_traced, "and are told of in a trace"},
         {test_taken_away, "one that was taken away does not ring"},
+        {test_other_engine, "another engine has the same ones"},
+        {test_many, "one too many comes to its chip"},
         {test_written, "the guest runs what a worker wrote"},
         {test_stuck, "a worker that does not end is left after two seconds"},
         {0},
