@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Engine KVM and the routes of level-triggered IOAPIC pins: what KVM is told of them, and how
- * often. Skipped where there is no KVM.
+ * often; and what becomes of a machine whose interrupts KVM does not take. Skipped where there is
+ * no KVM.
  */
 #include "hw/pc.h"
 #include "tests/unit/kvm.h"
 #include "x86/machine.h"
 
+#include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -22,7 +24,8 @@ enum {
 };
 
 static struct machine *m;
-static int tables; /* that KVM was given */
+static int tables;            /* that KVM was given */
+static unsigned long failing; /* the call that fails, 0 for none */
 static union {
     struct kvm_irq_routing head;
     uint8_t bytes[sizeof(struct kvm_irq_routing) + 64 * sizeof(struct kvm_irq_routing_entry)];
@@ -37,6 +40,10 @@ int ioctl(int fd, unsigned long request, ...)
     void *arg = va_arg(ap, void *);
 
     va_end(ap);
+    if (request == failing) {
+        errno = EIO;
+        return -1;
+    }
     if (request == KVM_SET_GSI_ROUTING) {
         const struct kvm_irq_routing *r = arg;
 
@@ -127,12 +134,37 @@ static void edges(void)
     end();
 }
 
+/* An interrupt that KVM does not take is lost, so that the machine ends. */
+static void failures(void)
+{
+    static const struct {
+        unsigned long request;
+        const char *failure;
+    } calls[] = {{KVM_SET_GSI_ROUTING, "KVM_SET_GSI_ROUTING: Input/output error"},
+                 {KVM_SIGNAL_MSI, "KVM_SIGNAL_MSI: Input/output error"}};
+
+    for (int i = 0; i < 2; i++) {
+        build();
+        failing = calls[i].request;
+        route(0, LEVEL | 0x40);
+
+        struct irq pin = ioapic_pin(&m->board[0].ioapic, PIN);
+
+        irq_set(&pin, true);
+        failing = 0;
+        CHECK(machine_stopping(m));
+        CHECK(!strcmp(m->failure, calls[i].failure));
+        end();
+    }
+}
+
 int main(void)
 {
     return test_main_kvm((struct test[]){
         {toggles, "a pin that is masked and unmasked costs one table"},
         {moves, "a pin's route before the last one stays"},
         {edges, "edge-triggered pins cost none"},
+        {failures, "a call that fails is the machine's end, and named"},
         {0},
     });
 }
