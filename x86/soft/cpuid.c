@@ -110,7 +110,7 @@ static void add(struct cpuid *c, struct cpuid_entry e)
 }
 
 /* The register of the answer that the feature's bit is in; NULL where there is no such leaf. */
-static uint32_t *word(struct cpuid *c, const struct soft_feature *f)
+static uint32_t *leaf_word(struct cpuid *c, const struct soft_feature *f)
 {
     struct cpuid_entry *e = cpuid_find(c, f->leaf, f->index);
 
@@ -132,7 +132,7 @@ static void add_features(struct cpuid *c, bool portable)
 {
     for (const struct soft_feature *f = soft_features; f->name; f++)
         if (f->portable || !portable)
-            *word(c, f) |= UINT32_C(1) << f->bit;
+            *leaf_word(c, f) |= UINT32_C(1) << f->bit;
 }
 
 /* Twelve bytes of text in EBX, ECX, EDX, or sixteen in all four. */
@@ -230,7 +230,7 @@ void cpuid_soft(struct cpuid *c, const struct cpuid_config *config)
 const char *cpuid_missing(struct cpuid *host)
 {
     for (const struct soft_feature *f = soft_features; f->name; f++) {
-        const uint32_t *have = word(host, f);
+        const uint32_t *have = leaf_word(host, f);
 
         if (f->portable && f->leaf != POWER_LEAF && !(have && *have >> f->bit & 1))
             return f->name;
