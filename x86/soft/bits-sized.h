@@ -5,8 +5,8 @@
 
 /* ---- shifts and rotations ---- */
 
-/* By a count that the host masks as the guest's processor would, the flags being left alone where
- * it is 0; and by 1: flags is the constraint of AX, before what stands before the instruction. */
+/* By a count, which the host masks as the guest's processor would, leaving the flags alone where it
+ * is 0; and by 1. flags is the constraint of AX, before is assembly in front of the instruction. */
 #define SHIFT(name, by_1, flags, before)                                                           \
     INLINE uint64_t SIZED(name)(struct soft * c, uint64_t a, uint64_t count)                       \
     {                                                                                              \
@@ -185,7 +185,7 @@ CHANGES(btc_i)
     SIZED(btc)(c, place, e, op->imm);
 }
 
-/* By a register, which in memory reaches bits far beyond the operand: where they are. */
+/* Where the bit is that a register names: in memory it may be far beyond the operand. */
 INLINE uint64_t SIZED(bit_linear)(struct soft *c, const struct soft_op *op, int access)
 {
     int64_t bit = soft_sign(SIZE, soft_get(c, SIZE, op->reg));
@@ -236,7 +236,7 @@ BIT_BY_G(btr_g, btr)
 BIT_BY_G(btc_g, btc)
 #undef BIT_BY_G
 
-/* Of 0 they leave what the host leaves in the register, all of it. */
+/* For 0 they leave all of the register as the host does. */
 LOADS(bsf)
 {
     uint64_t a = soft_get(c, 3, op->reg);

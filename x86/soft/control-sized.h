@@ -31,7 +31,8 @@ JUMPS(loop, loop(c, op, SIZE))
 JUMPS(jump, jump(c, op, SIZE))
 #undef JUMPS
 
-/* Those with memory or the stack. Near branches have 64 bits in 64-bit mode, and nowhere else. */
+/* Branches with memory or the stack. Near branches have 64 bits in 64-bit mode, and nowhere else.
+ */
 #define FLAT (SIZE == 3 ? FLAT64 : FLAT32)
 #define FLAT_OR_ANYHOW(name)                                                                       \
     HANDLER(name##_flat)                                                                           \

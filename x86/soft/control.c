@@ -20,14 +20,14 @@ static _Noreturn __attribute__((noinline)) void bad_target(struct soft *c, const
     soft_raise_code(c, EXCEPTION_GP, 0);
 }
 
-/* Is ip, of 1 << osize bytes, where the present CS lets code be? Else #GP(0). */
+/* Raise #GP(0) unless the present CS allows code at ip, which has 1 << osize bytes. */
 INLINE void check_ip(struct soft *c, const struct soft_op *op, int osize, uint64_t ip)
 {
     if (osize == 3 ? unlikely(!soft_canonical(ip)) : unlikely(ip > c->window[CS].last))
         bad_target(c, op);
 }
 
-/* The same of a direct branch: one that has a link stays in its page, which is canonical. */
+/* The same for a direct branch. One that has a link stays in its page, which is canonical. */
 INLINE void check_branch(struct soft *c, const struct soft_op *op, int osize)
 {
     if (osize != 3 || !op->link)
@@ -100,7 +100,7 @@ INLINE void jump_mem(struct soft *c, const struct soft_op *op, int kind, int osi
     return jump_to(c, op, osize, soft_load(c, op, kind, osize));
 }
 
-/* To return to; what is above osize is not pushed. */
+/* The return address; what is above osize is not pushed. */
 INLINE uint64_t next_ip(const struct soft *c, const struct soft_op *op)
 {
     return c->r[RIP] + op->offset + op->len;

@@ -2,9 +2,9 @@
 /*
  * What the processor says that it is.
  *
- * An Atom of a kind that does not speculate, so that kernels guard against nothing that this one
- * cannot do wrong. Its TSC counts nanoseconds, unless the machine has another rate. x86/cpuid.c
- * fits it into the machine, as it does the host's processor under KVM.
+ * An Atom of a kind that does not speculate, so that kernels leave out guards that this one does
+ * not need. Its TSC counts nanoseconds, unless the machine has another rate. x86/cpuid.c fits it
+ * into the machine, as it does the host's processor under KVM.
  *
  * After: Intel SDM vol. 2A, "CPUID - CPU Identification"; Linux, "KVM-specific CPUID bits".
  *
@@ -251,7 +251,7 @@ struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index)
                                                      .portable = m->config.portable,
                                                      .tsc_deadline = true,
                                                      .tsc_khz = m->tsc_khz});
-    /* Leaves that are beyond all answer as the highest basic one. */
+    /* Leaves beyond all others answer as the highest basic one. */
     if (leaf >= EXTENDED_LEAF ? leaf > MAX_EXTENDED
                               : leaf > MAX_LEAF && (leaf & ~UINT32_C(0xff)) != HYPERVISOR_LEAF)
         leaf = MAX_LEAF;

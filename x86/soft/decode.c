@@ -37,7 +37,7 @@ enum mod_rule {
     NO_MOD, /* not looked at: a register */
 };
 
-/* Whose numbers ModRM's fields are. */
+/* The kind of register that ModRM's fields number. */
 enum register_class {
     NUMBER,   /* as it stands, with REX's bit */
     NUMBER8,  /* three bits */
@@ -57,7 +57,7 @@ enum immediate {
     BRANCH_Z,
 };
 
-/* A row, understood. */
+/* A row after parsing. */
 struct entry {
     const struct soft_row *row;
     uint16_t number;
@@ -152,7 +152,7 @@ static void read_encoding(struct entry *e, const char *s)
             e->low_reg = *end;
         }
     }
-    /* A mandatory prefix is no opcode, but these bytes alone are none either. */
+    /* These bytes alone are no opcode; a mandatory prefix is not one either. */
     assert(opcode);
     e->modrm = e->mod || e->digit != ANY || e->exact != ANY;
 }
@@ -350,7 +350,7 @@ static uint8_t take_prefixes(struct source *s)
         case 0x2e:
         case 0x36:
         case 0x3e:
-            if (!is64(s)) /* else they mean nothing, and FS or GS stays */
+            if (!is64(s)) /* else they have no effect, and FS or GS stays */
                 s->segment = byte >> 3 & 3;
             break;
         case 0x64:
@@ -595,7 +595,7 @@ static uint8_t operand_size(const struct source *s, const struct entry *e)
 {
     int code = s->mode & MODE_CODE_SIZE;
     uint32_t attributes = e->row->attributes;
-    /* A mandatory 66 says nothing about sizes. */
+    /* A mandatory 66 does not change sizes. */
     bool data = s->data && e->prefix != PREFIX_66;
     int v = code == 1 ? 1 + data : 2 - data;
 
@@ -688,7 +688,7 @@ static struct soft_decoded bad(struct source *s, struct soft_op *op, soft_handle
     return (struct soft_decoded){.len = s->at, .attributes = ROW_END};
 }
 
-/* Not all of it is there: that is a fault only when it is also too long. */
+/* Bytes are missing: a fault only when the instruction is too long, too. */
 static struct soft_decoded incomplete(struct source *s, struct soft_op *op)
 {
     if (s->n >= SOFT_MAX_LEN)

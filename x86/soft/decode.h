@@ -24,26 +24,26 @@ struct soft_decoded {
     int len;             /* in bytes; 0 when the n bytes are not a whole instruction */
     uint32_t attributes; /* of the row */
     const struct soft_row
-        *row; /* op->row's; NULL: it is none, and raises #UD, or #GP if too long */
+        *row; /* op->row's; NULL: no instruction; raises #UD, or #GP if too long */
 };
 
 /*
- * Decode the instruction in the first of n bytes (1 to 15) for a mode. offset is where it stands
- * from the begin of its line. Any thread.
+ * Decode the instruction in the first of n bytes (1 to 15) for a mode. offset is its distance from
+ * the start of its line. Any thread.
  */
 struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int offset,
                                 struct soft_op *op);
 
 /*
- * op stands before op[1]: if that is a conditional jump and op has a handler that executes it as
- * well, it shall. op[1] stays, for what takes the slow way.
+ * If op[1] is a conditional jump, and op has a handler that executes both, use that. op[1] stays,
+ * for the slow way.
  */
 void soft_join(uint32_t mode, struct soft_op *op);
 
 /*
- * The row of the tables of opcodes with a number from 1 on, as soft_op.row has it: it says by its
- * text which operation that is. NULL after the last, and for 0, which is no instruction: bytes that
- * mean nothing, the end of a line. Any thread.
+ * The row of the tables of opcodes with this number, from 1 on (soft_op.row); its text names the
+ * operation. NULL after the last, and for 0, which is no instruction: undefined bytes, or the end
+ * of a line. Any thread.
  */
 const struct soft_row *soft_row(int number);
 

@@ -134,7 +134,7 @@ static void put_immediate(struct line *l, int size)
 {
     uint64_t val = l->immediates++ ? l->op->imm2 : l->op->imm;
 
-    /* What is extended to the operand's size shows so. */
+    /* Show it as extended to the operand's size. */
     if (size < l->op->osize && (int64_t)val < 0)
         size = l->op->osize;
     put(l, "%#llx", (unsigned long long)(size < 0 || size > 3 ? val : val & soft_size_mask(size)));
@@ -281,7 +281,7 @@ static void put_row(struct line *l, const struct soft_row *row)
 int soft_disassemble(uint32_t mode, const uint8_t *bytes, int n, uint64_t ip, char *text,
                      size_t size)
 {
-    /* Only handlers depend on what the stack is like; any will do that the size of code has. */
+    /* Only handlers depend on the kind of stack: take any that code of this size can have. */
     mode &= ~(3 << MODE_STACK_SHIFT);
     if ((mode & MODE_CODE_SIZE) != 3)
         mode |= ANYHOW << MODE_STACK_SHIFT;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From bytes to text, for people who look at a guest that went wrong.
+ * From bytes to text, for reports on a guest that went wrong.
  */
 #ifndef X86_SOFT_DISASM_H
 #define X86_SOFT_DISASM_H

@@ -2,11 +2,11 @@
 /*
  * Engine 2 behind x86/vcpu.h: CPUs made of C, which need nothing of the host but threads.
  *
- * The vCPU's thread runs lines of operations until soft.stop_at is reached. Whoever wants something
- * of it leaves a request and sets stop_at to 0; the thread then looks what it is.
+ * The vCPU's thread runs lines of operations until soft.stop_at is reached. Others leave a request
+ * and set stop_at to 0; the thread then looks at the request.
  *
- * Left out: SMM, and so SMIs. Several CPUs of one guest are not synchronised as to modified code
- * within an instruction, as no processor does.
+ * Left out: SMM, and so SMIs. Code that another CPU modifies within an instruction: no processor
+ * synchronises that.
  */
 #define _GNU_SOURCE
 #include "x86/soft/engine.h"
@@ -100,8 +100,8 @@ uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page)
     return count;
 }
 
-/* Take the news that a CPU was told. False when they are of more pages than were written down.
- * *noted is the count of pages noted until then. */
+/* Take the page numbers that a CPU was told. False when there were too many to keep. *noted is the
+ * count of pages noted until then. */
 static bool take_news(struct soft *c, struct soft_news *from, struct soft_news *news,
                       uint64_t *noted)
 {
@@ -181,7 +181,7 @@ static void lapic_intr(void *to, bool level)
         soft_ask(to, REQUEST_INTERRUPT);
 }
 
-/* Behind one NMI that waits or is in service one more can wait; all others are lost. */
+/* One NMI may wait behind another that waits or is in service; more are lost. */
 static void lapic_nmi(void *to)
 {
     struct soft *c = to;
@@ -203,7 +203,7 @@ static void lapic_startup(void *to, uint8_t vector)
     soft_ask(c, REQUEST_STARTUP);
 }
 
-/* The machine is locked: the CPU is at its local APIC's registers. */
+/* Called with the machine locked, as the CPU accesses its local APIC's registers. */
 static void lapic_eoi(void *to, int vector)
 {
     struct soft *c = to;
@@ -490,7 +490,8 @@ static void get_fpu(const struct soft *c, struct cpu_state *s)
     s->xcr0 = c->xcr0;
 }
 
-/* What the area does not have is in its initial configuration; but MXCSR is always there. */
+/* Components that the area does not have are in their initial configuration; MXCSR is always there.
+ */
 static void set_fpu(struct soft *c, const struct cpu_state *s)
 {
     const struct soft_fpu *from = (const void *)s->xsave;
@@ -688,7 +689,7 @@ static bool interrupted(struct soft *c)
     return __atomic_load_n(&v->intr, __ATOMIC_ACQUIRE) && (!has_apic(c) || lapic_extint(&c->lapic));
 }
 
-/* The interrupt to take: its vector, or -1 when there is none after all. */
+/* The vector of the interrupt to take, or -1 when there is none after all. */
 static int acknowledge(struct soft *c)
 {
     struct machine *m = c->vcpu->machine;
@@ -725,7 +726,7 @@ static void take_interrupt(struct soft *c)
         return;
     int vector = c->eflags & EFLAGS_IF ? acknowledge(c) : -1;
 
-    /* What sets IF will see this bit, and let the loop look again; also if the delivery raises. */
+    /* When IF is set next, this bit makes the loop look again; also if the delivery raises. */
     if (interrupted(c))
         __atomic_fetch_or(&c->request, REQUEST_INTERRUPT, __ATOMIC_SEQ_CST);
     if (c->eflags & EFLAGS_IF)
@@ -785,7 +786,7 @@ static bool serve(struct soft *c)
     return true;
 }
 
-/* Without a local APIC it is an exit, as it is of other engines. */
+/* Without a local APIC it is an exit, as on other engines. */
 void soft_halt(struct soft *c)
 {
     c->halted = true;
@@ -831,7 +832,8 @@ static uint32_t code_breakpoints(const struct soft *c)
     return hit;
 }
 
-/* Run one instruction with all that may happen around it; once: only one repetition of it. */
+/* Run one instruction with all that may happen around it. once: of a string instruction, one
+ * repetition. */
 static void step(struct soft *c, bool once)
 {
     bool quiet = c->quiet, resume = c->eflags & EFLAGS_RF;

@@ -12,8 +12,8 @@ struct soft_vm {
     struct machine *machine;
     struct ram *ram;
     uint8_t *coders;       /* for each page of RAM: CPUs that have lines of it; atomic */
-    pthread_mutex_t split; /* the only operand that is a copy at the time: see soft_rmw_slow() */
-    uint64_t noted;        /* how often a page came to have code of a CPU; atomic */
+    pthread_mutex_t split; /* held while an operand is a copy: see soft_rmw_slow() */
+    uint64_t noted;        /* how many times a CPU was noted in coders; atomic */
     pthread_mutex_t news;  /* what CPUs are told by soft_tell_others() */
     int cpus;
     struct soft *cpu[]; /* by index */
@@ -24,12 +24,12 @@ void soft_ask(struct soft *c, uint32_t request);
 void soft_ask_others(struct soft *c, uint32_t request);
 
 /*
- * Tell all CPUs but c of RAM's page of that number, with REQUEST_CODE_NOTED, of which vm->noted
- * counts one more, or REQUEST_CODE_CHANGED. Answers what vm->noted is then. Any lock but vm->news.
+ * Tell all CPUs but c of RAM's page of that number, by REQUEST_CODE_NOTED, which adds 1 to
+ * vm->noted, or REQUEST_CODE_CHANGED. Returns the new vm->noted. Any lock but vm->news.
  */
 uint64_t soft_tell_others(struct soft *c, uint32_t request, size_t page);
 
-/* Have all CPUs but c heard of so many pages noted, or will before they run? */
+/* Do all CPUs but c know of the first `noted` pages, or will they before they run? */
 bool soft_others_know(struct soft *c, uint64_t noted);
 
 /* ---- memory.c, for line.c ---- */

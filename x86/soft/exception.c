@@ -104,8 +104,8 @@ struct soft_stack soft_inner_stack(struct soft *c, int cpl, int ist, uint32_t ex
     return st;
 }
 
-/* Write n bytes to the stack of some privilege level, all or none. The fault that is raised is that
- * of the first push of size bytes that would meet one. */
+/* Write n bytes to the stack of some privilege level, all or none. Raises the fault that the first
+ * failing push of size bytes would raise. */
 static void store_as(struct soft *c, const struct soft_stack *st, uint64_t linear, const void *buf,
                      int n, int size)
 {
@@ -156,8 +156,8 @@ static uint64_t stack_linear(struct soft *c, const struct soft_stack *st, uint64
     return (uint32_t)(w->base + offset);
 }
 
-/* Push one by one: for a frame that lies at both ends of its segment, and for ring 3, where each
- * push is checked for its alignment. */
+/* Push one by one: for a frame that wraps around in its segment, and for ring 3, where the
+ * alignment of each push is checked. */
 static void push_singly(struct soft *c, struct soft_stack *st, int osize, const uint64_t *val,
                         int n)
 {

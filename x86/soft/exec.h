@@ -17,10 +17,10 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 
 /*
- * The next operation of the line. The compiler makes a jump of it, so that a line of any length
- * needs one frame: nothing may stand between it and the end of the handler, and no local variable
- * may have its address given away before (use soft.scratch, or a function that is not inlined).
- * The empty asm lets it step op itself, in place of loading by the old op and keeping both.
+ * Go on with the next operation of the line. The compiler makes a jump of this call, so that a line
+ * of any length needs one frame. So it comes last in a handler, and no local variable's address may
+ * be given to others before it (use soft.scratch, or a function that is not inlined). The empty asm
+ * makes the compiler step op itself; else it would load by the old op and keep both.
  */
 #define SOFT_NEXT(c, op)                                                                           \
     do {                                                                                           \
@@ -145,7 +145,7 @@ INLINE uint64_t soft_offset(const struct soft *c, const struct soft_op *op)
                     soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp);
 }
 
-/* A segment does not let offset..offset+n-1 through: #SS or #GP. c->op is set. */
+/* Raise #SS or #GP: the segment does not allow offset..offset+n-1. c->op is set. */
 _Noreturn void soft_segment_fault(struct soft *c, int seg);
 
 /* The linear address of n bytes (1 to 4096) at an offset of a segment, checked. */
@@ -161,8 +161,8 @@ INLINE uint64_t soft_segmented(struct soft *c, const struct soft_op *op, int seg
     return (w->base + offset) & c->linear_mask;
 }
 
-/* The linear address of op's memory operand of n bytes; kind is a constant: FLAT64 ... In files
- * where speed does not matter it is always ANYHOW. */
+/* The linear address of op's memory operand of n bytes; kind is a constant: FLAT64 ... Where speed
+ * does not matter, a file has only ANYHOW. */
 INLINE uint64_t soft_linear(struct soft *c, const struct soft_op *op, int kind, int n, int access)
 {
     uint64_t sum = soft_get(c, 3, op->base) + (soft_get(c, 3, op->index) << op->scale) + op->disp;
@@ -212,8 +212,8 @@ INLINE void soft_store(struct soft *c, const struct soft_op *op, int kind, int o
                   val);
 }
 
-/* Does it lie across two lines of the host's cache? There a locked instruction of the host would
- * hold up all its processors, where that is not forbidden. */
+/* Does it lie across two lines of the host's cache? There a locked instruction would hold up all of
+ * the host's processors, or fault where the host forbids that. */
 INLINE bool soft_splits(uint64_t linear, int size)
 {
     return (linear & (SOFT_CACHE_LINE - 1)) + size > SOFT_CACHE_LINE;

@@ -28,8 +28,8 @@ INLINE void *soft_place(struct soft *c, uint8_t reg)
     return (uint8_t *)c->r + reg;
 }
 
-/* Set a register, by its place, to what is known to be zero-extended: a result of the host's own
- * instruction. */
+/* Set a register, by its place, to a result of the host's own instruction, which is zero-extended.
+ */
 INLINE void soft_put(void *place, int n, uint64_t val)
 {
     soft_poke(place, n == 2 ? 3 : n, val);
@@ -97,7 +97,7 @@ INLINE void *soft_rmw_at(struct soft *c, const struct soft_op *op, uint64_t line
 
 /* ---- from bodies to handlers. All parameters but c and op are constants. ---- */
 
-/* Where the operand is that a body changes: bodies ask since a register of 32 bits is written as
+/* Where the operand is that a body changes. Bodies ask, since a register of 32 bits is written as
  * one of 64, and LOCK is for memory. */
 enum {
     REGISTER,
@@ -105,7 +105,7 @@ enum {
     LOCKED,
 };
 
-/* Write what a body has computed; of a register see soft_put(). */
+/* Write what a body has computed; for registers see soft_put(). */
 INLINE void soft_write(int place, void *e, int n, uint64_t val)
 {
     if (place == REGISTER)
@@ -118,7 +118,7 @@ typedef void soft_load_body(struct soft *c, const struct soft_op *op, uint64_t e
 typedef uint64_t soft_store_body(struct soft *c, const struct soft_op *op);
 typedef void soft_change_body(struct soft *c, const struct soft_op *op, int place, void *e);
 
-/* What comes after an operation: the next one, or the two are one and that is a jump. */
+/* What comes after an operation: the next one or, when the two are one, the jump. */
 INLINE void soft_then(struct soft *c, const struct soft_op *op, bool jumps)
 {
     if (jumps)
@@ -199,7 +199,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     static __attribute__((cold, noinline)) void SIZED(name)(struct soft * c,                       \
                                                             const struct soft_op *op)
 
-/* A body may do without some of what it gets. */
+/* A body need not use all that it gets. */
 #define ANY(parameter) parameter __attribute__((unused))
 #define PLAIN_BODY(name)                                                                           \
     INLINE void SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op))
@@ -211,8 +211,8 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     INLINE void SIZED(name)(ANY(struct soft * c), ANY(const struct soft_op *op), ANY(int place),   \
                             void *e)
 
-/* The handlers of all kinds, each of which does what is said with its KIND; and their list. No code
- * of 32 bits has operands of 64: the compiler drops these again. */
+/* The handlers of all kinds, each made by the given macro with its KIND; and their list. No code of
+ * 32 bits has operands of 64: the compiler drops those handlers again. */
 #define HANDLERS_BY_KIND(name, does)                                                               \
     HANDLER(name##_flat64)                                                                         \
     {                                                                                              \
@@ -238,7 +238,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         [ANYHOW] = SIZED(name##_anyhow)                                                            \
     }
 
-/* LOADS(name) { ... e ... }: e is the value of operand E; of 1 << n bytes where that is said. */
+/* LOADS(name) { ... e ... }: e is the value of operand E; of 1 << n bytes where n is given. */
 #define LOADS(name) LOADS_FROM(name, SIZE)
 #define LOADS_FROM(name, n)                                                                        \
     LOAD_HANDLERS(name, n)                                                                         \
@@ -262,8 +262,8 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     }                                                                                              \
     HANDLERS_BY_KIND(name, soft_do_load(c, op, KIND, n, SIZED(name), SIZED(name##_slow), false))
 
-/* The same for what often stands before a conditional jump: with handlers that jump, too. Of these
- * the slow way executes only the instruction itself. */
+/* The same for an operation that often stands before a conditional jump: with handlers that jump,
+ * too. For these the slow way executes only the operation itself. */
 #define COMPARES(name)                                                                             \
     LOAD_HANDLERS(name, SIZE)                                                                      \
     HANDLER(name##_jump_reg)                                                                       \
@@ -301,7 +301,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     };                                                                                             \
     STORE_BODY(name)
 
-/* CHANGES(name) { ... place ... e ... }: e is where operand E is. LOCK is right for it; and it may
+/* CHANGES(name) { ... place ... e ... }: e is where operand E is. It may have LOCK; and it may
  * stand before a conditional jump, which is worth a handler where E is a register. */
 #define CHANGES(name)                                                                              \
     CHANGE_BODY(name);                                                                             \
@@ -312,13 +312,13 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     }                                                                                              \
     CHANGE_HANDLERS(name, SIZED(name##_lock), MEMORY)
 
-/* The same for what is locked in memory, whether LOCK says so or not. */
+/* The same for an operation that is locked in memory, with LOCK or without. */
 #define EXCHANGES(name)                                                                            \
     CHANGE_BODY(name);                                                                             \
     SLOW_HANDLER(name##_slow);                                                                     \
     CHANGE_HANDLERS(name, SIZED(name##_anyhow), LOCKED)
 
-/* The same for what has no form with LOCK. */
+/* The same for an operation that cannot have LOCK. */
 #define UPDATES(name)                                                                              \
     CHANGE_BODY(name);                                                                             \
     CHANGE_HANDLERS(name, NULL, MEMORY)
@@ -350,7 +350,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     };                                                                                             \
     CHANGE_BODY(name)
 
-/* PUSHES(name) { ... return what is pushed; }, and POPS(name) { ... e ... }, which was popped. */
+/* PUSHES(name) { ... return what is pushed; }, and POPS(name) { ... e ... }: e was popped. */
 #define PUSHES(name)                                                                               \
     STORE_BODY(name);                                                                              \
     SLOW_HANDLER(name##_slow)                                                                      \
@@ -406,7 +406,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     }
 
 /*
- * What the host's own instructions are given and leave of the flags, in AX: see soft.arith.
+ * The flags that the host's own instructions are given and leave, in AX: see soft.arith.
  * SOFT_CARRY_IN is enough for those that change all others.
  */
 #define SOFT_CARRY_IN  "sahf\n\t"

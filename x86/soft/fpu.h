@@ -24,7 +24,8 @@ INLINE bool fpu_pending(const struct soft_fpu *f)
     return f->fsw & ~f->fcw & FPU_EXCEPTIONS;
 }
 
-/* FCW or FSW was loaded: let reserved bits be what they are, and ES and B what follows. */
+/* FCW or FSW was loaded: set its reserved bits right, and ES and B to what follows from the rest.
+ */
 INLINE void fpu_settle(struct soft_fpu *f)
 {
     f->fcw = (f->fcw & 0x1f3f) | 0x40;

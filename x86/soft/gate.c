@@ -28,7 +28,7 @@ void soft_check_target(struct soft *c, const struct segment *cs, uint64_t ip, ui
         soft_raise_code(c, EXCEPTION_GP, ext);
 }
 
-/* A code segment that both L and D claim is none in long mode. */
+/* In long mode a segment with both L and D is no code segment. */
 static bool is_runnable(const struct soft *c, const struct segment *s)
 {
     return soft_is_code(s) && !(soft_long_mode(c) && s->l && s->db);
@@ -271,7 +271,7 @@ static struct soft_descriptor return_target(struct soft *c, uint16_t selector)
     return d;
 }
 
-/* Make those data segments null that the outer level may not have. Their bases and limits stay. */
+/* Make data segments null that the outer level may not use. Their bases and limits stay. */
 static void drop_segments(struct soft *c, int cpl)
 {
     static const uint8_t data[] = {ES, DS, FS, GS};
@@ -508,7 +508,7 @@ static struct segment flat(uint16_t selector, int type, int dpl, bool is64)
                             .g = true};
 }
 
-/* Flat segments whatever the tables say. */
+/* Flat segments, whatever is in the tables. */
 static void enter_flat(struct soft *c, uint16_t cs, uint16_t ss, int cpl, bool is64, uint64_t ip)
 {
     c->segment[CS] = flat((cs & ~3) | cpl, SEGMENT_CODE, cpl, is64);

@@ -5,7 +5,7 @@
 
 /* ---- by the host's own instructions, at a place that holds a ---- */
 
-/* flags is the constraint of AX, before what stands before the instruction. */
+/* flags is the constraint of AX, before is assembly in front of the instruction. */
 #define BINARY(name, flags, before)                                                                \
     INLINE void SIZED(name)(struct soft * c, int place, void *a, uint64_t b)                       \
     {                                                                                              \

@@ -20,7 +20,7 @@ static void set_zf(struct soft *c, bool zf)
     soft_set_arith(c, (soft_arith(c) & ~EFLAGS_ZF) | (zf ? EFLAGS_ZF : 0));
 }
 
-/* Always locked, which nobody but other CPUs can tell. */
+/* Always locked, which only other CPUs can see. */
 static void cmpxchg8b(struct soft *c, const struct soft_op *op)
 {
     any64 *p = soft_rmw(c, op, ANYHOW, 3);

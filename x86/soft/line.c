@@ -8,9 +8,9 @@
  * linear addresses, which is emptied with the TLB. An instruction that lies across two pages is
  * decoded each time.
  *
- * Which bytes of a page are code is known by pieces of 64 bytes: a page with code is never written
- * through the TLB, and only a write that meets such a piece costs the page its lines. So code and
- * data may share a page, as in the programs of a boot sector.
+ * Code is noted by pieces of 64 bytes: a page with code is never written through the TLB, and only
+ * a write to such a piece makes the page lose its lines. So code and data may share a page, as in
+ * the programs of a boot sector.
  */
 #include "x86/soft/line.h"
 #include "hw/die.h"
@@ -46,10 +46,10 @@ struct soft_cache {
         uint64_t linear, key;
         struct soft_line *line;
     } address[ADDRESSES];
-    /* What addresses that are still right have above their mode: a generation, of user mode, and of
-     * all others; and the pages that some may be of, by their number modulo. */
+    /* The generations that valid addresses have above their mode, of user mode and of all others;
+     * and the pages that some may belong to, by their number modulo. */
     uint64_t generation[2];
-    bool local; /* of those others, too, some are of pages that are not global */
+    bool local; /* some of those others are of pages that are not global */
     uint64_t met[MET / 64];
 
     const struct soft_op *unlinked; /* the branch that came back for want of a link */
@@ -136,7 +136,7 @@ static void leave_before(struct soft *c, const struct soft_op *op)
     soft_undo(c);
 }
 
-/* The line being run is no more what memory has: it ends with the instruction that it is at. */
+/* The line being run no longer matches memory: it ends with the present instruction. */
 static void cut_short(struct soft *c)
 {
     struct soft_line *line = c->line;
@@ -312,7 +312,7 @@ void soft_branch_slow(struct soft *c, const struct soft_op *op)
 {
     if (!op->near)
         return soft_go(c);
-    /* The target is in the same page: it shall get a link. */
+    /* The target is in the same page, so the branch gets a link. */
     c->cache->unlinked = op;
     c->cache->from = c->line;
 }
@@ -370,8 +370,8 @@ static bool decode_line(struct soft_line *line, const uint8_t *buf, int n, int m
 }
 
 /*
- * Note that a page of RAM has code from now on: writes to it must come to our notice, also those of
- * other CPUs. Does everybody know it? A CPU that does not may still write there by its TLB.
+ * Note that a page of RAM has code from now on, so that all writes to it are noticed, also those of
+ * other CPUs. True when all CPUs know: one that does not may still write there by its TLB.
  */
 static bool note_code(struct soft *c, size_t number)
 {
@@ -398,7 +398,7 @@ static struct soft_line *make_line(struct soft *c, uint64_t gpa, int n)
     struct soft_line *line = (struct soft_line *)(cache->arena + cache->used);
     size_t number = page_number(c, gpa);
 
-    /* Before it is read, or a write by another CPU in between would be lost. */
+    /* Before the code is read, or a write by another CPU in between would be lost. */
     if (!note_code(c, number))
         return NULL;
     line->gpa = gpa;
@@ -466,7 +466,7 @@ static void run_single(struct soft *c)
 void soft_run_one(struct soft *c)
 {
     c->op = NULL;
-    soft_attend(c); /* a branch shall not go on */
+    soft_attend(c); /* a branch must not go on */
     run_single(c);
     c->line = NULL;
 }

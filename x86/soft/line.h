@@ -29,27 +29,27 @@ void soft_cache_free(struct soft_cache *cache);
 void soft_cache_flush(struct soft *c);
 void soft_cache_forget(struct soft *c, size_t page);
 
-/* Lines that were found by their linear address have to be looked for anew: all, all but those of
- * global pages, those of one page of 4 KiB. A translation, or what it depends on, has changed. */
+/* Translations have changed: lines that were found by linear address must be looked up again: all,
+ * all but those of global pages, or those of one page of 4 KiB. */
 void soft_forget_addresses(struct soft *c, bool global);
 void soft_forget_page_addresses(struct soft *c, uint64_t linear);
 
 /* Lines that were decoded so far. */
 uint64_t soft_cache_decoded(const struct soft *c);
 
-/* Run from c->r[RIP] until no line can begin any more before c->stop_at is reached. False when some
- * instructions are left until then: less than a line. May raise. */
+/* Run from c->r[RIP] until the next line would pass c->stop_at. False when some instructions are
+ * left until then: less than a line. May raise. */
 bool soft_run_lines(struct soft *c);
 
 /* Run one instruction. May raise. */
 void soft_run_one(struct soft *c);
 
-/* Mend c->r[RIP] and c->count after a fault of c->op, if that is set. */
+/* Set c->r[RIP] and c->count right after a fault of c->op, if that is set. */
 void soft_undo(struct soft *c);
 
-/* Run a line, whose instructions are counted in advance, if all of it may be run: short of
- * c->stop_at, and within the limit of CS, which 64-bit code does not have. Else return to
- * soft_run_lines(). osize is a constant, or 2 for any code. */
+/* Run a line, whose instructions are counted in advance, if all of it may be run: it ends before
+ * c->stop_at and within the limit of CS (64-bit code has none). Else return to soft_run_lines().
+ * osize is a constant, or 2 for any code. */
 INLINE void soft_enter(struct soft *c, const struct soft_line *line, int osize);
 
 /* Go on at the target of a direct near branch. osize is a constant, that of the branch. */
@@ -82,7 +82,7 @@ INLINE void soft_branch(struct soft *c, const struct soft_op *op, int osize)
     uint64_t ip = c->r[RIP] + op->target;
 
     c->count -= op->rest;
-    /* A link is right only for a target that the offset did not wrap around to. */
+    /* A link is right only where the offset did not wrap around to its target. */
     if (likely(to && ip == soft_cut(osize, ip))) {
         c->r[RIP] = ip;
         return soft_enter(c, to, osize);
@@ -98,7 +98,7 @@ INLINE void soft_jump(struct soft *c, const struct soft_op *jump)
 
     if (!soft_condition(c, jump->opcode & 15))
         SOFT_NEXT(c, jump);
-    /* An offset that wraps around, whatever its size, changes its upper bits. */
+    /* An offset of any size that wraps around changes its upper bits. */
     if (unlikely(!to || (ip ^ c->r[RIP]) >> 16 || ip > c->window[CS].last))
         return jump->run(c, jump);
     c->count -= jump->rest;

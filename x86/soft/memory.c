@@ -35,11 +35,11 @@ enum {
 struct page {
     uint64_t gpa; /* of its page of 4 KiB */
     bool write, user, global;
-    bool dirty; /* nothing is to be set when it is written */
+    bool dirty; /* a write has no bit to set */
     int shift;  /* 1 << shift bytes have one translation, of which this is a piece */
 };
 
-/* Who asks. */
+/* On whose behalf. */
 struct access {
     int rights; /* ACCESS_ bits */
     bool user;
@@ -257,7 +257,7 @@ enum {
     WATCH_ACCESS = 1 << 3,
 };
 
-/* Note breakpoints of these types that an access meets: they are reported after the instruction. */
+/* Note breakpoints of these types that an access meets. They are reported after the instruction. */
 static void watch(struct soft *c, uint64_t linear, int size, int types)
 {
     if (!(c->dr[7] & DR7_ENABLES))
@@ -350,8 +350,8 @@ static void write_ram(struct soft *c, uint8_t *host, uint64_t gpa, const void *b
         soft_code_changed(c, gpa);
 }
 
-/* Where n bytes at linear lie, which have been examined, in one page or two. Raises for either;
- * what is done with them then needs no page tables, and cannot fail. */
+/* Where n bytes at linear lie, in one page or two; they have been examined. Raises for either page.
+ * What is done with the span then needs no page tables, and cannot fail. */
 static struct soft_span find_span(struct soft *c, uint64_t linear, int n, int rights)
 {
     struct soft_span span = {0};
@@ -518,8 +518,8 @@ void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
     return c->bounce.data;
 }
 
-/* Write back what lies in one line of the host's cache. What stayed the same is left alone: another
- * CPU may have stored there meanwhile, to release a lock for example. */
+/* Write back what lies in one line of the host's cache, if it has changed: another CPU may have
+ * stored there meanwhile, to release a lock for example. */
 static void put_back(struct soft *c, int begin, int end)
 {
     const uint8_t *data = c->bounce.data;

@@ -3,10 +3,10 @@
  * MMX, with what SSE, SSE2 and SSSE3 added to it.
  *
  * Computed with the SSE2 that every host has, on the low half of a register, so that the host's own
- * x87 is left alone; what SSE2 has not, by loops.
+ * x87 is left alone; what SSE2 lacks is done by loops.
  *
- * MMX registers are the significands of x87 registers, by their own numbers: an MMX instruction
- * makes TOP 0 and all registers full, a write makes the exponent all ones.
+ * MMX registers are the significands of x87 registers, numbered without TOP: an MMX instruction
+ * makes TOP 0 and all registers full, and a write sets all bits of the exponent.
  *
  * After: Intel SDM vol. 1, "Programming with Intel MMX Technology"; vol. 3, "Intel MMX Technology
  * System Programming", "Exception Conditions of Legacy SIMD Instructions Operating on MMX
@@ -39,7 +39,7 @@ INLINE void await(struct soft *c, const struct soft_op *op)
         refuse(c, op);
 }
 
-/* For those that work on XMM registers, too. */
+/* For instructions that work on XMM registers, too. */
 INLINE void await_sse(struct soft *c, const struct soft_op *op)
 {
     if (unlikely(!(c->cr4 & CR4_OSFXSR))) {
@@ -160,7 +160,7 @@ MMX(pandn, ~a &b)
 MMX(por, a | b)
 MMX(pxor, a ^ b)
 
-/* Of both operands' elements, interleaved, the lower and the upper half. */
+/* Interleave both operands' elements: their lower or their upper halves. */
 MMX_SIZED(punpcklbw, 2, low(_mm_unpacklo_epi8(v(a), v(b))))
 MMX_SIZED(punpcklwd, 2, low(_mm_unpacklo_epi16(v(a), v(b))))
 MMX_SIZED(punpckldq, 2, low(_mm_unpacklo_epi32(v(a), v(b))))
@@ -231,7 +231,7 @@ INLINE int saturate(int x)
     }                                                                                              \
     MMX(name, name##_of(a, b))
 
-/* Of two neighbours in a, or in b for the upper half of the result. */
+/* An element made of two neighbours in a, or in b for the upper half of the result. */
 #define NEIGHBOURS(element, n, f)                                                                  \
     f(element(i < (n) / 2 ? a : b, 2 * i % (n)), element(i < (n) / 2 ? a : b, 2 * i % (n) + 1))
 #define PLUS(x, y)           ((x) + (y))
@@ -396,8 +396,8 @@ static void movq2dq(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* The host computes a conversion, by the guest's MXCSR but all exceptions masked; then those that
- * are not are raised. */
+/* The host computes a conversion, by the guest's MXCSR but with all exceptions masked; then those
+ * that the guest has not masked are raised. */
 #define CONVERT(name, instruction)                                                                 \
     static __attribute__((noinline)) __m128i name(struct soft *c, const struct soft_op *op,        \
                                                   __m128i x)                                       \
@@ -431,8 +431,8 @@ CONVERT(floats_to_dwords_cut, "cvttps2dq")
 CONVERT(doubles_to_dwords, "cvtpd2dq")
 CONVERT(doubles_to_dwords_cut, "cvttpd2dq")
 
-/* The operand Q of a conversion. From memory it has nothing to do with MMX: so the manual has it of
- * CVTPI2PD; of CVTPI2PS it says otherwise, but processors do the same, and no program can mind. */
+/* The operand Q of a conversion. A source in memory does not switch to MMX. The manual says so of
+ * CVTPI2PD and says otherwise of CVTPI2PS, but processors do the same for both. */
 INLINE uint64_t integers(struct soft *c, const struct soft_op *op)
 {
     if (!op->mem) {

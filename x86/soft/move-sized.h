@@ -77,7 +77,7 @@ SETS(setg, 0xf)
 
 #else
 
-/* What is not moved is loaded all the same, and 32 bits clear the upper half all the same. */
+/* The source is loaded, and with 32 bits the upper half cleared, even if nothing is moved. */
 INLINE void SIZED(move_if)(struct soft *c, const struct soft_op *op, int cc, uint64_t e)
 {
     uint64_t old = soft_get(c, SIZE, op->reg);
@@ -149,7 +149,7 @@ LOADS_FROM(movsxd, SIZE == 1 ? 1 : 2)
     soft_set(c, SIZE, op->reg, soft_sign(SIZE == 1 ? 1 : 2, e));
 }
 
-/* Of 16 bits it is undefined: processors leave zeros. */
+/* With 16 bits the result is undefined: processors leave zeros. */
 PLAIN(bswap)
 {
     soft_set(c, SIZE, op->rm, SIZE == 1 ? 0 : swapped(SIZE, soft_get(c, SIZE, op->rm)));
@@ -165,7 +165,7 @@ PLAIN(cwd)
     soft_set_reg(c, SIZE, RDX, (int64_t)soft_sign(SIZE, c->r[RAX]) < 0 ? UINT64_MAX : 0);
 }
 
-/* With RAX itself it does nothing, not even to RAX's upper half: that is NOP. */
+/* With RAX itself it is NOP: not even RAX's upper half changes. */
 PLAIN(xchg_z)
 {
     uint64_t a = soft_get(c, SIZE, op->rm), b = soft_reg(c, SIZE, RAX);
@@ -178,7 +178,7 @@ PLAIN(xchg_z)
 
 /* ---- lea ---- */
 
-/* Cutting the address to 32 bits changes nothing in code where no operand has more. */
+/* An address cut to 32 bits is right where no operand has more. */
 HANDLER(lea_flat)
 {
     soft_set(c, SIZE, op->reg,

@@ -18,7 +18,7 @@ INLINE uint64_t swapped(int n, uint64_t val)
                     : __builtin_bswap64(val);
 }
 
-/* REP is no prefix of theirs. */
+/* They have no REP prefix. */
 static void check_movbe(struct soft *c, const struct soft_op *op)
 {
     if (!(op->prefix & SOFT_REP))
@@ -56,7 +56,7 @@ static void push_m(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* An address with rSP is that after the pop; yet nothing changes before the store. */
+/* An address with rSP uses the value after the pop; yet nothing changes before the store. */
 static void pop_m(struct soft *c, const struct soft_op *op)
 {
     int n = op->osize;
@@ -102,7 +102,7 @@ static void enter(struct soft *c, const struct soft_op *op)
         soft_store_at(c, op, SS, frame_linear(c, op, sp, n, ACCESS_WRITE), n, frame);
     }
     sp -= op->imm;
-    /* It shall be possible to write there. */
+    /* A write there must be possible. */
     c->op = op;
     soft_probe(c, SS, frame_linear(c, op, sp, n, ACCESS_WRITE), 1 << n, ACCESS_WRITE);
     soft_set_reg(c, n, RBP, frame);
@@ -291,7 +291,7 @@ const struct soft_row soft_move_rows[] = {
     {"f9", "stc", .run = stc},
     {"fc", "cld", .run = cld},
     {"fd", "std", .run = std},
-    /* Hints, and what later processors have as instructions that others take for NOP. */
+    /* Hints, and instructions of later processors that others take for NOP. */
     {"0f 0d mem", "prefetchw Mb", .run = nop},
     {"0f 18", "prefetch Ev", .run = nop},
     {"0f 19", "nop Ev", .run = nop},

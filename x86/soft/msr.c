@@ -8,7 +8,7 @@
  * Left out: those of features that CPUID does not offer (performance counters, thermal and power
  * management, virtualization, XSAVES). Kernels ask for them behind CPUID, or expect that asking may
  * fail. Memory types are stored and never looked at: all RAM is write-back, and chips are never
- * cached. Nor has anything in MISC_ENABLE an effect.
+ * cached. No bit of MISC_ENABLE has an effect.
  */
 #include "x86/soft/exec.h"
 
@@ -61,7 +61,7 @@ static bool is_apic(uint32_t msr)
            msr - LAPIC_MSR_X2APIC < LAPIC_MSR_X2APIC_COUNT;
 }
 
-/* Types of memory that MTRRs may give to it. */
+/* Memory types that MTRRs may have. */
 static bool is_type(uint8_t type)
 {
     return type <= MEMORY_WRITE_BACK && type != 2 && type != 3;
@@ -152,8 +152,8 @@ bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val)
     return true;
 }
 
-/* The TSC shall be ahead of the clock's cycles by so much; TSC_ADJUST tells how far it was moved in
- * all. */
+/* Make the TSC be ahead of the clock's cycles by this much; TSC_ADJUST tells how far it was moved
+ * in all. */
 static void move_tsc(struct soft *c, uint64_t offset)
 {
     c->tsc_adjust += offset - c->tsc_offset;

@@ -5,8 +5,8 @@
 
 /* ---- products ---- */
 
-/* The whole product; the flags come out in AX, and before that its lower half has to leave it. Of 8
- * bits all of it is in AX. */
+/* The whole product. The flags come out in AX, so the product's lower half, with 8 bits all of it,
+ * must leave AX before. */
 #if SIZE == 0
 #define WIDE_PRODUCT(name)                                                                         \
     LOADS(name)                                                                                    \

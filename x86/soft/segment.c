@@ -208,7 +208,7 @@ static struct segment data_segment(struct soft *c, int seg, uint16_t selector)
     if (soft_is_null(selector)) {
         struct segment s = soft_null_segment(selector);
 
-        s.limit = c->segment[seg].limit; /* real mode will meet it again */
+        s.limit = c->segment[seg].limit; /* real mode will see it again */
         return s;
     }
     if (!soft_find_segment(c, selector, &d) || !d.s.s ||

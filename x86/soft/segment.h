@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors, stacks and task states: what transfers between segments, privilege levels and tasks
- * are made of.
+ * Descriptors, stacks and task states, of which transfers between segments, privilege levels and
+ * tasks are made.
  */
 #ifndef X86_SOFT_SEGMENT_H
 #define X86_SOFT_SEGMENT_H
@@ -83,36 +83,36 @@ _Noreturn void soft_raise_selector(struct soft *c, int vector, uint16_t selector
 /* ---- segment.c ---- */
 
 /* The descriptor that a selector, which is not null, names. False when its table ends before it.
- * Where a code or data segment is asked for, what of a system segment lies behind its first 8 bytes
- * is not looked at. */
+ * Where a code or data segment is asked for, only the first 8 bytes of a system segment are read.
+ */
 bool soft_find_segment(struct soft *c, uint16_t selector, struct soft_descriptor *d);
 bool soft_find_descriptor(struct soft *c, uint16_t selector, struct soft_descriptor *d);
 
 /* Set the accessed bit of a code or data segment, where it is not set. */
 void soft_mark_accessed(struct soft *c, struct soft_descriptor *d);
 
-/* A segment that nothing can be reached through. */
+/* A segment that allows no access. */
 struct segment soft_null_segment(uint16_t selector);
 
 /* The segment for a stack at cpl: null, as long mode lets it be, or with its descriptor checked and
- * marked. vector is what is raised for all but a segment that is not present, which is #SS.
- * may_null: the code to run is 64-bit. */
+ * marked. Raises vector, or #SS for a segment that is not present. may_null: the code to run is
+ * 64-bit. */
 struct segment soft_stack_segment(struct soft *c, uint16_t selector, int cpl, bool may_null,
                                   int vector, uint32_t ext);
 
-/* Load LDTR; vector is #GP or #TS, and what is raised for a segment that is not present. */
+/* Load LDTR. Raises vector, #GP or #TS, also for a segment that is not present. */
 void soft_load_ldt(struct soft *c, uint16_t selector, int vector, int absent, uint32_t ext);
 
-/* What a segment lets through in protected mode but 64-bit mode. */
+/* The accesses that a segment allows in protected mode, except 64-bit mode. */
 struct soft_window soft_window_of(const struct segment *s);
 
 /* ---- gate.c ---- */
 
-/* Is ip an offset that code in the segment can be run from? Else raise #GP(ext). */
+/* Raise #GP(ext) unless code in the segment can run from offset ip. */
 void soft_check_target(struct soft *c, const struct segment *cs, uint64_t ip, uint32_t ext);
 
-/* EFLAGS as an instruction or a task leaves them: those in mask. Sees to what follows from them,
- * but for soft_mode(). True when the line must end. */
+/* Set the bits of EFLAGS that are in mask, as an instruction or a task leaves them, and all that
+ * follows from them but soft_mode(). True when the line must end. */
 bool soft_set_eflags(struct soft *c, uint32_t flags, uint32_t mask);
 
 /* ---- exception.c ---- */

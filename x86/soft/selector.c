@@ -23,7 +23,7 @@ static void need_cpl0(struct soft *c, const struct soft_op *op)
         soft_raise_code(c, EXCEPTION_GP, 0);
 }
 
-/* SGDT, SIDT, SLDT and STR tell programs nothing under UMIP. */
+/* Under UMIP, programs may not use SGDT, SIDT, SLDT and STR. */
 static void check_umip(struct soft *c, const struct soft_op *op)
 {
     c->op = op;
@@ -184,7 +184,7 @@ static void ltr(struct soft *c, const struct soft_op *op)
 
 /* ---- looking at descriptors ---- */
 
-/* The descriptor that a program may know of: not of a system segment but those of types. */
+/* The descriptor, if the program may know of it; of system segments only those in types. */
 static bool find_visible(struct soft *c, uint16_t selector, uint16_t types,
                          struct soft_descriptor *d)
 {

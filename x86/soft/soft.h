@@ -85,7 +85,7 @@ enum {
     SEGMENTS
 };
 
-/* What else stands in the register file. */
+/* The rest of the register file. */
 enum {
     NO_REG = 16, /* always 0: the base or index of an address that has none */
     RIP = 17,    /* where the line being run begins, as an offset in CS */
@@ -151,7 +151,7 @@ enum {
     KINDS
 };
 
-/* What a segment register lets through: offsets first..last, for some kinds of access. */
+/* The offsets, first..last, that a segment register allows, and the kinds of access. */
 struct soft_window {
     uint64_t base, first, last;
     uint8_t rights;
@@ -159,7 +159,7 @@ struct soft_window {
 
 /*
  * The TLB has an entry for each of its slots' pages of 4 KiB: the linear address of the page, once
- * for each kind of access that may go straight to RAM, and SOFT_TLB_NONE for those that may not.
+ * for each kind of access that may go straight to RAM; SOFT_TLB_NONE for the others.
  */
 enum {
     SOFT_TLB_SIZE = 1024,
@@ -194,9 +194,9 @@ struct soft_tlb {
 };
 
 /*
- * Where an operand lies, in one page or two, once its access has been allowed. Page tables may
- * change while an instruction runs, by another CPU: what must happen to all of the operand or to
- * nothing asks them once, and goes on with this.
+ * Where an operand lies, in one page or two, once its access has been allowed. Another CPU may
+ * change the page tables while an instruction runs: what must happen to the whole operand or not at
+ * all asks them once, and then uses this.
  */
 struct soft_span {
     struct soft_part {
@@ -239,16 +239,17 @@ enum {
     REQUEST_NEXT_NMI = 1 << 7, /* one more NMI */
     REQUEST_NMIS = REQUEST_NMI | REQUEST_NEXT_NMI,
     REQUEST_INIT = 1 << 3,
-    REQUEST_STARTUP = 1 << 4,      /* vector in soft.startup */
-    REQUEST_CODE_NOTED = 1 << 5,   /* another CPU decoded code of pages that we may hold writable */
+    REQUEST_STARTUP = 1 << 4, /* vector in soft.startup */
+    REQUEST_CODE_NOTED =
+        1 << 5, /* another CPU decoded code in pages that this TLB may hold as writable */
     REQUEST_CODE_CHANGED = 1 << 6, /* another CPU wrote to code */
 };
 
 struct soft_cache; /* line.c */
 
-/* Pages that a CPU is told of by their numbers. */
+/* Page numbers that a CPU is told. */
 struct soft_news {
-    int n; /* more than there is room for: it may be any page */
+    int n; /* more than page[] has room for: it may be any page */
     size_t page[32];
 };
 
@@ -261,10 +262,10 @@ struct soft {
     uint32_t eflags;
 
     uint64_t counted; /* what count was when the statistics began */
-    uint64_t count;   /* instructions begun, those that faulted among them; the line's own are
-                       * counted when it begins */
+    uint64_t count;   /* instructions begun, including those that faulted; a line's are counted when
+                       * it begins */
 
-    /* Any thread, atomic: a line that would reach this count does not begin. 0 to stop soon. */
+    /* Any thread, atomic: no line begins that would reach this count. 0 to stop soon. */
     uint64_t stop_at;
     uint32_t request; /* any thread, atomic: why */
     uint8_t startup;
@@ -300,7 +301,7 @@ struct soft {
 
     struct soft_fpu fpu;
 
-    /* What set() left to be delivered, an interrupt or NMI: an enum cpu_event. */
+    /* What set() left to be delivered, an interrupt or NMI (enum cpu_event). */
     uint8_t event, event_vector;
 
     /* The exception that soft_raise() left with, and whether it waits to be delivered. */
@@ -309,25 +310,25 @@ struct soft {
     int vector;
     uint32_t error_code;
     bool has_error_code;
-    bool chained;            /* it was met on the delivery of another event */
-    struct vcpu_event first; /* the last one that was not */
+    bool chained;            /* it was raised while another event was delivered */
+    struct vcpu_event first; /* the last one that was not chained */
     int delivering; /* vector of the exception being delivered, 256 and more for an interrupt, -1
                      * for none */
 
-    /* The access between soft_rmw() and soft_rmw_end(), and what the second has to do. */
+    /* The access between soft_rmw() and soft_rmw_end(), and what is left for the second to do. */
     struct {
         enum {
             BOUNCE_NOTHING,
-            BOUNCE_COPY, /* write data back, and give back vm->split: the operand crosses lines of
-                          * the cache, or pages, or is a chip's */
-            BOUNCE_CODE, /* tell of RAM that CPUs have code of */
+            BOUNCE_COPY, /* write data back and release vm->split: the operand crosses cache lines
+                          * or pages, or is a chip's */
+            BOUNCE_CODE, /* tell CPUs that their code was written to */
         } left;
         struct soft_span span;
         uint8_t data[16] __attribute__((aligned(16)));
         uint8_t old[16]; /* data as it was */
     } bounce;
 
-    /* What a handler gives to others by its address: its own frame is gone when it goes on. */
+    /* For what a handler passes by address: its own frame is gone when it goes on. */
     uint8_t scratch[16] __attribute__((aligned(16)));
 
     struct lapic lapic; /* with config.apic; machine lock */
@@ -338,7 +339,7 @@ struct soft {
     uint64_t random; /* state of soft_random() with the instruction clock */
     int wake_fd;
     bool sleeping;  /* any thread, atomic: it waits at wake_fd */
-    bool away;      /* any thread, atomic: it is not in run(), and looks at requests first there */
+    bool away;      /* any thread, atomic: it is not in run(), where it looks at requests first */
     uint64_t knows; /* any thread, atomic: vm->noted as of when it last heard */
     struct soft_news noted, changed;              /* any thread, vm->news */
     uint64_t misses, io, halts, mmio, interrupts; /* statistics */
@@ -354,8 +355,8 @@ struct soft {
 
 /* ---- line.c ---- */
 
-/* End the line after op, which is no branch: for instructions after which the rest of the line may
- * mean something else. `return soft_leave(c, op);` */
+/* End the line after op, which is no branch: the rest of the line may mean something else now.
+ * `return soft_leave(c, op);` */
 void soft_leave(struct soft *c, const struct soft_op *op);
 
 /* The offset of the instruction op, and of the one after it, in CS. */
@@ -368,8 +369,8 @@ uint64_t soft_executed(const struct soft *c);
 /* c->r[RIP] is set: go on there, quickly where it has been before. `return soft_go(c);` */
 void soft_go(struct soft *c);
 
-/* What c->mode, windows, sizes and the TLB in use derive from has changed: segments, CPL, CR0, CR4,
- * EFER, EFLAGS.AC or VM. Only between lines: the handler leaves. */
+/* Derive c->mode, windows, sizes and the TLB in use anew: segments, CPL, CR0, CR4, EFER, EFLAGS.AC
+ * or VM have changed. Only between lines: the handler leaves. */
 void soft_mode(struct soft *c);
 
 /* Look at requests before the next line. */
@@ -378,8 +379,9 @@ static inline void soft_attend(struct soft *c)
     __atomic_store_n(&c->stop_at, 0, __ATOMIC_SEQ_CST);
 }
 
-/* RAM of a page that some CPU has code of is about to be written by this one: forget what it has of
- * that. And it has been written: let the others forget. gpa..gpa+size-1 lies in one page. */
+/* This CPU is about to write to RAM in a page of which some CPU has code: forget this CPU's own
+ * lines there. Then, once it has written: have the others forget theirs. gpa..gpa+size-1 lies in
+ * one page. */
 void soft_code_written(struct soft *c, uint64_t gpa, int size);
 void soft_code_changed(struct soft *c, uint64_t gpa);
 
@@ -389,7 +391,7 @@ void soft_code_changed(struct soft *c, uint64_t gpa);
 _Noreturn void soft_raise(struct soft *c, int vector);
 _Noreturn void soft_raise_code(struct soft *c, int vector, uint32_t error_code);
 
-/* Say in DR6 why there will be #DB. Breakpoints met in earlier ones are forgotten, all else stays.
+/* Set in DR6 why there will be #DB. Breakpoints of earlier ones are cleared, all else stays.
  */
 void soft_note_debug(struct soft *c, uint32_t conditions);
 
@@ -402,17 +404,17 @@ enum soft_source {
 };
 
 /*
- * Deliver an event through the IDT: c->r[RIP] is the return address to push. May raise in its turn.
- * Sets the new CS:RIP; the caller leaves its line.
+ * Deliver an event through the IDT: c->r[RIP] is the return address to push. It may raise another
+ * exception. Sets the new CS:RIP; the caller leaves its line.
  */
 void soft_interrupt(struct soft *c, int vector, enum soft_source source, bool has_error_code,
                     uint32_t error_code);
 
 /*
- * The run loop caught a fault. It takes the place of the event on whose delivery it was met, or
- * both become a double fault; false when the CPU shuts down, as that event was one already. Else
- * the fault is to be delivered, which may raise the next one. The chain of them may be endless, as
- * alignment checks that meet alignment checks are: the run loop looks at requests in between.
+ * The run loop caught a fault. If it was raised while another event was delivered, it takes that
+ * event's place, or both become a double fault. False when the event was a double fault already:
+ * the CPU shuts down. Else the fault is to be delivered, which may raise the next one. The chain
+ * may be endless, for example of alignment checks: the run loop looks at requests in between.
  */
 bool soft_catch_fault(struct soft *c);
 void soft_deliver_fault(struct soft *c);
@@ -422,7 +424,7 @@ void soft_deliver_fault(struct soft *c);
 /* Load a segment register as MOV and POP do, with all checks of the present mode. */
 void soft_load_segment(struct soft *c, int seg, uint16_t selector);
 
-/* What soft_mode() does where only EFLAGS.AC, DR7, CR0.AM or CR4.SMAP has changed: any time. */
+/* As soft_mode(), when only EFLAGS.AC, DR7, CR0.AM or CR4.SMAP has changed. At any time. */
 void soft_choose_tlb(struct soft *c);
 
 /* ---- task.c ---- */
@@ -432,16 +434,16 @@ void soft_check_io_permission(struct soft *c, uint16_t port, int size);
 
 /* ---- memory.c ---- */
 
-/* Is it an address of 48 bits, extended? */
+/* Is it a sign-extended address of 48 bits? */
 static inline bool soft_canonical(uint64_t linear)
 {
     return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
 }
 
 /*
- * Accesses of the slow way: whatever the TLB does not know, pages crossed, chips. size is 1, 2, 4
- * or 8. seg is that of the address, which decides between #GP and #SS where it is not canonical.
- * They raise by c->op.
+ * Slow accesses: whatever the TLB does not know, pages crossed, chips. size is 1, 2, 4 or 8. seg is
+ * the address's segment, which decides between #GP and #SS where it is not canonical. They raise by
+ * c->op.
  */
 uint64_t soft_load_slow(struct soft *c, int seg, uint64_t linear, int size);
 void soft_store_slow(struct soft *c, int seg, uint64_t linear, int size, uint64_t val);
@@ -454,9 +456,9 @@ void soft_store_bytes(struct soft *c, int seg, uint64_t linear, const void *buf,
  * Where linear..linear+size-1 is on the host, to be read and then written (or only looked at, when
  * the instruction turns out to write nothing: x86 checks for the right to write all the same).
  * Where that is not one piece of RAM within a line of the host's cache, it is a copy that
- * soft_rmw_end() writes back; of them one at a time is made in the machine. So operands that lie
- * across two lines are changed atomically with regard to each other, but not to an aligned operand
- * that overlaps one of them, nor to a plain store between copy and writing back. size 1 to 16.
+ * soft_rmw_end() writes back; only one CPU of the machine has a copy at a time. So operands across
+ * two lines are changed atomically with regard to each other, but not to an aligned operand that
+ * overlaps one of them, nor to a plain store between copying and writing back. size 1 to 16.
  */
 void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size);
 void soft_rmw_commit(struct soft *c);
@@ -464,18 +466,18 @@ void soft_rmw_commit(struct soft *c);
 /* Ports are accessed: note breakpoints there. */
 void soft_watch_ports(struct soft *c, uint16_t port, int size);
 
-/* A store in two steps, for what must not be lost or done twice: the first may raise, the second
+/* A store in two steps, so that nothing is lost or done twice: the first may raise, the second does
  * not. size is 1, 2 or 4. */
 void soft_store_begin(struct soft *c, int seg, uint64_t linear, int size);
 void soft_store_end(struct soft *c, uint64_t val);
 
-/* May n bytes be accessed so? Raises if not. Another CPU may change that before they are: what has
- * to be done as a whole is done with a span. */
+/* Raise unless n bytes may be accessed so. Another CPU may change that before they are accessed:
+ * what must be done as a whole is done with a span. */
 void soft_probe(struct soft *c, int seg, uint64_t linear, int n, int access);
 
-/* Where a piece of at most *n bytes of RAM at linear is on the host for this access, with *n cut to
- * what lies in one page; NULL where it has to go the slow way, byte by byte. Raises as the first
- * byte would. For string instructions. A page with code is never given for writing. */
+/* Where at most *n bytes of RAM at linear are on the host for this access; *n is cut to those in
+ * one page. NULL where the slow way is needed, byte by byte. Raises as the first byte would. For
+ * string instructions. A page with code is never given for writing. */
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t *n);
 
 /* The processor's own accesses, to descriptor tables and task states: as supervisor whatever the
@@ -483,8 +485,8 @@ void *soft_piece(struct soft *c, int seg, uint64_t linear, int access, uint64_t 
 uint64_t soft_system_load(struct soft *c, uint64_t linear, int size);
 void soft_system_bits(struct soft *c, uint64_t linear, uint8_t clear, uint8_t set); /* of a byte */
 
-/* n bytes to be written for the processor itself, all of which may be. Then nothing raises any
- * more: size bytes from the at-th on, and bits of the first byte. */
+/* Check that the processor itself may write n bytes. Writing them then raises nothing: size bytes
+ * from the at-th on, or bits of the first byte. */
 struct soft_span soft_system_span(struct soft *c, uint64_t linear, int n);
 void soft_span_store(struct soft *c, const struct soft_span *span, int at, int size, uint64_t val);
 void soft_span_bits(struct soft *c, const struct soft_span *span, uint8_t clear, uint8_t set);
@@ -514,7 +516,7 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val);
 uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size);
 void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val);
 
-/* The TSC is ahead of the machine's clock by so much from now on. */
+/* From now on the TSC is ahead of the machine's clock by this. */
 void soft_set_tsc_offset(struct soft *c, uint64_t offset);
 
 /* Nanoseconds of the machine's clock; the TSC is the cycles made by then, plus tsc_offset. */
@@ -524,7 +526,8 @@ static inline uint64_t soft_tsc(struct soft *c)
     return clock_cycles(soft_now(c), c->tsc_hz) + c->tsc_offset;
 }
 
-/* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP. Without an APIC always.
+/* The local APIC's part: MSRs 0x1b, 0x6e0, 0x8xx, and CR8. False for #GP, and always without an
+ * APIC.
  */
 bool soft_apic_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
 bool soft_apic_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
@@ -536,7 +539,7 @@ uint64_t soft_random(struct soft *c);
 
 /* ---- msr.c ---- */
 
-/* RDMSR and WRMSR. False for #GP: there is no such register, or it does not take that. What runs
+/* RDMSR and WRMSR. False for #GP: there is no such register, or it does not take the value. Code
  * may mean something else after a write: call soft_mode(), and leave. */
 bool soft_rdmsr(struct soft *c, uint32_t msr, uint64_t *val);
 bool soft_wrmsr(struct soft *c, uint32_t msr, uint64_t val);
@@ -548,7 +551,8 @@ struct cpuid_answer {
 };
 struct cpuid_answer soft_cpuid(struct soft *c, uint32_t leaf, uint32_t index);
 
-/* Features that CPUID offers, but for those that depend on the machine. Ends with a name of NULL.
+/* Features that CPUID offers, but for those that depend on the machine. A name of NULL ends the
+ * list.
  */
 struct soft_feature {
     uint32_t leaf, index;

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * SSE, SSE2, SSE3: floating point. The host computes, with the guest's MXCSR but for the masks: an
- * exception that the guest wants to have is seen in the flags afterwards.
+ * SSE, SSE2, SSE3: floating point. The host computes, with the guest's MXCSR but with all
+ * exceptions masked: one that the guest has not masked is seen in the flags afterwards.
  *
  * After: Intel SDM vol. 1, "SSE and SSE2 SIMD Floating-Point Exceptions"; vol. 2, each
  * instruction's page.
  *
- * Left out: what MXCSR.PE is beside an overflow or underflow that the guest has not masked. It is
- * set here also where the result would have been exact with an exponent without bounds; a handler
- * that looks at it at all has the other flag to go by. RCPPS and RSQRTPS are as exact as the
- * host's, as any guest must expect.
+ * Left out: the right value of MXCSR.PE beside an overflow or underflow that the guest has not
+ * masked. It is set here even where the result would be exact if exponents had no bounds; a handler
+ * has the other flag to go by. RCPPS and RSQRTPS are as exact as the host's, as any guest must
+ * expect.
  */
 #include "x86/soft/sse.h"
 
 /* clang-format off */
 
-/* Those that MXCSR does not concern. */
+/* Instructions that MXCSR does not concern. */
 #define BITS(X) \
     X(rsqrtps, "np 0f 52", 16, "Vps,Wps") \
     X(rsqrtss, "f3 0f 52", 4, "Vss,Wss") \

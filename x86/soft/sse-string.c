@@ -3,7 +3,7 @@
  * SSE4.2: the string comparisons PCMPESTRI, PCMPESTRM, PCMPISTRI, PCMPISTRM.
  *
  * A set of elements is a number with a bit for each: what SSE2 compares at once becomes such a set
- * by PMOVMSKB. So no host's instruction is needed, whose immediate would have to be known here.
+ * by PMOVMSKB. The host's own instruction is of no use, as its immediate is part of its code.
  *
  * After: Intel SDM vol. 2B, "Imm8 Control Byte Operation for PCMPESTRI / PCMPESTRM / PCMPISTRI /
  * PCMPISTRM".
@@ -115,7 +115,7 @@ INLINE int implicit_length(vec a, int how)
     return __builtin_ctz(zeros);
 }
 
-/* As a register says: its magnitude, at most all of them. */
+/* The length in a register: its magnitude, at most all elements. */
 INLINE int explicit_length(const struct soft *c, const struct soft_op *op, int reg)
 {
     int64_t length = op->prefix & SOFT_REX_W ? (int64_t)c->r[reg] : (int32_t)c->r[reg];

@@ -62,9 +62,9 @@ void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags)
 }
 
 /*
- * For the host, all exceptions are masked. But an underflow that the guest wants to hear of is one
- * even when it is exact. The host tells of that only when it flushes to zero, which spoils the
- * other flags: then the instruction runs twice, and nobody sees the zero.
+ * For the host, all exceptions are masked. But where the guest has not masked underflow, an exact
+ * one counts, too. The host reports that only when it flushes to zero, which spoils the other
+ * flags: then the instruction runs twice, and the zero is dropped.
  */
 void soft_float_begin(struct soft *c)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the handlers of SSE instructions are made of.
+ * What handlers of SSE instructions are made of.
  *
  * Most instructions make one vector of two: of the destination's register and of the source, which
  * is a register or memory. What such an instruction does is the body behind VECTORS(), which makes
@@ -52,10 +52,10 @@ extern bool soft_host_sse42;
 /* SSE is off: #UD or #NM. */
 _Noreturn void soft_sse_off(struct soft *c);
 
-/* What is to be aligned, and is not: #GP(0). */
+/* An operand that must be aligned is not: #GP(0). */
 _Noreturn void soft_misaligned(struct soft *c, const struct soft_op *op);
 
-/* Never inlined: the quick way shall not pay for saving registers. */
+/* Never inlined, so that the quick way need not save registers. */
 #define SLOW __attribute__((noinline, cold))
 SLOW vec soft_load_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear);
 SLOW void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint64_t linear,
@@ -64,8 +64,8 @@ SLOW void soft_store_vector_slow(struct soft *c, const struct soft_op *op, uint6
 /* An instruction met these exceptions: note them in MXCSR; #XM for one that is not masked. */
 SLOW void soft_float_flags(struct soft *c, const struct soft_op *op, uint32_t flags);
 
-/* What MXCSR is to be while the host computes for the guest goes to soft.scratch; and then what it
- * became is looked at. True when the host is to do it once more. */
+/* Put the MXCSR by which the host computes for the guest into soft.scratch; afterwards, look at
+ * what it became. True when the host is to compute once more. */
 SLOW void soft_float_begin(struct soft *c);
 SLOW bool soft_float_again(struct soft *c, const struct soft_op *op);
 
@@ -161,8 +161,8 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
 #define VECTOR_BODY(name)                                                                          \
     INLINE void name(struct soft *c, __attribute__((unused)) const struct soft_op *op, vec s)
 
-/* VECTORS(name, bytes) { ... } is an operation whose source, of so many bytes in memory, is s. See
- * family.h. */
+/* VECTORS(name, bytes) { ... s ... } is an operation with the source s, of so many bytes in memory.
+ * See family.h. */
 #define VECTORS(name, bytes)                                                                       \
     VECTOR_BODY(name);                                                                             \
     static void name##_reg(struct soft *c, const struct soft_op *op)                               \
@@ -193,8 +193,8 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
     };                                                                                             \
     VECTOR_BODY(name)
 
-/* destination = destination OP source, by the host's instruction of the same name, that knows
- * nothing of MXCSR. */
+/* destination = destination OP source, by the host's instruction of the same name, which does not
+ * use MXCSR. */
 #define HOST_VECTORS(name, bytes)                                                                  \
     VECTORS(name, bytes)                                                                           \
     {                                                                                              \
@@ -208,11 +208,11 @@ extern const uint32_t soft_host_mxcsr;
 
 /*
  * Let the host run floating-point `code` with the guest's MXCSR, and note what exceptions it met.
- * All is one piece of assembly, since a compiler moves floating point about as if there were no
- * MXCSR. `begin` is done before each attempt.
+ * All is one piece of assembly, since a compiler moves floating point without regard to MXCSR.
+ * `begin` is done before each attempt.
  *
- * Most guests have no other MXCSR than the host, with the flags set that are met all the time: then
- * nothing is to be loaded, and what flags there were before makes no difference.
+ * Most guests have the host's MXCSR, with the flags set that are met all the time: then nothing
+ * need be loaded, and the flags from before make no difference.
  */
 #define RUN_FLOAT(c, op, begin, code, outputs, ...)                                                \
     do {                                                                                           \

@@ -3,8 +3,8 @@
  * String instructions of elements of one size: a template of string.c, see sizes.h.
  */
 
-/* Repetition is a function of its own, that the quick way needs no frame. Where it is left between
- * two elements the line has ended. */
+/* Repetition is a function of its own, so that the quick way needs no frame. Where it stops between
+ * two elements, the line has ended. */
 #define STRINGS(name, one, some)                                                                   \
     static __attribute__((noinline)) bool SIZED(name##_repeat)(struct soft * c,                    \
                                                                const struct soft_op *op)           \

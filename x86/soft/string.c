@@ -13,14 +13,14 @@
  * After: Intel SDM vol. 2B, "REP/REPE/REPZ/REPNE/REPNZ" and the instructions' own pages; vol. 1,
  * "String Instructions"; vol. 3B, "Instruction-Breakpoint Exception Condition" for RF.
  *
- * Left out: the order of stores that fast-string operation leaves undefined needs nothing here.
+ * Left out: nothing. Fast-string operation leaves the order of stores open, so any will do.
  */
 #include "x86/soft/family.h"
 
 enum {
-    BATCH = 4096, /* elements between two looks at who wants something */
+    BATCH = 4096, /* elements between two looks at requests */
     SINGLES = 8,  /* elements done one by one where there is no piece of RAM */
-    FEW = 2,      /* elements that are quicker done one by one */
+    FEW = 2,      /* so few elements are quicker one by one */
 };
 
 /* Elements to be done before the next look. */
@@ -50,7 +50,7 @@ INLINE bool is_repeated(const struct soft_op *op)
     return op->prefix & (SOFT_REP | SOFT_REPNE);
 }
 
-/* How often to repeat. RF has done its duty when an instruction begins. */
+/* How often to repeat. RF is cleared when an instruction begins. */
 INLINE uint64_t repetitions(struct soft *c, const struct soft_op *op)
 {
     c->eflags &= ~EFLAGS_RF;
@@ -103,7 +103,7 @@ INLINE void lods_one(struct soft *c, const struct soft_op *op, int osize)
     advance(c, op, osize, RSI);
 }
 
-/* What is read from a port cannot be put back: whether memory takes it is asked before. */
+/* A byte read from a port cannot be put back, so memory is checked first. */
 INLINE void ins_one(struct soft *c, const struct soft_op *op, int osize)
 {
     uint16_t port = c->r[RDX];
@@ -148,7 +148,7 @@ static uint64_t room(const struct soft *c, const struct soft_op *op, int seg, ui
 }
 
 /* Where the bytes at offset of a segment are on the host: a whole number of elements, count at
- * most, with *n cut to their bytes. NULL when not even one is to be had so. */
+ * most, with *n cut to their bytes. NULL when there is not even one. */
 static uint8_t *piece(struct soft *c, const struct soft_op *op, int osize, int seg, int reg,
                       int access, uint64_t *n)
 {
@@ -165,7 +165,7 @@ static uint8_t *piece(struct soft *c, const struct soft_op *op, int osize, int s
     return *n ? host : NULL;
 }
 
-/* As element by element upwards: what was just written may be read again. */
+/* With the same result as element by element upwards: what was just written may be read again. */
 static void copy_up(uint8_t *to, const uint8_t *from, uint64_t n, int osize)
 {
     if (to <= from || to >= from + n) {
@@ -252,8 +252,8 @@ INLINE bool repeat(struct soft *c, const struct soft_op *op, int osize, string_p
 
 /* ---- handlers ---- */
 
-/* With ports: after each access to a chip somebody may want something, the chip's interrupt above
- * all. So they end their line, and a repeated one looks after each element. */
+/* With ports: each access to a chip may cause a request, such as the chip's interrupt. So they end
+ * their line, and a repeated one looks after each element. */
 INLINE void with_ports(struct soft *c, const struct soft_op *op, string_one *one)
 {
     uint64_t count = 0;

@@ -47,7 +47,7 @@ static int wide(const struct soft *c)
     return c->code_size == 3 ? 3 : 2;
 }
 
-/* What runs may mean something else now: of a handler with ROW_END. */
+/* Code may mean something else now: for handlers with ROW_END. */
 static void new_mode(struct soft *c, const struct soft_op *op)
 {
     c->r[RIP] = soft_next_ip(c, op);
@@ -105,7 +105,7 @@ static uint64_t switch_paging(struct soft *c, uint64_t cr0)
     if (cr0 & CR0_PG) {
         if (!(c->efer & EFER_LME))
             return c->efer;
-        /* The last: a TSS of 16 bits. */
+        /* The last case is a TSS of 16 bits. */
         if (!(c->cr4 & CR4_PAE) || c->segment[CS].l || !(c->tr.type & 8))
             refuse(c);
         return c->efer | EFER_LMA;
@@ -409,7 +409,7 @@ static void rdtscp(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* There are no counters: any number is wrong. */
+/* There are no counters, so any number is wrong. */
 static void rdpmc(struct soft *c, const struct soft_op *op)
 {
     c->op = op;
@@ -441,7 +441,7 @@ static void rdrand(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* There is a KVM that has been asked about in CPUID, and knows no call. */
+/* CPUID says that there is a KVM; it knows no call. */
 static void vmcall(struct soft *c, const struct soft_op *op)
 {
     soft_set_reg(c, wide(c), RAX, -KVM_ENOSYS);

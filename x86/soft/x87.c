@@ -9,8 +9,8 @@
  * none before FNINIT.
  *
  * The quick way is for the usual case: all exceptions masked, no operand empty, no stack overflow.
- * Then one or two registers are all that has to be loaded. FSW's exceptions are left as they are on
- * the host; they count as the guest's where that has them already, else they are cleared first.
+ * Then one or two registers are all that has to be loaded. Exceptions that the host's FSW has from
+ * before stay there where the guest has them, too; else they are cleared first.
  *
  * After: Intel SDM vol. 1, "Programming with the x87 FPU"; vol. 2, the instructions; vol. 3,
  * "Handling of x87 FPU Exceptions".
@@ -24,8 +24,8 @@
 extern const uint8_t x87_register_stubs[8][64][4] __attribute__((visibility("hidden")));
 extern const uint8_t x87_memory_stubs[8][8][4] __attribute__((visibility("hidden")));
 
-/* Load state f, with the flags of arith; call stub; save what came of it in after. Returns the
- * flags, as in soft.arith. */
+/* Load state f, with the flags of arith; call stub; save the new state in after. Returns the flags,
+ * as in soft.arith. */
 uint32_t x87_host(const struct soft_fpu *f, const uint8_t *stub, void *operand,
                   struct soft_fpu *after, uint32_t arith) __attribute__((visibility("hidden")));
 
@@ -112,7 +112,7 @@ asm(".pushsection .text\n"
 
 enum {
     USUAL_FCW = 0x37f,
-    NO_STORE = 0x1f, /* exceptions that, unmasked, leave memory as it is */
+    NO_STORE = 0x1f, /* exceptions that leave memory as it is, when they are not masked */
 };
 
 /* What an instruction does with the stack. */
@@ -245,7 +245,7 @@ static void general_store80(struct soft *c, const struct soft_op *op)
 
 /* ---- the quick way ---- */
 
-/* Is this the usual case? ST(i) must not be empty, but for one to be pushed. */
+/* Is this the usual case? ST(i) must not be empty, unless it is to be pushed. */
 INLINE bool usual(const struct soft_fpu *f, unsigned what, int i)
 {
     int top = fpu_top(f);
@@ -255,7 +255,8 @@ INLINE bool usual(const struct soft_fpu *f, unsigned what, int i)
            (!(what & READS_I) || full >> i & 1) && (!(what & PUSHES) || !(full & 0x80));
 }
 
-/* ST(0) is moved as the host has just written it, in two parts, or it would have to wait. */
+/* ST(0) is moved in two parts, as the host has just written it: moved at once it would have to
+ * wait. */
 INLINE void move_top(uint8_t *to, const uint8_t *from)
 {
     *(any64 *)to = *(const any64 *)from;
@@ -301,8 +302,8 @@ INLINE void conclude(struct soft *c, const struct soft_op *op, unsigned what, ui
     note(c, op);
 }
 
-/* An instruction on ST(0) and ST(i), or one of them. escape and digit say which one does the same
- * on the host without popping. */
+/* An instruction on ST(0) and ST(i), or one of them. escape and digit name the host's instruction
+ * that does the same without popping. */
 INLINE void two_registers(struct soft *c, const struct soft_op *op, unsigned what, int escape,
                           int digit)
 {
@@ -509,7 +510,7 @@ static void fld80(struct soft *c, const struct soft_op *op)
     load(c, op, 10);
 }
 
-/* digit says which one does the same on the host, and pops. */
+/* digit names the host's instruction that does the same and pops. */
 INLINE void store(struct soft *c, const struct soft_op *op, unsigned what, int n, int digit)
 {
     struct soft_fpu *f = &c->fpu;
@@ -758,7 +759,7 @@ static void fninit(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-/* What meant something to the 8087 and the 80287. */
+/* Instructions that only the 8087 and the 80287 obeyed. */
 static void ignored(struct soft *c, const struct soft_op *op)
 {
     available(c, op);

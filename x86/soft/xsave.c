@@ -5,8 +5,8 @@
  * After: Intel SDM vol. 1, "Managing State Using the XSAVE Feature Set"; vol. 2, each instruction's
  * page.
  *
- * Left out: XSAVES and XRSTORS, which CPUID does not offer; the modified optimization, which is
- * allowed to find everything modified; FCS and FDS, which CPUID says are always zero.
+ * Left out: XSAVES and XRSTORS, which CPUID does not offer; the modified optimization: a processor
+ * may take everything for modified; FCS and FDS, which CPUID says are always zero.
  */
 #include "x86/soft/fpu.h"
 #include "x86/soft/sse.h"
@@ -170,7 +170,7 @@ static void xsave_check(struct soft *c, const struct soft_op *op)
         soft_raise(c, EXCEPTION_NM);
 }
 
-/* What the guest asks for, of what there is. */
+/* The components that the guest asks for, of those that there are. */
 static uint32_t requested(const struct soft *c)
 {
     return c->r[RAX] & c->xcr0;
@@ -258,7 +258,7 @@ SLOW static void do_xrstor(struct soft *c, const struct soft_op *op)
     if (!header_is_good(c, &image.header))
         soft_raise_code(c, EXCEPTION_GP, 0);
     restore = asked & image.header.xstate_bv;
-    /* The standard form has MXCSR even where it has no XMM registers. */
+    /* The standard form stores MXCSR even without XMM registers. */
     mxcsr = (image.header.xcomp_bv & COMPACTED ? restore : asked) & SSE;
     if (mxcsr && image.legacy.mxcsr & ~MXCSR_MASK)
         soft_raise_code(c, EXCEPTION_GP, 0);
