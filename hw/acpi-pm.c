@@ -135,7 +135,7 @@ static void acpi_pm_reset(struct device *d)
     update(p);
 }
 
-/* What has come due since the state was saved is not looked at: that is the timer's business. */
+/* What has come due since the state was saved is left to the timer. */
 static void acpi_pm_restored(struct device *d)
 {
     struct acpi_pm *p = container_of(d, struct acpi_pm, dev);

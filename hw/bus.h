@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bus: who answers at an address. A board has two, ports and memory-mapped I/O. Behind a bus may
- * be another one: so each CPU has ports of its own before those of its board.
+ * A bus: who answers at an address. A board has two, ports and memory-mapped I/O. Another bus may
+ * stand behind it: each CPU has ports of its own in front of its board's.
  */
 #ifndef HW_BUS_H
 #define HW_BUS_H
@@ -11,7 +11,7 @@
 #define BUS_SLOTS 64
 
 struct bus {
-    struct bus *behind; /* where the addresses go that nobody here answers; NULL for nowhere */
+    struct bus *behind; /* takes the addresses that nobody here answers; NULL for none */
     int n;
     struct bus_slot {
         uint64_t base, len;

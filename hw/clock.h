@@ -17,11 +17,11 @@
 /* No deadline: a clock stops just before it, 584 years after it began. */
 #define CLOCK_NEVER UINT64_MAX
 
-/* Who has a deadline, embedded in its owner. fire is called, once, when the clock has reached it.
+/* A deadline, embedded in its owner. fire is called once, when the clock has reached it.
  */
 struct timer {
     uint64_t *deadline; /* ns on the clock; CLOCK_NEVER when not armed */
-    uint64_t own;       /* where it is, unless in a state */
+    uint64_t own;       /* where the deadline is, unless it is in a chip's state */
     void (*fire)(struct timer *t);
     struct timer *next;
 };
@@ -64,14 +64,14 @@ uint64_t clock_cycles(uint64_t time, uint64_t hz);
 /* The first time at which it has made n; CLOCK_NEVER when the clock does not go that far. */
 uint64_t clock_at_cycle(uint64_t n, uint64_t hz);
 
-/* Give the clock a timer to watch from now on, not armed. */
+/* Add a timer to the clock, not armed. */
 void clock_add(struct clock *c, struct timer *t, void (*fire)(struct timer *t));
 
-/* Likewise for a chip, which has the deadline in its state. */
+/* Likewise for a chip, whose state has the deadline. */
 void clock_add_state(struct clock *c, struct timer *t, uint64_t *deadline,
                      void (*fire)(struct timer *t));
 
-/* Take a timer away from it. */
+/* Remove a timer from the clock. */
 void clock_remove(struct clock *c, struct timer *t);
 
 /* Arm a timer for a deadline in ns on the clock (one in the past falls due at once), or disarm it
@@ -83,7 +83,7 @@ static inline bool clock_armed(const struct timer *t)
     return *t->deadline != CLOCK_NEVER;
 }
 
-/* Deadlines have changed otherwise: a state was put back. */
+/* Deadlines have changed without clock_arm(): a state was put back. */
 void clock_changed(struct clock *c);
 
 /* The earliest deadline, or CLOCK_NEVER. */

@@ -25,16 +25,16 @@ struct console {
     /* The next input byte, CONSOLE_BREAK or CONSOLE_EMPTY. */
     int (*get)(struct console *c);
 
-    /* Has the input ended: is there nothing to get, now or ever? The sender has hung up. May be
-     * NULL: it never does. */
+    /* Has the input ended, so that there is nothing to get, now or ever? The sender has hung up.
+     * May be NULL: it never ends. */
     bool (*ended)(struct console *c);
 
     /* The window that shows the output: how many lines of how many characters; 0 of 0 when there is
      * none. May be NULL: there is none. */
     void (*size)(struct console *c, uint16_t *rows, uint16_t *columns);
 
-    /* The chip's: called when there is input to get, and when the input ends; and when the size has
-     * changed. Each may be NULL. */
+    /* Set by the chip: arrived is called when there is input to get and when the input ends,
+     * resized when the size has changed. Each may be NULL. */
     void (*arrived)(void *to);
     void (*resized)(void *to);
     void *to;
@@ -43,8 +43,8 @@ struct console {
      * machine stops. Called by vCPU threads, without the machine lock. May be NULL. */
     void (*wait)(struct console *c);
 
-    /* The machine stops (released) or runs again: does wait() return at once? Any thread. May be
-     * NULL. */
+    /* The machine stops (released) or runs again. While it stops, wait() returns at once. Any
+     * thread. May be NULL. */
     void (*release)(struct console *c, bool released);
 
     /* How many bytes are not written yet? Any thread. May be NULL: none. */

@@ -5,8 +5,8 @@
  * After: IBM Personal System/2 Hardware Interface Technical Reference, "Video Subsystem", "CRT
  * Controller Registers", which read back as they are written, unlike those of the MC6845 before.
  *
- * There is no screen. But kernels that print to one, without asking whether there is, keep the
- * cursor's place here and take it for an index: xv6 panics where it reads as all-ones.
+ * There is no screen. But some kernels print to one without asking, and keep the cursor's place
+ * here as an index: xv6 panics if it reads as all-ones.
  *
  * Left out: the picture and its timing; the bit that protects registers 0 to 7.
  */

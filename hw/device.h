@@ -12,7 +12,7 @@
  *
  * So a machine that stands still is saved by copying its chips' states, and two are compared by
  * comparing the bytes. To put one back, copy the states into chips made alike, on a clock that
- * shows the time of then, and call each one's restored().
+ * shows the time of the save, and call each chip's restored().
  *
  * Everything in hw/ is called with the machine locked unless its header says otherwise.
  */
@@ -50,8 +50,8 @@ static inline void irq_set(const struct irq *irq, bool level)
  *
  * state is where the chip's state is, and state_size its size in bytes; a chip without state, and
  * all but one of the devices of a chip that has several, have 0. restored is called when a state
- * has been put back: the chip sees to its timers, and drives its wires to where they were. A wire
- * that tells of a moment, as that of a reset button, is not driven. It may be NULL.
+ * has been put back: the chip updates its timers, and drives its wires to their levels. It does not
+ * drive a wire that signals a moment, such as a reset. It may be NULL.
  */
 struct device {
     const char *name;

@@ -12,9 +12,9 @@ enum {
     EXIT_CRASH = 126,   /* the guest crashed */
 };
 
-/* Print "minivm: " and one line on stderr, and exit with EXIT_USAGE. The text names the file or
- * the option, the cause and, where there is one, the cure; %m stands for errno. Only while a
- * machine is being built: a running guest is never a reason to call it. */
+/* Print "minivm: " and one line on stderr, and exit with EXIT_USAGE. The text names the file or the
+ * option, the cause and, where there is one, the cure; %m stands for errno. Only while a machine is
+ * being built, never because of a running guest. */
 _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

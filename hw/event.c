@@ -90,14 +90,14 @@ void event_enable(struct event_loop *l, struct watch *w, bool on)
     if (w->always) {
         wake(l);
     } else {
-        /* A descriptor that stays in the set would report a hang-up again and again. */
+        /* A descriptor left in the set would report a hang-up again and again. */
         struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
 
         epoll_ctl(l->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->fd, &e);
     }
 }
 
-/* Serve the watches that are always ready; was there one? */
+/* Serve the watches that are always ready. True if there was one. */
 static bool serve_always(struct event_loop *l)
 {
     bool served = false;
@@ -148,7 +148,7 @@ void event_run(struct event_loop *l)
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
         int n = epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1);
 
-        /* Who stopped us may not have left the lock, and never will. */
+        /* The thread that stopped us may hold the lock for ever. */
         if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE) || (n <= 0 && !l->busy))
             continue;
         enter(l);

@@ -8,12 +8,12 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* Somebody who waits for a file descriptor, embedded in its owner. */
+/* A file descriptor that somebody waits for, embedded in its owner. */
 struct watch {
     int fd;
     void (*ready)(struct watch *w); /* in the main thread, with the loop's lock held */
     bool on;
-    bool always; /* what epoll refuses (a file, /dev/null) is always readable */
+    bool always; /* epoll refuses it (a file, /dev/null), so it is always readable */
     struct watch *next;
 };
 
@@ -33,18 +33,18 @@ struct event_loop {
 
     struct watch *watches;
     bool busy;                      /* one of them is always ready, as far as is known */
-    struct watch *due[EVENT_BATCH]; /* ready, and not served yet; NULL for one taken back */
-    struct watch *next;             /* the one that is looked at next */
+    struct watch *due[EVENT_BATCH]; /* ready, and not served yet; NULL for one that was removed */
+    struct watch *next;             /* the one to look at next */
 };
 
-/* Make a loop whose callbacks run with lock held. Dies when the host is out of descriptors. */
+/* Make a loop whose callbacks run with lock held. Dies when the host has no descriptors left. */
 void event_init(struct event_loop *l, pthread_mutex_t *lock);
 
 /* Give its descriptors back. */
 void event_free(struct event_loop *l);
 
 /* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
- * as in a callback, or the loop not running. event_add() dies when it cannot be watched. */
+ * as in a callback, or the loop not running. event_add() dies when fd cannot be watched. */
 void event_add(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 

@@ -6,9 +6,9 @@
  * Device Controller"; IBM 101-/102-Key Keyboard, "Commands from the System".
  *
  * Every answer is there as soon as the question is asked, so that no driver ever waits for a
- * time-out. Nothing can be plugged into the auxiliary port: its interface test fails, a byte for
- * it comes back as a time-out, and the byte of command 0xd3 comes back as if from the
- * keyboard, which is where Linux gives up on the port.
+ * time-out. Nothing can be plugged into the auxiliary port: its interface test fails, a byte for it
+ * comes back as a time-out, and the byte of command 0xd3 comes back as if from the keyboard,
+ * whereupon Linux gives the port up.
  *
  * Left out: keys (the console is the serial port); the translation of scan codes, but for the
  * few bytes that a keyboard sends by itself; the parity of the serial lines, passwords and
@@ -67,7 +67,7 @@ static void update(struct i8042 *k)
     irq_set(&k->irq12, (k->s.status & OBF) && aux && (k->s.ram[0] & AUX_INT));
 }
 
-/* The few bytes that the keyboard sends and a full translation table would change. */
+/* Only the bytes that this keyboard sends and that the full table would change. */
 static uint8_t translate(uint8_t byte)
 {
     switch (byte) {
@@ -107,7 +107,7 @@ static void reply(struct i8042 *k, uint8_t byte, uint8_t status)
     k->s.reply_status = status;
 }
 
-/* The keyboard's answer. It forgets what it had not sent yet, as it does for every command. */
+/* The keyboard's answer. The keyboard drops what it has not sent yet, as for every command. */
 static void answer(struct i8042 *k, int n, uint8_t b0, uint8_t b1, uint8_t b2)
 {
     k->s.answer[0] = b0;

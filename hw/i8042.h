@@ -9,7 +9,7 @@
 
 #define I8042_RAM 32 /* bytes */
 
-/* What a keyboard sends in answer to one byte, at most. */
+/* The longest answer of a keyboard to one byte, in bytes. */
 #define I8042_ANSWER 3
 
 PLAIN_BEGIN

@@ -6,8 +6,8 @@
  * its EOI register and its message format, Intel 82801EB (ICH5) data sheet, "Advanced Programmable
  * Interrupt Controller" and Intel SDM vol. 3A, "Message Signalled Interrupts".
  * Left out: the APIC bus, hence arbitration (the ID stands for it) and a delivery status other than
- * idle, as a message is gone at once; input polarity, which guests may set but which says how a
- * board wires its pins, and our wires say "asserted"; the reserved delivery modes, never sent.
+ * idle, as a message is gone at once; input polarity, which guests may set, but which depends on
+ * the board's wiring: our wires mean "asserted"; the reserved delivery modes, never sent.
  *
  * An edge on a masked pin is ignored, "not delivered or held pending" (82093AA, Interrupt Mask).
  * QEMU and KVM do the same, and Linux, when it unmasks a pin, asks the 8259A's IRR about it.
@@ -199,7 +199,7 @@ static void write_register(struct ioapic *io, uint32_t val)
     service_level(io, pin);
 }
 
-/* Registers are 32 bits wide; a narrower access has the bytes that it names, the rest is kept. */
+/* Registers are 32 bits wide; a narrower access has only its own bytes, the others are kept. */
 static uint64_t ioapic_read(struct device *d, uint64_t off, int size)
 {
     struct ioapic *io = container_of(d, struct ioapic, dev);

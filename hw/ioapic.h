@@ -15,12 +15,11 @@ struct ioapic_out {
     void (*send)(void *to, uint64_t addr, uint32_t data);
 
     /*
-     * The message that pin would send has changed; addr 0 says that it sends none. level: the
-     * local APIC must report the EOI of its vector to ioapic_eoi(). A masked pin sends none, but
-     * its route stays as long as the EOI of a message sent earlier is due. Called when
-     * something did change, before a message that depends on it, and for each pin when a state was
-     * put back; all pins begin without a route.
-     * May be NULL.
+     * The message that pin would send has changed; addr 0 says that it sends none. level: the local
+     * APIC must report the EOI of its vector to ioapic_eoi(). A masked pin sends none, but its
+     * route stays as long as the EOI of a message sent earlier is due. Called on each change,
+     * before a message that depends on it, and for each pin when a state was put back; all pins
+     * begin without a route. May be NULL.
      */
     void (*route)(void *to, int pin, uint64_t addr, uint32_t data, bool level);
 
@@ -53,7 +52,7 @@ void ioapic_init(struct ioapic *io, int id, struct ioapic_out out);
  */
 struct irq ioapic_pin(struct ioapic *io, int n);
 
-/* May a pin wake a CPU whose interrupts are off: does one send NMI, SMI or INIT? */
+/* Can a pin wake a CPU whose interrupts are off, by NMI, SMI or INIT? */
 bool ioapic_wakes(const struct ioapic *io);
 
 /* EOI of a level-triggered vector, 0..255, at a local APIC: pins still asserted send again. */

@@ -14,7 +14,8 @@
  * other than idle, since messages arrive at once.
  *
  * Where the SDM leaves it open, or hardware differs from it:
- * - Between one-shot and periodic the count goes on, and the mode at zero decides. "A write to the
+ * - A change between one-shot and periodic lets the count go on; the mode at zero decides. "A write
+ *   to the
  *   LVT Timer Register that changes the timer mode disarms the timer", but processors do that to
  *   and from TSC-deadline mode only; there are guests that write the mode after the count.
  * - Interrupts that wait while software has the APIC disabled are held until it is enabled.
@@ -230,7 +231,7 @@ static int candidate(const struct lapic *l)
     return software_enabled(l) && vector >> 4 > ppr(l) >> 4 ? vector : -1;
 }
 
-/* To be called after every change that candidate() depends on. */
+/* Call this after every change that candidate() depends on. */
 static void update(struct lapic *l)
 {
     bool level = candidate(l) >= 0;
@@ -545,7 +546,7 @@ static void timer_fire(struct timer *t)
     expire(container_of(t, struct lapic, timer));
 }
 
-/* Called before and after the guest programs the timer: what is due by then belongs to the old
+/* Call this before and after the guest programs the timer: what is due by then belongs to the old
  * programming. */
 static void settle(struct lapic *l)
 {
@@ -723,7 +724,7 @@ static void write_register(struct lapic *l, unsigned reg, uint64_t val)
     }
 }
 
-/* Is there such a register in the page? If not the error is noted. */
+/* Is there such a register in the page? If not, the error is noted. */
 static bool in_page(struct lapic *l, uint64_t off)
 {
     if (off / 16 < REGISTERS && registers[off / 16].access & X)

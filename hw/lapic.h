@@ -2,9 +2,9 @@
 /*
  * The local APIC of a CPU: messages and its own timer in, interrupts to the CPU out.
  *
- * For an engine whose CPU is made of C: KVM has its own. The CPU owns its local APIC, sends it the
- * accesses to its page and its MSRs, and takes from it what interrupts there are; a bus, which is
- * lapic_bus_send(), joins it to the others and to the IOAPIC.
+ * For an engine whose CPU is made of C; KVM has its own. The CPU owns its local APIC, passes
+ * accesses to its page and MSRs to it, and takes interrupts from it. lapic_bus_send() is the bus to
+ * the other local APICs and from the IOAPIC.
  */
 #ifndef HW_LAPIC_H
 #define HW_LAPIC_H
@@ -24,7 +24,7 @@
 
 #define LAPIC_BROADCAST UINT32_MAX
 
-/* Delivery modes, as they are encoded everywhere. */
+/* Delivery modes, in their usual encoding. */
 enum lapic_mode {
     LAPIC_FIXED = 0,
     LAPIC_LOWEST = 1,
@@ -37,7 +37,7 @@ enum lapic_mode {
 
 struct lapic;
 
-/* What travels on the bus. */
+/* A message on the bus. */
 struct lapic_message {
     uint32_t dest; /* an id or a logical destination; LAPIC_BROADCAST for everybody */
     bool logical;
@@ -83,10 +83,10 @@ struct lapic_state {
     uint64_t icr;
     uint32_t tpr, ldr, dfr, svr;
     uint32_t irr[8], isr[8], tmr[8];
-    uint32_t esr, errors; /* as read; and what was found since it was written */
+    uint32_t esr, errors; /* as read; and the errors found since it was written */
     uint32_t lvt[6];
     uint32_t initial, divide;
-    bool counting; /* one-shot, periodic: the count is not, or not for good, 0 */
+    bool counting; /* one-shot, periodic: the count is running, or 0 only for a moment */
     uint8_t unused[7];
 };
 PLAIN_END
@@ -103,10 +103,10 @@ struct lapic {
 };
 
 /*
- * Make the local APIC of the CPU with that id, 0..0xfe; bsp: it is the one that boots. Takes one
- * of the clock's timers, so is done once; from then on there is lapic_reset(). All functions in
- * out must be there. It is in the state after power-on: enabled in xAPIC mode, disabled by
- * software, LINT0 and LINT1 masked.
+ * Make the local APIC of the CPU with that id, 0..0xfe; bsp: it is the one that boots. Takes one of
+ * the clock's timers, so is done once; from then on there is lapic_reset(). No function in out may
+ * be NULL. It is in the state after power-on: enabled in xAPIC mode, disabled by software, LINT0
+ * and LINT1 masked.
  */
 void lapic_init(struct lapic *l, uint32_t id, struct clock *c, bool bsp, struct lapic_out out);
 
@@ -134,11 +134,11 @@ struct lapic_page {
     uint32_t reg[64];
 };
 
-/* As of now. And put it back: the timer's count goes on from there. The id stays. */
+/* Save it as of now, and load it: the timer's count goes on from there. The id stays. */
 void lapic_save(struct lapic *l, struct lapic_page *p);
 void lapic_load(struct lapic *l, const struct lapic_page *p);
 
-/* The page after a reset. Of the CPU that boots, as firmware leaves it: enabled, with the PIC on
+/* The page after a reset. For the CPU that boots, as firmware leaves it: enabled, with the PIC on
  * LINT0 and NMI on LINT1. */
 void lapic_page_reset(struct lapic_page *p, uint32_t id, bool boots);
 
@@ -153,8 +153,8 @@ void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
  */
 int lapic_ack(struct lapic *l);
 
-/* Does INTR of the PIC reach the CPU, past the local APIC or through it? Changes only by what the
- * CPU does with its registers and MSRs, and by resets. */
+/* Does INTR of the PIC reach the CPU, past the local APIC or through it? Changes only by accesses
+ * of the CPU and by resets. */
 bool lapic_extint(const struct lapic *l);
 
 /* Accept a message that is for this one, wherever it came from. */
@@ -162,8 +162,8 @@ void lapic_receive(struct lapic *l, const struct lapic_message *m);
 
 /*
  * Give a message to those of the n local APICs that it is for. In LOWEST mode that is at most one:
- * the one with the lowest PPR of those that can take it, and of several such the first in all. They
- * do not take turns, so that the same guest does the same again.
+ * of those that can take it, the first with the lowest PPR. They do not take turns, so that runs
+ * can be repeated.
  */
 void lapic_bus_send(struct lapic *const *all, int n, const struct lapic_message *m);
 

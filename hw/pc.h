@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where things are on this PC: what the board decodes and wires, and what the tables that firmware
- * would leave (boot/acpi, boot/mptable) tell the guest about it. One place, so that they agree.
+ * Where things are on this PC: the board decodes and wires them so, and the tables that firmware
+ * would leave (boot/acpi, boot/mptable) tell the guest so. One place, so that they agree.
  */
 #ifndef HW_PC_H
 #define HW_PC_H

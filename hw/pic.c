@@ -4,8 +4,8 @@
  *
  * After: Intel 8259A data sheet (order number 231468), "Programming the 8259A" and the sections on
  * its modes; for ELCR, Intel 82371AB (PIIX4) data sheet, "Edge/Level Control Registers".
- * Left out: MCS-80 vectors (no x86 reads a CALL from the bus); buffered mode and ICW3, which
- * describe the wiring of the board to the chip and here there is only the one: a slave on IR2.
+ * Left out: MCS-80 vectors (no x86 reads a CALL from the bus); buffered mode and ICW3, which tell
+ * the chip how the board is wired: here always with a slave on IR2.
  *
  * The data sheet wants a request to stay high until INTA. Here an edge is remembered until then,
  * although the line may have fallen since: the PICs of QEMU and KVM do so, and guests that were
@@ -87,7 +87,7 @@ static uint8_t irr(const struct pic_chip *c)
     return c->s.latch | (c->s.lines & by_level(c));
 }
 
-/* The inputs in service that hold back others, and of which a non-specific EOI ends the highest. */
+/* The inputs in service that hold back others. A non-specific EOI ends the highest of them. */
 static uint8_t in_service(const struct pic_chip *c)
 {
     return c->s.special_mask ? c->s.isr & ~c->s.imr : c->s.isr;

@@ -45,8 +45,8 @@ struct pic {
  * would take, so never before the guest has initialised the master with ICW1 and its followers.
  * It is driven after every access and every change of a line, also when its level stays the same.
  *
- * hears tells the timer at IRQ 0 whether it need be on time: it is high, as at first, but while
- * another rise of IRQ 0 would make no difference, since there is a request already.
+ * hears tells the timer at IRQ 0 whether it must be on time. It is high, but for the time in which
+ * a request of IRQ 0 is there already, so that another rise makes no difference.
  */
 void pic_init(struct pic *p, struct irq intr, struct irq hears);
 
@@ -58,7 +58,7 @@ struct irq pic_pin(struct pic *p, int n);
 
 /*
  * The INTA cycle: take the request of highest priority and return its vector, 0..255. If there is
- * none (any more), the answer is that of IR7, of which ISR then knows nothing.
+ * none (any more), the answer is IR7's vector, and ISR stays as it is.
  */
 int pic_ack(struct pic *p);
 

@@ -44,7 +44,7 @@ enum { /* port 0x61 */
 enum {
     REFRESH_CLOCKS = 18, /* counter 1's period on a PC, 15 us */
     WIRE_MIN_GAP = 16,   /* clocks between two rises of irq0 */
-    NEVER = 0,           /* number of clocks until something that will not happen */
+    NEVER = 0,           /* the number of clocks until what will not happen */
 };
 
 static int mode(const struct pit_counter *c)
@@ -166,7 +166,8 @@ static void run(struct pit_counter *c, uint64_t n)
         count_once(c, n);
 }
 
-/* Clocks until the output next changes to stay so: to the end of a low pulse of modes 2, 4, 5. */
+/* Clocks until the output next changes for more than a clock: in modes 2, 4 and 5 until the end of
+ * the low pulse. */
 static uint64_t next_edge(const struct pit_counter *c)
 {
     bool strobe = mode(c) >= 4;
@@ -239,14 +240,14 @@ static void update(struct pit *p)
         clock_arm(p->clock, &p->timer, clock_at_cycle(at, PIT_HZ));
 }
 
-/* Rises of an idle timer are lost. One that a guest has not yet taken does not make it idle before
- * the next is due, so that a host which is late with both makes up for them. */
+/* Rises of an idle timer are lost. A rise that the guest has not taken yet makes the timer idle
+ * only when the next is due, so that a host which is late with both makes up for them. */
 static void set_heard(void *to, int n, bool level)
 {
     struct pit *p = to;
     bool woken = level && p->s.idle;
 
-    /* First: a rise that is made below may be answered by another call. */
+    /* This comes first, as a rise below may be answered by another call. */
     p->s.heard = level ? p->s.heard | 1 << n : p->s.heard & ~(1 << n);
     if (woken) {
         sync(p);
@@ -368,7 +369,7 @@ static void write_control(struct pit *p, uint8_t val)
             .control = val & ~READ_BACK, .gate = c->gate, .out = c->out, .null_count = true};
         set_out(c, mode(c) != 0);
         if (c == &p->s.counter[0])
-            p->s.owed = p->s.quiet = 0; /* what it owes belongs to the old programming */
+            p->s.owed = p->s.quiet = 0; /* what is owed belongs to the old programming */
     }
 }
 

@@ -3,7 +3,7 @@
  * The 8254 programmable interval timer, and port 0x61, through which a PC reaches counter 2.
  *
  * Nothing ticks: the counters are brought up to the machine's clock when somebody looks, and a
- * timer is armed only for the next edge of counter 0, if there will be one and somebody hears it.
+ * timer is armed only for the next edge of counter 0, if there is one that somebody hears.
  */
 #ifndef HW_PIT_H
 #define HW_PIT_H
@@ -76,8 +76,8 @@ void pit_init(struct pit *p, struct clock *c, struct irq irq0);
 
 /*
  * The wire by which hearer n, 0..PIT_HEARERS-1, tells whether a rise of irq0 makes a difference to
- * it now; high at first. Once all are low when a rise is due, no timer is armed until one is high,
- * and the rises do not happen: a guest that has masked the fastest timer costs the host nothing.
+ * it now; high at first. If all are low when a rise is due, no timer is armed until one is high,
+ * and rises until then are lost: a guest that has masked the fastest timer costs the host nothing.
  */
 struct irq pit_heard(struct pit *p, int n);
 

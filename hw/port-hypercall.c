@@ -3,8 +3,8 @@
  * The hypercall port.
  *
  * After: hw/port-hypercall-abi.h. A byte written is a function number; in a word, the high byte is
- * an argument that needs no register. What the table does not name is ignored, and what nobody
- * asked for reads as all-ones, as if there were no port.
+ * an argument that needs no register. Unknown functions are ignored, and a read without a question
+ * gives all-ones, as if there were no port.
  *
  * Left out: breaks on the console; the port has no way to tell them from bytes.
  */
@@ -59,7 +59,7 @@ static void put_memory(struct port_hypercall *h, uint32_t gpa, uint32_t len)
 {
     const void *buf = ram_at(h->ram, gpa, len);
 
-    /* A console takes whatever it is given, so this is where a guest's greed must end. */
+    /* A console takes any amount, so the limit is here. */
     if (buf)
         put(h, buf, len < HYPERCALL_WRITE_MAX ? len : HYPERCALL_WRITE_MAX);
 }

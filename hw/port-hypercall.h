@@ -15,9 +15,9 @@ struct hypercall_regs {
 };
 
 /*
- * The CPU whose port it is: the one door from a chip to a vCPU. It is asked for its registers only
- * from within dev.write, and only by the functions that have arguments there, as fetching them may
- * cost a system call.
+ * The CPU whose port it is: the one door from a chip to a vCPU. Its registers are asked for only
+ * within dev.write, and only by functions that have arguments there, as fetching them may cost a
+ * system call.
  */
 struct hypercall_caller {
     void (*regs)(void *of, struct hypercall_regs *r);
@@ -27,7 +27,7 @@ struct hypercall_caller {
 
 PLAIN_BEGIN
 struct port_hypercall_state {
-    uint8_t asked; /* the function whose answer the next read is; 0 for none */
+    uint8_t asked; /* the function that the next read answers; 0 for none */
 };
 PLAIN_END
 

@@ -31,7 +31,7 @@ void ram_init(struct ram *ram, uint64_t size)
     ram->host = map + skip;
     ram->size = size;
     madvise(ram->host, size, MADV_HUGEPAGE);
-    /* What a guest holds is its own: a core dump of minivm is for minivm's mistakes. */
+    /* The guest's memory is its own: a core dump of minivm is for minivm's bugs. */
     madvise(ram->host, size, MADV_DONTDUMP);
 }
 

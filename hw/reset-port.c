@@ -4,10 +4,9 @@
  *
  * After: Intel I/O Controller Hub 9 (ICH9) Family data sheet, "Processor Interface Registers":
  * "RST_CNT - Reset Control Register", "PORT92 - Fast A20 and Init Register".
- * Left out: INIT without a reset of the chips: soft resets are hard ones, since the software that
- * told them apart was 80286 code on its way back to real mode. A machine may leave the a20 wire
- * loose and have A20 always on: the bit reads as written, and only 8086 programs relied on
- * addresses that wrap at 1 MiB.
+ * Left out: INIT without a reset of the chips. Soft resets are hard ones: only 80286 code on its
+ * way back to real mode told them apart. A machine may leave the a20 wire loose and have A20 always
+ * on: the bit reads as written, and only 8086 programs relied on addresses that wrap at 1 MiB.
  */
 #include "hw/reset-port.h"
 

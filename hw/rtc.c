@@ -192,7 +192,7 @@ static void start_divider(struct rtc *r)
     r->s.phase = (NS_PER_SECOND + NS_PER_SECOND / 2 - ns) % NS_PER_SECOND;
 }
 
-/* Does the alarm let a unit of time (SECONDS, MINUTES, HOURS) be v? */
+/* Does the alarm match v of a unit of time (SECONDS, MINUTES, HOURS)? */
 static bool matches(const struct rtc *r, int unit, int v)
 {
     uint8_t alarm = r->s.cmos[unit + ALARM];
@@ -315,7 +315,7 @@ static void write_register(struct rtc *r, uint8_t val)
     bool ran = running(r), divided = divider_runs(r);
 
     if (ran)
-        store_time(r, r->s.second); /* while the data mode is still what it was */
+        store_time(r, r->s.second); /* before the data mode changes */
     if (r->s.index == A) {
         r->s.cmos[A] = val & ~UIP;
         if (!divided && divider_runs(r))

@@ -3,8 +3,8 @@
  * The MC146818A real-time clock of a PC, and the battery-backed RAM around its registers.
  *
  * Nothing ticks: the time is the host's calendar (UTC) and an offset that the guest may set, and
- * the flags of register C follow from how much of it has passed since somebody last looked. A
- * timer is armed only for an interrupt that is enabled and not yet pending.
+ * the flags of register C follow from the time that has passed since the last look. A timer is
+ * armed only for an interrupt that is enabled and not yet pending.
  */
 #ifndef HW_RTC_H
 #define HW_RTC_H

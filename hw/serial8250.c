@@ -6,11 +6,11 @@
  * Operation".
  *
  * Left out: baud rates - a byte leaves as it is written, input comes as fast as the guest takes it,
- * and the character timeout as soon as the FIFO is not empty; the frame - both ends always agree
- * on speed, word length and parity, so that a guest that never sets them is understood and PE never
- * happens; the break that LCR sends, as nobody listens, except in loopback; the DMA pins, which no
- * PC connects; the PC's gate between the interrupt and OUT2: small kernels are often written on
- * machine monitors that lack it, and never open it.
+ * and the character timeout as soon as the FIFO is not empty; the frame - both ends always agree on
+ * speed, word length and parity, even if the guest never sets them, and PE never happens; the break
+ * that LCR sends, as nobody listens, except in loopback; the DMA pins, which no PC connects; the
+ * PC's gate between the interrupt and OUT2: small kernels are often written on machine monitors
+ * that lack it, and never open it.
  *
  * Input. The console is a sender with endless patience, and bytes stay on the line until the guest
  * is there to read them. A driver that opens a port resets the FIFO and reads RBR to be rid of old
@@ -30,7 +30,7 @@
  *
  * The console is asked for no more than the receiver has room for, so that nothing overruns. It is
  * not asked at all for a guest that uses only the transmitter without LSR, or only probes for the
- * chip, so that another chip may have the console's input.
+ * chip, so that another chip can have the console's input.
  *
  * Hang-up. DCD falls when the console's input has ended, as a modem's carrier does, but not before
  * the guest has read all that came before. DSR and CTS, the modem's own, stay. RI rings when the
@@ -274,7 +274,7 @@ static void pause_over(struct timer *t)
     update(u);
 }
 
-/* The bell rings, once: what MSR tells of the ring indicator is that it has ended. */
+/* The bell rings once: MSR tells only when a ring has ended. */
 static void resized(void *to)
 {
     struct serial8250 *u = to;
@@ -360,7 +360,7 @@ static uint8_t read_lsr(struct serial8250 *u)
         if (fifos(u) && u->s.rx[i] & CONSOLE_BREAK)
             lsr |= LSR_FIFO_ERROR;
 
-    /* Having been told once, what is left of a break is its zero byte. */
+    /* A break is told once; then only its zero byte is left. */
     u->s.rx[0] &= ~CONSOLE_BREAK;
     u->s.overrun = false;
     return lsr;

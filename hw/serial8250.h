@@ -31,7 +31,7 @@ struct serial8250_state {
     bool thre;       /* THR has become empty and no IIR read has said so yet */
     bool overrun;    /* LSR.OE */
     bool watched;    /* the guest polls for input: serial8250.c, "Input" */
-    bool handshakes; /* the guest has raised RTS, so lowering it means: wait */
+    bool handshakes; /* the guest has raised RTS, so a low RTS means: wait */
     bool hung_up;    /* the line has lost its carrier, MSR.DCD */
     uint8_t unused[7];
 };
@@ -48,15 +48,15 @@ struct serial8250 {
 };
 
 /*
- * Make a serial port between a console and an interrupt wire. It becomes the one that the console
- * tells of input (c->arrived), and takes input only as its guest is ready for it; no byte is ever
- * taken that the guest does not get, in order, unless the guest never looks again. Takes one of the
- * clock's timers, which is armed only while more input waits than a guest was given in one burst.
+ * Make a serial port between a console and an interrupt wire. The console then tells it of input
+ * (c->arrived). It takes input only as its guest is ready for it, so the guest gets every byte, in
+ * order, unless it never looks again. Takes one of the clock's timers, which is armed only while
+ * more input waits than a guest was given in one burst.
  */
 void serial8250_init(struct serial8250 *u, struct console *c, struct clock *clock, struct irq irq);
 
-/* Let no input in before the guest has raised OUT1, a modem line that no driver uses by itself: for
- * a guest that says so when it has set its terminal's modes. A reset does not undo it. */
+/* Let no input in until the guest raises OUT1, a modem line that no driver uses by itself. A guest
+ * does so when it has set its terminal's modes. A reset does not undo it. */
 void serial8250_hold(struct serial8250 *u);
 
 #endif

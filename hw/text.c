@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The length of the character that s begins with; 0 when that is not one to be shown. */
+/* The length of the character that s begins with; 0 when it cannot be shown. */
 static int character(const uint8_t *s)
 {
     int n = *s < 0xc2 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4;

@@ -5,8 +5,8 @@
 #ifndef HW_TEXT_H
 #define HW_TEXT_H
 
-/* Make each byte of s a '?' that a terminal would obey and not show: control characters, and what
- * is not UTF-8. Returns s. */
+/* Replace by '?' each byte of s that a terminal would obey instead of showing: control characters,
+ * and what is not UTF-8. Returns s. */
 char *text_make_plain(char *s);
 
 #endif

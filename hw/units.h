@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sizes that everybody counts in, and rounding to them.
+ * Units of size, and rounding to them.
  */
 #ifndef HW_UNITS_H
 #define HW_UNITS_H
