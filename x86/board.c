@@ -78,8 +78,8 @@ static void caller_exit(void *of, int status)
     vcpu_exit(of, status);
 }
 
-/* The user may have put it where something else is. At 0x501, which QEMU has without being told, is
- * the hypercall port's second byte, and nobody writes to that alone. */
+/* The user may have chosen a port where something else is. 0x501, QEMU's default, is allowed: it is
+ * the hypercall port's second byte, to which nobody writes alone. */
 static void attach_exit_port(struct vcpu *v, uint16_t port)
 {
     exit_port_init(&v->exit_port, caller_exit, v);

@@ -5,8 +5,8 @@
  * After: Intel SDM vol. 3A, "Processor State After Reset", "Segment Descriptors", "Switching to
  * Protected Mode", "Initializing IA-32e Mode".
  *
- * Left out: the PDPTEs of PAE paging, which are read again from where CR3 points, as no kernel
- * lets them differ; CR8 without a local APIC; the bits of AMX, SMM and nested guests.
+ * Left out: the PDPTEs of PAE paging, which are read again from where CR3 points: no kernel lets
+ * them differ; CR8 without a local APIC; the bits of AMX, SMM and nested guests.
  */
 #include "x86/cpu.h"
 
@@ -87,7 +87,7 @@ const struct cpu_msr cpu_msrs[CPU_MSRS] = {
     {MSR_MTRR_PHYS_BASE0 + 15, AT(mtrr_variable[15])},
 };
 
-/* What all starting states have in common. */
+/* What all starting states share. */
 static void reset(struct cpu_state *s, uint64_t cr0)
 {
     static const uint16_t fcw = 0x37f;

@@ -2,7 +2,7 @@
 /*
  * The architectural state of an x86 processor, in this project's own terms: what a boot loader
  * fills in and what an engine runs. It is all that an engine holds, in plain data, so that a guest
- * can be stopped on one engine and go on on another.
+ * can move from one engine to another.
  */
 #ifndef X86_CPU_H
 #define X86_CPU_H
@@ -71,17 +71,17 @@ enum cpu_event {
     EVENT_EXCEPTION,
 };
 
-/* No interrupt is taken before the next instruction has ended, as it follows */
+/* No interrupt is taken before the next instruction has ended: it follows one of these. */
 enum {
     SHADOW_STI = 1,
     SHADOW_MOV_SS = 2,
 };
 
-/* Of the XSAVE area, in its standard form: the legacy area, the header, and whatever XCR0 of any
- * processor of today enables without being asked for (AMX is). */
+/* The XSAVE area in its standard form: the legacy area, the header, and all components that today's
+ * processors have without being asked for (AMX must be). */
 enum {
     CPU_XSAVE_SIZE = 4096,
-    XSAVE_MXCSR = 24, /* bytes from its begin */
+    XSAVE_MXCSR = 24, /* bytes from its start */
     XSAVE_LEGACY = 416,
     XSAVE_HEADER = 512,
 };
@@ -96,11 +96,11 @@ struct cpu_state {
     /* The others, which no loader needs to set. */
     uint64_t xcr0, dr[8]; /* DR4 and DR5 are none */
 
-    /* The TSC, and the machine's clock in ns when it read so. Both are 0 when they began at once:
-     * then the engine's own is as good. */
+    /* The TSC, and the machine's clock in ns when it read so. Both are 0 when they began together:
+     * then the engine's own TSC will do. */
     uint64_t tsc, tsc_at;
 
-    /* MSRs: cpu_msrs[] tells which. */
+    /* MSRs, as listed in cpu_msrs[]. */
     uint64_t tsc_adjust, sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
     uint64_t misc_enable, pat, mtrr_def_type, mtrr_fixed[MTRR_FIXED];
@@ -119,8 +119,8 @@ struct cpu_state {
     uint8_t xsave[CPU_XSAVE_SIZE] __attribute__((aligned(64)));
 };
 
-/* MSRs of a CPU that hold a value, and where it stands in the state. An engine passes over those
- * of features that it does not offer. */
+/* MSRs that hold a value, and where it is in the state. An engine skips those of features that it
+ * does not offer. */
 struct cpu_msr {
     uint32_t index;
     uint16_t offset;
@@ -133,11 +133,11 @@ static inline uint64_t *cpu_msr(const struct cpu_state *s, const struct cpu_msr 
     return (uint64_t *)((char *)s + m->offset);
 }
 
-/* After power-on, and what firmware would have done: at the reset vector. The first CPU boots, the
- * others wait for a start-up message. */
+/* After power-on and firmware's work: at the reset vector. The first CPU boots, the others wait for
+ * a start-up message. */
 void cpu_power_on(struct cpu_state *s, int index);
 
-/* What follows are states of the CPU that boots; what is not named is as after power-on. */
+/* The following are states of the CPU that boots; all else is as after power-on. */
 
 /* 16-bit real mode: every segment has the base, IP = 0, SP = 0xfffe, interrupts off. base is a
  * multiple of 16 below 1 MiB. */

@@ -169,7 +169,8 @@ static struct cpuid_entry tsc_leaf(uint32_t tsc_khz)
     return best;
 }
 
-/* A guest that finds virtualisation uses it: Linux loads KVM, which costs time and memory. */
+/* Hidden because a guest that finds virtualisation uses it: Linux loads KVM, which costs time and
+ * memory. */
 static void hide_virtualisation(struct cpuid *c)
 {
     struct cpuid_entry *e = cpuid_find(c, 1, 0);

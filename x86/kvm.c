@@ -69,7 +69,7 @@ struct kvm_vcpu {
     int msrs;
     bool incomplete; /* the last exit's instruction ends only at the next KVM_RUN */
     bool halted;     /* set() said so; KVM keeps it only where it has local APICs */
-    uint64_t ns;     /* processor time spent in KVM_RUN, if anybody wants to know */
+    uint64_t ns;     /* processor time in KVM_RUN, with config.stat */
     uint64_t exits[EXIT_REASONS + 1];
 };
 
@@ -186,7 +186,7 @@ const char *kvm_missing(int fd)
     return NULL;
 }
 
-/* Interrupting KVM_RUN is all that the signal is for. */
+/* The signal only has to interrupt KVM_RUN. */
 static void kicked(int sig)
 {
     (void)sig;
@@ -334,8 +334,8 @@ static void add_msr(struct msr_list *list, uint32_t index, uint64_t data)
     list->entry[list->head.nmsrs++] = (struct kvm_msr_entry){.index = index, .data = data};
 }
 
-/* Which of the MSRs there are: those that KVM knows, and the guest's CPUID allows. KVM tells them
- * up to the first that there is not. */
+/* Find the MSRs that KVM knows and the guest's CPUID allows. KVM reads a list up to the first that
+ * is missing. */
 static void find_msrs(struct kvm_vcpu *k)
 {
     for (int i = 0; i < CPU_MSRS; i++) {
@@ -448,7 +448,7 @@ static void copy_gpr(uint64_t gpr[16], const struct kvm_regs *r)
         memcpy(&gpr[i], (const char *)r + gpr_offsets[i], sizeof(gpr[i]));
 }
 
-/* KVM that can leaves them in the shared page at each exit. */
+/* If KVM can, it leaves them in the shared page at each exit. */
 static void kvm_gpr(struct vcpu *v, uint64_t gpr[16])
 {
     struct kvm_vcpu *k = v->engine;
@@ -532,8 +532,8 @@ static bool set_msrs(struct vcpu *v, const struct cpu_state *s)
     return true;
 }
 
-/* A one-shot timer that has come to its end is as KVM's own restore has it: it fires once more,
- * since whether its interrupt was delivered yet cannot be seen. */
+/* A one-shot timer that has expired fires once more, as after KVM's own restore: it cannot be seen
+ * whether its interrupt was delivered. */
 static bool get_lapic(struct vcpu *v, struct cpu_state *s)
 {
     struct kvm_lapic_state lapic;
@@ -582,7 +582,7 @@ static bool set_activity(struct vcpu *v, const struct cpu_state *s)
     return VCPU_IOCTL(v, KVM_SET_MP_STATE, &mp);
 }
 
-/* INT n that was interrupted begins again: RIP is still there. */
+/* An interrupted INT n begins again: RIP is still there. */
 static bool get_events(struct vcpu *v, struct cpu_state *s)
 {
     struct kvm_vcpu_events e;
@@ -760,7 +760,7 @@ static void kvm_kick(struct vcpu *v)
         pthread_kill(v->thread, KICK_SIGNAL);
 }
 
-/* Offer the PIC's interrupt, if the vCPU can take one now; else ask to be told when it can. False
+/* Give the vCPU the PIC's interrupt if it can take one now; else ask to be told when it can. False
  * when KVM failed. */
 static bool offer_interrupt(struct vcpu *v)
 {
@@ -911,7 +911,7 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
 
         if (leave && !k->incomplete)
             return VCPU_KICKED;
-        /* KVM ends the instruction of the last exit only when it is entered again. */
+        /* KVM completes the last exit's instruction only when it is entered again. */
         if (leave)
             run->immediate_exit = 1;
         else if (!offer_interrupt(v))
@@ -967,7 +967,7 @@ static enum vcpu_stop kvm_run(struct vcpu *v)
     }
 }
 
-/* By the trap flag, which the guest sees where it stores EFLAGS. */
+/* KVM steps by the trap flag, which the guest sees where it stores EFLAGS. */
 static enum vcpu_stop kvm_step(struct vcpu *v)
 {
     struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP};
@@ -987,7 +987,7 @@ static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
 
     if (!m->config.apic || retry(vm->fd, KVM_SIGNAL_MSI, &msi) >= 0)
         return;
-    /* The guest may have named a CPU that there is not, or an address that is none. */
+    /* The guest may have named a CPU or an address that does not exist. */
     if (errno != EPERM && errno != EINVAL)
         machine_fail(m, "KVM_SIGNAL_MSI: %s", strerror(errno));
 }
@@ -998,11 +998,11 @@ static bool is_route(const struct route *r, uint64_t addr, uint32_t data)
 }
 
 /*
- * KVM reports the end of an interrupt for the vectors of level-triggered routes, and needs to know
- * of no others: messages are sent one by one. A new table costs it much, so that a route which is
- * no longer used stays until another takes its place: a pin that is masked and unmasked again, as
- * kernels do all the time, costs nothing. And a pin's last route but one stays, too, as the CPU
- * that it led to may have the interrupt in service.
+ * KVM reports the end of an interrupt for the vectors of level-triggered routes. It needs no other
+ * routes, as messages are sent one by one. A new table is costly, so an unused route stays until
+ * another takes its place: then a pin that is masked and unmasked, as kernels do all the time,
+ * costs nothing. A pin's last route but one stays, too, as the CPU that it led to may have the
+ * interrupt in service.
  */
 static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's KVM, as far as somebody outside the engine asks: is it there, and is it complete?
+ * The host's KVM, for code outside the engine: is it there, and is it complete?
  */
 #ifndef X86_KVM_H
 #define X86_KVM_H

@@ -18,11 +18,11 @@
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
 #define INSTRUCTION_EPOCH 946684800
 
-/* The first and the longest time between two looks whether the guest sleeps for ever. */
+/* The first and the longest interval of looks whether the guest sleeps for ever. */
 #define DOZE_NS     (NS_PER_SECOND / 8)
 #define DOZE_MAX_NS (4 * NS_PER_SECOND)
 
-/* How long a CPU that sleeps takes to answer, at most: one that does not has something else to do.
+/* The longest time in which a sleeping CPU answers; one that takes longer is not asleep.
  */
 #define DOZE_ANSWER_MS 100
 
@@ -165,8 +165,8 @@ static void slept(struct still *nap)
     machine_release(m);
     for (int i = 0; i < m->config.cpus; i++)
         all = all && sleeps_for_ever(&m->vcpu[i]);
-    /* Twice, and the CPUs may run in between, as one may have been woken by another just when it
-     * stood still. */
+    /* Two looks, between which the CPUs may run: one CPU may have been woken by another just when
+     * it stood still. */
     if (all && m->napping)
         machine_stop(m, STOP_HALTED);
     else if (all)
@@ -176,10 +176,10 @@ static void slept(struct still *nap)
 }
 
 /*
- * With local APICs HLT stays in the engine, and nobody tells us of a guest that waits for nothing.
- * So look now and then, and only where no CPU has run since the last look: an idle Linux, which
- * wakes up now and then, is not even asked. The time between doubles up to DOZE_MAX_NS, so it costs
- * next to nothing, and a guest's end is seen within two such times.
+ * With local APICs HLT stays in the engine, which does not report a guest that waits for nothing.
+ * So look now and then, and only if no CPU has run since the last look: an idle Linux, which wakes
+ * up now and then, is not disturbed. The interval doubles up to DOZE_MAX_NS, so this costs next to
+ * nothing, and a guest's end is seen within two intervals.
  */
 static void doze(struct timer *t)
 {
@@ -239,7 +239,7 @@ void machine_add_worker(struct machine *m, struct worker *w)
     m->workers = w;
 }
 
-/* Have those who wait looked after at the time of the first deadline, or at once. */
+/* Have calmed() called at the first deadline, or at once. */
 static void call_calm(struct machine *m, bool now)
 {
     uint64_t next = now ? 1 : UINT64_MAX;
@@ -343,7 +343,7 @@ void machine_step(struct vcpu *v, struct still *s, int ms)
 }
 
 /* Get all CPUs out of the guest, and have all workers stand still. False when that takes too long,
- * or somebody keeps the machine locked. */
+ * or the machine stays locked. */
 static bool assemble(struct machine *m)
 {
     struct timespec deadline;
@@ -519,11 +519,11 @@ void machine_reset(struct machine *m)
 {
     enum machine_stop old = m->stop;
 
-    /* Somebody may be stopping it for good just now. */
+    /* Another thread may just be stopping it for good. */
     if (old == STOP_RESET || old == STOP_SHUTDOWN)
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
-    /* One that called EXIT just then may be on its way out yet. */
+    /* A vCPU that has just called EXIT may still be on its way out. */
     for (int i = 0; i < m->config.cpus; i++)
         if (m->vcpu[i].exited)
             vcpu_join(&m->vcpu[i]);
@@ -590,8 +590,8 @@ enum machine_stop machine_run(struct machine *m)
     return m->stop;
 }
 
-/* May the reason for which the machine is stopping give way to another? A reset is not the end of
- * it, but what the user wants is. */
+/* May the machine's reason to stop be replaced by another? A reset is not the end, but the user's
+ * wish is. */
 static bool gives_way(enum machine_stop old, enum machine_stop why)
 {
     if (old == STOP_RESET || old == STOP_SHUTDOWN)

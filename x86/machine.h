@@ -2,8 +2,8 @@
 /*
  * The machine: RAM, CPUs, and the boards with their chips.
  *
- * It has one board, whose CPUs run one guest. Or it has a board for each of its CPUs, each of which
- * runs a guest of its own: the guests share nothing but RAM, in which each has its place.
+ * It has one board, whose CPUs run one guest. Or each CPU has a board and runs a guest of its own:
+ * the guests share only RAM, in which each has its place.
  */
 #ifndef X86_MACHINE_H
 #define X86_MACHINE_H
@@ -24,8 +24,8 @@ struct config {
     int cpus;     /* 1 to PC_MAX_CPUS, in all */
     int guests;   /* 1; or as many as cpus, each on a board of its own */
 
-    /* With local APICs and an IOAPIC, for one guest; several CPUs of one guest need them. Without,
-     * HLT comes back from the engine, and with interrupts off it ends the CPU. */
+    /* With local APICs and an IOAPIC, for one guest; several CPUs need them. Without, the engine
+     * returns at HLT, and HLT with interrupts off ends the CPU. */
     bool apic;
 
     void (*debug)(void *to, uint8_t byte); /* ports 0xe9, 0x402; NULL for nobody */
@@ -41,11 +41,11 @@ struct config {
 
     /* The clock counts instructions, a nanosecond for each, and not the host's time; while the CPU
      * is halted it leaps to the next deadline. So the same guest with the same input does the same
-     * again. One CPU, and an engine that counts. */
+     * again. Needs one CPU, and an engine that counts. */
     bool instruction_clock;
 };
 
-/* Why the machine stopped. The first reason wins, but that the user's wishes win over a reset. */
+/* Why the machine stopped. The first reason wins, but the user's wishes win over a reset. */
 enum machine_stop {
     STOP_NONE,
     STOP_EXIT,     /* the guest, or the last of several, ended with machine.status */
@@ -61,12 +61,12 @@ enum machine_stop {
 };
 
 /*
- * Somebody who wants the machine to stand still: every CPU comes out of the guest and waits, and
- * every worker ends what it is at. The main thread goes on with its events meanwhile.
+ * A request that the machine stand still: every CPU comes out of the guest and waits, and every
+ * worker finishes its present work. The main thread goes on with its events meanwhile.
  */
 struct still {
-    /* In the main thread, machine locked: it does, or the time is up. v->state, v->waiting and
-     * v->inspected of each vCPU tell what there is to know of it. */
+    /* Called when it stands still or the time is up; main thread, machine locked. v->state,
+     * v->waiting and v->inspected then tell about each vCPU. */
     void (*ready)(struct still *s);
 
     bool all;     /* every CPU and worker came in time */
@@ -100,29 +100,29 @@ struct machine {
     struct watch alarm;   /* the timerfd behind the clock */
     uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
     uint64_t leapt;       /* ns that the instruction clock is ahead of the CPU's count */
-    int holds;            /* how many want it to stand still; atomic to read without lock */
-    struct still *stills; /* those of them who wait for it */
-    struct watch calm;    /* a timerfd: it may do so, or their time may be up */
-    pthread_cond_t came;  /* a CPU came out of the guest, or a worker ended what it was at */
+    int holds;            /* requests to stand still; atomic to read without lock */
+    struct still *stills; /* those that wait for it */
+    struct watch calm;    /* a timerfd: it may stand still, or their time may be up */
+    pthread_cond_t came;  /* a CPU came out of the guest, or a worker finished its work */
     bool ended;           /* no CPU goes in any more; machine lock */
     int stuck;            /* CPUs and workers that did not come in time when it stopped */
     struct worker *workers;
     int bells; /* as many of these may be there, the first ones; atomic */
     struct machine_bell bell[MACHINE_BELLS];
-    struct timer doze; /* until the next look whether the guest sleeps for ever, */
-    uint64_t doze_ns;  /* how long that is, */
+    struct timer doze; /* until the next look whether the guest sleeps for ever; */
+    uint64_t doze_ns;  /* how long that is; */
     struct still nap;  /* the look itself; */
-    bool napping;      /* they slept at the first of two; */
-    uint64_t cpu_ns;   /* and what its CPUs had spent at the last one */
+    bool napping;      /* all CPUs slept at the first of two looks; */
+    uint64_t cpu_ns;   /* the CPUs' time as of the last look */
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
 
-    bool began;             /* machine_run() was called: nobody may die() any more */
+    bool began;             /* machine_run() was called: no more die() */
     enum machine_stop stop; /* atomic */
     struct vcpu *culprit;
     int status, signal;
-    char failure[256]; /* of the engine, but of none of its CPUs: culprit is NULL */
+    char failure[256]; /* of the engine, but not of a CPU: culprit is NULL */
 };
 
 /*
@@ -141,14 +141,13 @@ void machine_start_engine(struct machine *m, const struct engine *engine);
  * running, and no CPU is stuck. */
 void machine_reset(struct machine *m);
 
-/* Give everything back to the host. Likewise. */
+/* Free everything. Likewise. */
 void machine_free(struct machine *m);
 
 /*
  * Let the vCPUs run, and serve events until the machine stops; all vCPUs stand still then. Those
  * that do not come out of the guest within MACHINE_PATIENCE_S are given up: m->stuck counts them.
- * With such, the machine is good for nothing but to be reported about, and the process ends by
- * _exit().
+ * Then the machine can only be reported about, and the process ends by _exit().
  */
 #define MACHINE_PATIENCE_S 2
 enum machine_stop machine_run(struct machine *m);
@@ -161,7 +160,7 @@ enum machine_stop machine_run(struct machine *m);
 void machine_hold(struct machine *m, struct still *s, int ms);
 void machine_release(struct machine *m);
 
-/* Let one vCPU of a machine that stands still do one instruction, or take one interrupt. s->ready
+/* Let one vCPU of a machine that stands still run one instruction, or take one interrupt. s->ready
  * is called when it stands still again. Machine locked. */
 void machine_step(struct vcpu *v, struct still *s, int ms);
 
@@ -182,8 +181,7 @@ void machine_note_still(struct machine *m);
 /* Stop the machine. Any thread, any lock state. */
 void machine_stop(struct machine *m, enum machine_stop why);
 
-/* The engine failed for a reason that has to do with no CPU: stop the machine with STOP_FAILED.
- * Machine lock held. */
+/* The engine failed, but no CPU of it: stop the machine with STOP_FAILED. Machine lock held. */
 void machine_fail(struct machine *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Give a vCPU that does not run the state to begin with. Dies when the engine does not take it, or
@@ -195,8 +193,8 @@ static inline bool machine_stopping(struct machine *m)
     return __atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) != STOP_NONE;
 }
 
-/* Has the vCPU a reason to come back from its engine? Any thread. One without a thread of its own
- * is run by whoever calls run() or step(). */
+/* Must the vCPU come back from its engine? Any thread. A vCPU without a thread of its own is run by
+ * whoever calls run() or step(). */
 static inline bool vcpu_wanted(struct vcpu *v)
 {
     return machine_stopping(v->machine) || __atomic_load_n(&v->exited, __ATOMIC_ACQUIRE) ||

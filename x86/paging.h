@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables: building those that a guest is started with, and walking whatever the guest has.
+ * Page tables: building those that a guest starts with, and walking the guest's own.
  */
 #ifndef X86_PAGING_H
 #define X86_PAGING_H

@@ -165,7 +165,7 @@ enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
     struct probe p = {.machine = m};
     uint64_t ns = 0;
 
-    /* Nobody is to hear of it. */
+    /* The probe must not be noticed. */
     m->config.ended = ended;
     m->config.ended_to = &p.ns;
     m->config.trace = NULL;
@@ -174,7 +174,7 @@ enum probe_outcome probe_run(struct machine *m, enum probe_mode mode)
         m->vcpu[i].exited = true;
     m->running = 1;
     clock_add(&m->clock, &p.limit, time_is_up);
-    /* The first time may be spent on much else: a host that is emulated itself, say. */
+    /* The first run may be slow for other reasons, for example on an emulated host. */
     for (int i = 0; i < TRIES; i++) {
         ns = try(&p, mode);
         if (ns <= PROBE_SLOW_NS || ns == UINT64_MAX)

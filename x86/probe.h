@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guests of a few bytes that show what an engine can really run: one for each processor mode.
+ * Guests of a few bytes, one for each processor mode, that show what an engine can really run.
  */
 #ifndef X86_PROBE_H
 #define X86_PROBE_H
@@ -19,15 +19,15 @@ enum probe_mode {
 
 #define PROBE_INSTRUCTIONS 2000000
 
-/* Instructions of a loop that the others run, too, and the processor time, in ns, above which they
- * must have been interpreted: by a stand-in for KVM. */
+/* The other guests run a loop of so many instructions, too. If that takes more processor time than
+ * this, in ns, they were interpreted, by a stand-in for KVM. */
 #define PROBE_SHORT_INSTRUCTIONS 10000
 #define PROBE_SLOW_NS            2000000
 
 /* The status that a probe exits with. */
 #define PROBE_STATUS 42
 
-/* RAM below this address is all that a probe uses. */
+/* A probe uses only RAM below this address. */
 #define PROBE_END 0x10000
 
 /* "16-bit real mode" and so on. */

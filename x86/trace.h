@@ -6,8 +6,8 @@
  *     CPU 0: io out port 0x500 size 1 value 0x3 (hypercall PUTNUM 42)
  *     CPU 0: hlt
  *
- * To be called by an engine, in the vCPU's thread, machine not locked, when the access has been
- * made. Nothing happens where nobody watches.
+ * An engine calls these after the access, in the vCPU's thread, machine not locked. Without
+ * config.trace they do nothing.
  */
 #ifndef X86_TRACE_H
 #define X86_TRACE_H

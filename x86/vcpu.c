@@ -13,7 +13,7 @@ static bool is_own_thread(const struct vcpu *v)
     return v->started && pthread_equal(v->thread, pthread_self());
 }
 
-/* In its own thread it looks anyway, after each access. */
+/* Its own thread looks anyway, after each access. */
 void vcpu_rouse(struct vcpu *v)
 {
     if (is_own_thread(v))
@@ -53,7 +53,7 @@ void vcpu_exit(struct vcpu *v, int status)
     }
 }
 
-/* The door to the guest: wait while the machine stands still. Machine lock held. */
+/* Wait before the guest while the machine stands still. Machine lock held. */
 static void stand(struct vcpu *v)
 {
     struct machine *m = v->machine;
@@ -68,7 +68,7 @@ static void stand(struct vcpu *v)
     v->still = false;
 }
 
-/* The end of the guest, but not of the others that may run beside it. */
+/* The end of this guest, but not of others beside it. */
 static void crash(struct vcpu *v, enum vcpu_stop how)
 {
     struct machine *m = v->machine;

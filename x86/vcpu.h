@@ -3,7 +3,7 @@
  * A virtual CPU, and the engine that turns its crank.
  *
  * An engine runs guest instructions and calls the machine's buses itself; it comes back only to be
- * steered. Exits, decoders and TLBs are its own business: above this line nobody knows them.
+ * steered. Exits, decoders and TLBs are the engine's own: nothing above it knows them.
  */
 #ifndef X86_VCPU_H
 #define X86_VCPU_H
@@ -33,7 +33,7 @@ struct doorbell {
 
 /* Why a vCPU came back from run(). */
 enum vcpu_stop {
-    VCPU_KICKED,   /* somebody wants it to look around */
+    VCPU_KICKED,   /* a reason to stop may have come */
     VCPU_HALTED,   /* HLT without a local APIC: until INTR */
     VCPU_ENDED,    /* HLT that nothing will end */
     VCPU_SHUTDOWN, /* triple fault */
@@ -56,12 +56,12 @@ struct vcpu {
     int index;     /* also its APIC id */
     char name[64]; /* for people: "CPU 2", and the guest's name where there are several */
     pthread_t thread;
-    bool started; /* it has a thread, which runs */
-    bool joins;   /* or which has ended, and is to be joined */
+    bool started; /* its thread runs */
+    bool joins;   /* its thread is to be joined */
     struct board *board;
     struct console *console;
 
-    /* Its ports: two that only it sees, and behind them the board's. */
+    /* Its ports: two of its own, and behind them the board's. */
     struct bus pio;
     struct port_hypercall hypercall;
     struct exit_port exit_port;
@@ -72,7 +72,7 @@ struct vcpu {
     bool exited;            /* it called EXIT, or halted for ever; atomic to read without lock */
     int status;             /* its exit status then */
     enum vcpu_stop crash;   /* VCPU_SHUTDOWN or VCPU_FAILED when that was its end */
-    bool still;             /* it is out of the guest, and waits to be let in again */
+    bool still;             /* it is out of the guest, and waits to go in again */
     bool step;              /* let it in for one instruction */
     bool asleep;            /* by HLT, without a local APIC: until INTR */
     struct cpu_state state; /* as of when it last stood still, or crashed */
@@ -156,10 +156,10 @@ void vcpu_start(struct vcpu *v);
 /* Wait for its end, where there was one. Machine not locked. */
 void vcpu_join(struct vcpu *v);
 
-/* Make it look what is wanted of it, wherever it is. Machine lock held. */
+/* Make it see what is wanted of it, wherever it is. Machine lock held. */
 void vcpu_rouse(struct vcpu *v);
 
-/* Is it out of the guest, for the time being or for good? Machine lock held. */
+/* Is it out of the guest, for now or for good? Machine lock held. */
 static inline bool vcpu_is_still(const struct vcpu *v)
 {
     return v->still || v->exited || !v->started;
