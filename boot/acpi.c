@@ -8,7 +8,7 @@
  *
  * Neither the FADT nor the DSDT mentions the keyboard controller, so Linux does not probe for it:
  * the chip is there for A20, for resets and for guests that know no ACPI, but it has no keyboard.
- * If only the DSDT were silent, Linux would try the ports.
+ * With only the DSDT silent, Linux would try the ports.
  *
  * The root bridge is PNP0A03, a conventional one, though it has ECAM: of one of PCI Express guests
  * would ask, by _OSC, to be given what there is none of (hotplug, error reporting).

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables that firmware would leave: what operating systems of today ask for the CPUs, the
+ * The ACPI tables that firmware would leave: by them today's operating systems find the CPUs, the
  * interrupt wiring and the way to turn the machine off.
  */
 #ifndef BOOT_ACPI_H

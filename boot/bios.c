@@ -4,10 +4,10 @@
  *
  * After: IBM PS/2 and PC BIOS Interface Technical Reference, "BIOS Data Area" and "Extended BIOS
  * Data Area"; "Interrupt 15H" for how a function is refused. Xen goes back to real mode to ask for
- * memory, disks and video modes; without vectors it would go on at address 0, and overwrite itself.
+ * memory, disks and video modes; without vectors it would run on at address 0 and overwrite itself.
  * Intel 8259A data sheet (order number 231468), "Initialization Command Words", for the PICs.
  *
- * Left out: everything that a BIOS would go on to maintain, such as the tick count at 0x46c, and so
+ * Left out: everything that a BIOS would keep up to date, such as the tick count at 0x46c, and so
  * the timer that makes the ticks.
  */
 #include "boot/bios.h"
@@ -25,7 +25,7 @@ enum {
     MEMORY_SIZE = 0x13, /* KiB of base memory */
 
     VECTORS = 256,
-    HANDLER = 0xfff53, /* where the first PC had its idle one */
+    HANDLER = 0xfff53, /* where the first PC had its unused one */
     HANDLER_VECTOR = 0xf000ff53,
 
     EQUIPMENT_FPU = 1 << 1,
@@ -39,7 +39,7 @@ enum {
     SLAVE_VECTOR = 0x70,
 };
 
-/* Returns with the carry flag set, which is what a function that is not there does. */
+/* Returns with the carry flag set, as a missing function does. */
 static const uint8_t handler[] = {
     0x55,                   /* push bp */
     0x89, 0xe5,             /* mov bp, sp */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a BIOS would leave, although none has run: the words that kernels read in its data area;
- * interrupt vectors, all of a BIOS that refuses every function; and the interrupt controllers with
- * its vectors and masks, which some kernels take as they are.
+ * What a BIOS would leave: the words that kernels read in its data area; interrupt vectors, all to
+ * code that refuses every function; and the interrupt controllers with its vectors and masks, which
+ * some kernels take as they are.
  */
 #ifndef BOOT_BIOS_H
 #define BOOT_BIOS_H

@@ -27,7 +27,7 @@
 
 #define SECTOR 512
 
-/* Where everything goes; or why not, a few words that follow the file's name. */
+/* Where everything goes; or why it cannot, in a few words that follow the file's name. */
 struct layout {
     uint64_t offset, size;        /* the protected-mode kernel in its file */
     uint64_t load, end;           /* ... and the RAM it needs before it reads the memory map */
@@ -58,7 +58,7 @@ static bool is_bzimage(const struct image *kernel)
     return h.boot_flag == ZERO_PAGE_BOOT_FLAG && h.header == ZERO_PAGE_HEADER;
 }
 
-/* The zero page of this bzImage: all zeros but for the image's own header. */
+/* The zero page of this bzImage: zeros and the image's own header. */
 static bool read_header(const struct image *kernel, struct boot_params *bp, struct layout *l)
 {
     const size_t start = offsetof(struct boot_params, hdr);
@@ -78,7 +78,7 @@ static bool read_header(const struct image *kernel, struct boot_params *bp, stru
     if (!(h->loadflags & LOADED_HIGH))
         return no(l, "a zImage; make a bzImage of that kernel (make bzImage)");
 
-    /* A jump over the header says how long it is; it reaches no further than 127 bytes. */
+    /* The jump over the header gives its length; the jump reaches 127 bytes at most. */
     end = 0x202 + (h->jump >> 8);
     if (end > 0x202 + 127 || end < (h->version >= 0x20a ? 0x264 : 0x23c))
         return no(l, "damaged: its header ends at %#zx", end);
@@ -104,7 +104,7 @@ static bool find_kernel(const struct image *kernel, const struct setup_header *h
     return true;
 }
 
-/* Place it in a machine with so much RAM below the hole, whether it fits or not. */
+/* Find its place in a machine with `low` bytes of RAM below the hole, whether it fits or not. */
 static bool place_kernel(const struct setup_header *h, uint64_t low, struct layout *l)
 {
     /* Before 2.10 a kernel does not say how much it grows; compression gains less than this. */
@@ -187,7 +187,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
         zero_page_enter(ram, s, 32, l.load);
 }
 
-/* How the kernel has packed what it unpacks by itself; *at is where that is in the file. */
+/* How the payload is packed that the kernel unpacks by itself; *at is where it is in the file. */
 static enum packing payload(const struct image *img, const struct setup_header *h,
                             const struct layout *l, uint64_t *at)
 {
@@ -225,7 +225,7 @@ static void print(const struct image *img, FILE *f)
     enum packing packing;
     uint64_t at;
 
-    /* How little RAM will do, and where it goes if there is plenty. */
+    /* The least RAM that will do, and its place if there is plenty. */
     if (!read_header(img, &bp, &l) || !find_kernel(img, &bp.hdr, &l) ||
         !place_kernel(&bp.hdr, 0, &l)) {
         fprintf(f, "  problem: %s\n", l.why);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The checksum that makes the bytes of a table add up to 0. In the table it is still 0. */
+/* The checksum that makes the bytes of a table add up to 0. The table's checksum is still 0. */
 static inline uint8_t checksum(const void *table, size_t len)
 {
     const uint8_t *b = table;

@@ -6,7 +6,7 @@
  * Address Map".
  *
  * Left out: the BIOS call itself, for there is no BIOS: a loader hands the map to its kernel. Types
- * for ACPI tables: ours are few enough to stay reserved for good.
+ * for ACPI tables: ours are small enough to stay reserved for ever.
  */
 #include "boot/e820.h"
 #include "boot/bios.h"

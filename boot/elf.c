@@ -5,9 +5,8 @@
  * After: System V Application Binary Interface, "Object Files", "Program Loading"; for the machine
  * types also the processor supplements. Linux man-pages elf(5), "Notes (Nhdr)", for notes.
  *
- * Left out: big-endian files, of which x86 has none. Relocation: kernels are linked for where they
- * go, or move themselves. PN_XNUM, the way to have more than 65534 program headers: a kernel has
- * five.
+ * Left out: big-endian files, which x86 does not have. Relocation: kernels are linked for their
+ * place, or move themselves. PN_XNUM, for more than 65534 program headers: a kernel has five.
  */
 #include "boot/elf.h"
 #include "hw/die.h"
@@ -179,7 +178,7 @@ bool elf_span(const struct elf *e, uint64_t *start, uint64_t *end)
     return *start < *end;
 }
 
-/* What is wrong with a segment, whatever the RAM; NULL when nothing is. */
+/* What is wrong with a segment, whatever RAM there is; NULL when nothing is. */
 static const char *segment_problem(const struct elf *e, const struct elf_segment *s)
 {
     if (s->filesz > s->memsz)
@@ -283,8 +282,8 @@ int elf_note(const struct elf *e, const char *name, uint32_t type, void *desc, i
             continue;
         image_read(e->img, s->offset, buf, len);
 
-        /* The GNU tools pad notes as the segment is aligned. Kernels pad those that they make
-         * themselves to 4 bytes, even next to others that align the segment to 8. */
+        /* The GNU tools pad notes as the segment is aligned. Kernels pad notes of their own to 4
+         * bytes, even next to others that align the segment to 8. */
         if (s->align == 8)
             n = find_note(buf, len, 8, name, type, desc, size);
         if (n < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ELF executables, 32-bit and 64-bit, little-endian, as kernels come: program headers, notes, and
- * loading by physical addresses. Every field is the file's word and may be a lie.
+ * loading by physical addresses. Every field may be wrong.
  */
 #ifndef BOOT_ELF_H
 #define BOOT_ELF_H
@@ -48,7 +48,7 @@ struct elf {
  * Read the headers. NULL when it is an executable for x86 (ELFCLASS32 with EM_386, ELFCLASS64 with
  * EM_X86_64; x32 is refused), fixed or position-independent, whose program headers lie within the
  * file; else why not, in a few words that follow the file's name ("a core dump", "damaged: ...",
- * "no ELF file"). All but the segments is then set all the same, as far as the file has it.
+ * "no ELF file"). All but the segments is set even then, as far as the file has it.
  */
 const char *elf_read(struct elf *e, const struct image *img);
 
@@ -60,18 +60,19 @@ const char *elf_read(struct elf *e, const struct image *img);
  */
 void elf_load(const struct elf *e, struct place *p, uint64_t *end);
 
-/* Where the segments would go: the lowest and the end of the highest address. False when there is
- * none, or one wraps. */
+/* Where the segments would go: from the lowest address to the end of the highest. False when there
+ * are none, or one wraps. */
 bool elf_span(const struct elf *e, uint64_t *start, uint64_t *end);
 
-/* The physical address of a virtual one, by the PT_LOAD segments; the same when none has it. */
+/* The physical address of a virtual one, by the PT_LOAD segments; unchanged when none has it. */
 uint64_t elf_physical(const struct elf *e, uint64_t vaddr);
 
 /* The PT_LOAD segment that has this physical address; NULL when none does. */
 const struct elf_segment *elf_segment_at(const struct elf *e, uint64_t paddr);
 
-/* The first note of this name and type: up to size bytes of its descriptor to desc. Its length, or
- * -1 when there is none. Notes lie in PT_NOTE segments, of which the first 64 KiB are searched. */
+/* Copy up to size bytes of the descriptor of the first note of this name and type to desc. Returns
+ * its length, or -1 when there is none. Notes lie in PT_NOTE segments, of which the first 64 KiB
+ * are searched. */
 int elf_note(const struct elf *e, const char *name, uint32_t type, void *desc, int size);
 
 /* For people, lines of "  key: value": where it goes and how much RAM that needs; or that it cannot

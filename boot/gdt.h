@@ -12,7 +12,7 @@
 #define GDT_GPA 0x500
 #define GDT_END 0x528
 
-/* What is in it behind ring 0's segments. */
+/* What follows ring 0's segments. */
 enum gdt_rings {
     GDT_RING_0,
     GDT_RINGS_0_3, /* code and data of ring 3 */
@@ -20,8 +20,8 @@ enum gdt_rings {
 
 /*
  * Write the GDT and load it into s, which is in protected mode with flat segments already: ring 0's
- * code at selector code (8 or 16; for 64 bits where s is in 64-bit mode), its data behind it in all
- * data registers. There is 1 MiB of RAM.
+ * code at selector code (8 or 16; 64-bit code where s is in 64-bit mode), and its data behind it,
+ * in all data registers. There is 1 MiB of RAM.
  */
 void gdt_load(const struct ram *ram, struct cpu_state *s, uint16_t code, enum gdt_rings rings);
 

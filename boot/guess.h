@@ -8,8 +8,8 @@
 #include "boot/image.h"
 
 /*
- * 32 or 64 when the program's first instructions are sound with so many bits, and as 16-bit ones
- * surely are not what anybody wrote; else 0: it may be a 16-bit program, or no program at all.
+ * 32 or 64 when the program's first instructions are sound with so many bits and hardly make sense
+ * with 16; else 0: it may be a 16-bit program, or no program at all.
  */
 int guess_bits(const struct image *img);
 

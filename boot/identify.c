@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a file seems to be, told by its first bytes and, where those say little, by a closer look.
+ * What a file seems to be, by its first bytes and, where those say little, by a closer look.
  *
  * After: magic(5) for the idea; ELF-64 Object File Format, "File Header"; Microsoft's PE Format,
  * "COFF File Header"; UEFI 2.10, 5.2.1 "Legacy Master Boot Record"; Linux, arch/arm64/booting.rst,
  * arch/riscv/boot-image-header.rst and drivers/firmware/efi/libstub/zboot-header.S.
  *
- * Left out: everything that nobody takes for a kernel by mistake.
+ * Left out: files that nobody takes for a kernel by mistake.
  */
 #define _GNU_SOURCE
 #include "boot/identify.h"
@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Enough of a text to know it by, and of a disk to see its partition table. */
+/* Enough to recognise a text, and to see a disk's partition table. */
 #define HEAD 512
 
 struct answer {
@@ -40,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static bool say(const struct answer *a, co
     return true;
 }
 
-/* The name to be quoted in a command, if that leaves room for the command. */
+/* The name as it is quoted in a command, if it is short enough. */
 static const char *name(const struct answer *a)
 {
     return strlen(a->img->name) <= 64 ? a->img->name : "FILE";
@@ -85,7 +85,7 @@ static const char *find(const struct label *labels, uint32_t id)
 #define X86_ONLY "; minivm runs x86 code"
 #define NO_DISKS "; minivm has no disks: take the kernel out of it, often /boot/vmlinuz"
 
-/* What is known by a number of bytes at a certain place. */
+/* What is known by bytes at a certain place. */
 static const struct {
     uint64_t off;
     const char *magic;
@@ -198,7 +198,7 @@ static bool is_module(const struct answer *a, const struct elf *e)
     return memmem(names, size, ".modinfo", 8);
 }
 
-/* What is to run a program, by the path of its interpreter. */
+/* Say what runs a program, by the path of its interpreter. */
 static bool interpreted(const struct answer *a, const struct elf_segment *s)
 {
     char interpreter[48] = "";
@@ -297,7 +297,8 @@ static bool ar(const struct answer *a)
                : say(a, "a static library, which is not linked yet (see ld)");
 }
 
-/* The superblock of ext2, ext3 and ext4; its magic number is short, so more has to fit. */
+/* The superblock of ext2, ext3 and ext4; its magic number is short, so other fields must fit, too.
+ */
 static bool ext(const struct answer *a)
 {
     return little(a, 1080, 2) == 0xef53 && little(a, 1024, 4) && little(a, 1048, 4) <= 6 &&
@@ -320,7 +321,7 @@ static const struct label partitions[] = {
     {0xee, "GPT"},   {0xef, "EFI"}, {0xfd, "RAID"},     {0, NULL},
 };
 
-/* A disk with a partition table, or at least something for a BIOS to start. */
+/* A disk with a partition table. */
 static bool partition_table(const struct answer *a)
 {
     const char *first = NULL;
@@ -358,8 +359,8 @@ static bool is_symbols(const char *text)
            text[digits + 2] == ' ';
 }
 
-/* A text has no control characters but those of texts, and most of it is ASCII. A very short one,
- * which might be code, is all ASCII. */
+/* A text has only the control characters of texts, and most of it is ASCII. A very short one, which
+ * might be code, must be all ASCII. */
 static bool text_file(const struct answer *a)
 {
     char text[HEAD + 1] = "";
@@ -400,7 +401,7 @@ static bool zeros(const struct answer *a)
 
 typedef bool look(const struct answer *a);
 
-/* What is known for sure comes first, what may be chance last. */
+/* What is certain comes first, what may be chance last. */
 static look *const looks[] = {
     elf,  linux_kernel, by_magic,        pe,          ar,    packed, ext,
     bios, text_file,    partition_table, boot_sector, zeros,

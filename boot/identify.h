@@ -17,11 +17,11 @@
  */
 bool identify(const struct image *img, char *text, size_t size);
 
-/* May it be a flat program, for all that is known? Nothing is, or no more than that it begins with
- * zeros, or looks like a boot sector. */
+/* Can it be a flat program? True when nothing is known of it but, perhaps, that it begins with
+ * zeros or looks like a boot sector. */
 bool identify_program(const struct image *img);
 
-/* Is it a boot sector, and nothing else that is known, such as a disk? */
+/* Is it a boot sector, and not something larger that is known, such as a disk? */
 bool identify_boot_sector(const struct image *img);
 
 #endif

@@ -21,11 +21,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a pipe without end, or a small file that unpacks to a huge one, may take of the host. */
+/* The host's memory that an endless pipe, or a small file that unpacks to a huge one, may take. */
 #define ROOM GIB
 
-/* Memory for n bytes of img, of which only those that are used cost anything. Without huge pages,
- * which are a wish, the page faults would take longer than the unpacking. */
+/* Memory for n bytes of img; only those that are used cost anything. Without huge pages, if the
+ * host gives them, page faults would take longer than the unpacking. */
 static void *get_memory(const struct image *img, uint64_t n)
 {
     void *at =
@@ -120,7 +120,7 @@ void image_open(struct image *img, const char *name, bool packed)
     *img = (struct image){.name = name, .fd = open(name, O_RDONLY | O_CLOEXEC)};
     if (img->fd < 0 || fstat(img->fd, &st) < 0)
         die("%s: %m", name);
-    /* Files of /proc say that they are empty until they are read. */
+    /* Files of /proc claim to be empty until they are read. */
     if (S_ISREG(st.st_mode) && st.st_size > 0)
         img->size = st.st_size;
     else

@@ -14,7 +14,7 @@
 struct image {
     const char *name; /* as the user wrote it, for messages */
     int fd;
-    const uint8_t *data;  /* in place of fd when it is not NULL: the content, in memory */
+    const uint8_t *data;  /* the content in memory, in place of fd, when not NULL */
     uint64_t size;        /* in bytes, never 0 */
     enum packing packing; /* how the file was packed that this was unpacked from */
 };
@@ -29,22 +29,22 @@ void image_close(struct image *img);
 
 /*
  * Unpack the len bytes at off in from. The new image, to, lives in memory and has the same name.
- * NULL when all went well, else why it cannot be done, to follow a name for what was to be
- * unpacked: "compressed by xz, but damaged or truncated". sized is as in unpack(): true for the
- * payload of a bzImage. Dies like image_read().
+ * NULL when all went well, else why it cannot be done, to follow a name: "compressed by xz, but
+ * damaged or truncated". sized is as in unpack(): true for the payload of a bzImage. Dies like
+ * image_read().
  */
 const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
                          bool sized);
 
-/* Die when what should be a flat binary, which has no header, begins as something else does: an
- * ELF file, a Linux kernel, a script. */
+/* Die when what should be a flat binary begins like something else: an ELF file, a Linux kernel, a
+ * script. */
 void image_check_flat(const struct image *img);
 
 /* Read len bytes from offset off. Dies when the file does not have them, or reading fails. */
 void image_read(const struct image *img, uint64_t off, void *buf, uint64_t len);
 
-/* Read what may not be there: zeros stand for what is behind the end. Returns how many bytes are
- * the file's. */
+/* Read bytes that may be beyond the file's end, which read as zeros. Returns how many are the
+ * file's. */
 uint64_t image_peek(const struct image *img, uint64_t off, void *buf, uint64_t len);
 
 #endif

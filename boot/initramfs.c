@@ -85,7 +85,7 @@ static void look_inside(struct look *l, const struct image *img, uint64_t off, e
     uint8_t *packed = malloc(n), *unpacked = malloc(ROOM);
     size_t got = 0;
 
-    /* Whatever ends it early, such as a lack of room: there is more. */
+    /* If anything ends it early, such as a lack of room, there is more. */
     l->unseen = true;
     if (packed && unpacked) {
         image_read(img, off, packed, n);
@@ -97,7 +97,7 @@ static void look_inside(struct look *l, const struct image *img, uint64_t off, e
     free(unpacked);
 }
 
-/* packed: it may be compressed, which an archive in a compressed one may not. */
+/* packed: it may be compressed, unlike an archive in a compressed one. */
 static void look(struct look *l, const struct image *img, bool packed)
 {
     uint64_t off = 0, next;
@@ -124,7 +124,8 @@ static void look(struct look *l, const struct image *img, bool packed)
     }
 }
 
-/* The last word of a command line that begins with name, without that; NULL when there is none. */
+/* What follows name in the last word of a command line that begins with it; NULL when there is
+ * none. */
 static const char *parameter(const char *cmdline, const char *name, size_t *len)
 {
     const char *found = NULL;

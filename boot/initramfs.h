@@ -11,10 +11,9 @@
 #include <stddef.h>
 
 /*
- * Will Linux look in vain for its first program in the modules of k, of which there may be none,
- * and k->cmdline not help it out (root=, rdinit=)? Then true, and why in text, one line. What
- * cannot be seen, as it is compressed in a way that cannot be unpacked here or very large, is taken
- * to be all right. Dies like image_read().
+ * True when Linux will find no first program in the modules of k (there may be none), nor elsewhere
+ * by k->cmdline (root=, rdinit=); text then says why, in one line. What cannot be seen, as it is
+ * very large or compressed in an unknown way, is taken to be right. Dies like image_read().
  */
 bool initramfs_problem(const struct kernel *k, char *text, size_t size);
 

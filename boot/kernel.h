@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A kernel and what goes with it, for every way of booting one; and the ways that there are.
+ * A kernel and what goes with it; and the ways of booting one.
  */
 #ifndef BOOT_KERNEL_H
 #define BOOT_KERNEL_H
@@ -36,7 +36,7 @@ struct kernel {
     uint64_t rsdp; /* guest-physical address of the ACPI RSDP; 0 for none */
 };
 
-/* A way of booting: how to see that a kernel offers it, and how to give it what it expects. */
+/* A way of booting: how to see that a kernel offers it, and how to start it so. */
 struct way {
     const char *name;  /* of the option: "pvh" */
     const char *title; /* for people: "PVH, entered with 32 bits" */
@@ -52,7 +52,7 @@ struct way {
     void (*load)(const struct kernel *k, const struct ram *ram, struct cpu_state *s);
 
     /* What the image says about this way, lines of "  key: value": where it goes, how much RAM that
-     * needs, its entry. It offers it, but may be damaged: then a line says so. */
+     * needs, its entry. The image offers it, but may be damaged: then a line says so. */
     void (*print)(const struct image *img, FILE *f);
 };
 
@@ -67,13 +67,13 @@ const struct way *way_named(const char *name);
 /* The best way that an image offers, or NULL. */
 const struct way *way_of(const struct image *img);
 
-/* The vmlinux that a bzImage would unpack itself, to be booted in its place: NULL when vmlinux is
- * that now, else why not, to follow the file's name. */
+/* Unpack the vmlinux in a bzImage, to be booted in its place. NULL when all went well, else why
+ * not, to follow the file's name. */
 const char *bzimage_unpack(const struct image *img, struct image *vmlinux);
 
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
- * where initramfs_size() bytes of RAM are free. A size that overflows is one that no RAM has.
+ * where initramfs_size() bytes of RAM are free. A size that overflows becomes one that no RAM has.
  */
 uint64_t initramfs_size(const struct kernel *k);
 void initramfs_load(const struct kernel *k, const struct ram *ram, uint64_t gpa);

@@ -53,7 +53,7 @@ static bool read_header(const struct image *img, struct setup_header *h)
     return h->boot_flag == ZERO_PAGE_BOOT_FLAG && h->header == ZERO_PAGE_HEADER;
 }
 
-/* Keep what is to be printed, up to the end of the line. */
+/* Copy what can be printed, up to the end of the line. */
 static void copy_line(char *to, size_t size, const char *from, size_t len)
 {
     size_t n = 0;
@@ -114,10 +114,10 @@ bool linux_is(const struct image *img)
     struct elf e;
     char version[2];
 
-    /* Other kernels borrow the header of Linux, but call themselves by their names there. */
+    /* Other kernels borrow the header of Linux, but have their own names there. */
     if (read_header(img, &h))
         return !linux_version(img, version, sizeof(version)) || isdigit((unsigned char)*version);
-    /* One without notes is known by what makes it bootable as a vmlinux. */
+    /* One without notes is Linux if it can be booted as a vmlinux. */
     return !elf_read(&e, img) && (linux_notes(&e) || way_linux64.offered(img));
 }
 
@@ -178,9 +178,9 @@ void linux_mark(const struct ram *ram)
     *reset_flag(ram) = NOT_YET;
 }
 
-/* Does a reboot= on the command line leave warm reboots to panics? Its value is a list, in which
- * words that begin with w make every reboot warm, and panic_ with another letter makes panics what
- * it stands for. */
+/* Does a reboot= on the command line leave warm reboots to panics? Its value is a list: words that
+ * begin with w make every reboot warm, and panic_ with another letter changes the kind of panics.
+ */
 static bool spares_panics(const char *value)
 {
     for (;;) {

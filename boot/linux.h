@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Linux as a guest, whatever its image: how it is told about its machine, given a command to run,
- * and how its last deed shows whether it rebooted or panicked.
+ * Linux as a guest, whatever its image: its command line, a command for it to run, and whether it
+ * rebooted or panicked at its end.
  */
 #ifndef BOOT_LINUX_H
 #define BOOT_LINUX_H
@@ -22,7 +22,7 @@
  * the notes for Xen, which a kernel with a PVH entry has, name the system. */
 bool linux_notes(const struct elf *e);
 
-/* Is a kernel Linux? A bzImage or vmlinux of it is, and it is told what Linux wants to know. */
+/* Is a kernel Linux, as a bzImage or vmlinux? */
 bool linux_is(const struct image *img);
 
 /* What the kernel says of its version, as far as size bytes take it; false when it says nothing. */
@@ -41,14 +41,14 @@ char *linux_cmdline(const char *terminal, const char *user);
  */
 void linux_command(struct cpio *c, char **argv, bool raw);
 
-/* How a Linux that has asked for a reset or caused a triple fault meant it. */
+/* Why Linux asked for a reset or caused a triple fault. */
 enum linux_end {
-    LINUX_CRASHED,  /* it did not mean it */
+    LINUX_CRASHED,  /* by accident */
     LINUX_REBOOTED, /* on purpose */
     LINUX_PANICKED, /* it gave up, see its console */
 };
 
-/* Before it starts: leave a mark in RAM that its last deed overwrites. */
+/* Before it starts: leave a mark in RAM, which Linux overwrites when it resets the machine. */
 void linux_mark(const struct ram *ram);
 
 /* After it ended with a reset or a triple fault. cmdline is the one that it was given. */

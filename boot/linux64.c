@@ -28,9 +28,9 @@
 #define KERNEL_VA UINT64_C(0xffffffff80000000)
 
 /*
- * A program that runs on Linux is an ELF file too: a kernel is entered by a physical address, and
- * linked at another. So are some that are not Linux, but they do not have its notes or, as Linux
- * before 4.19, the text that it begins its log with.
+ * A program that runs on Linux is an ELF file, too; but a kernel is entered by a physical address,
+ * and linked at another. So are some others, but they lack the notes of Linux and, for versions
+ * before 4.19, the text that begins its log.
  */
 static bool is_vmlinux(const struct elf *e)
 {

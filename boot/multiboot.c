@@ -9,7 +9,7 @@
  *     ...        the kernel, where its header or its ELF segments say
  *                the modules, each on a page of its own; the ELF symbols
  *
- * What does not fit there goes where there is room. RAM is clear, and so the bss is.
+ * What does not fit there goes where there is room. RAM is zero, and so is the bss.
  *
  * After: Multiboot Specification 0.6.96, "OS image format", "Machine state", "Boot information
  * format".
@@ -280,7 +280,7 @@ uint32_t multiboot_sections_size(const struct multiboot *m)
     return e->shoff <= m->img->size && size <= m->img->size - e->shoff ? size : 0;
 }
 
-/* A number of a section header, which has 4 or 8 bytes. */
+/* A number of 4 or 8 bytes in a section header. */
 static uint64_t field(const struct multiboot *m, const uint8_t *header, int off32, int off64)
 {
     uint64_t val = 0;
@@ -289,7 +289,7 @@ static uint64_t field(const struct multiboot *m, const uint8_t *header, int off3
     return val;
 }
 
-/* Load a section that no segment has, if it is for symbols, and have its header say where. */
+/* Load a section that is in no segment, if it is for symbols, and note its place in its header. */
 static void load_section(struct multiboot *m, uint8_t *header)
 {
     uint64_t addr = field(m, header, 12, 16), offset = field(m, header, 16, 24);

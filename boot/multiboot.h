@@ -21,7 +21,7 @@
 
 struct multiboot {
     const struct image *img;
-    char why[160]; /* it cannot be loaded, in words that follow the file's name */
+    char why[160]; /* why it cannot be loaded, in words that follow the file's name */
 
     bool is_elf;
     struct elf elf;                  /* is_elf */
@@ -35,20 +35,20 @@ struct multiboot {
 /* The address fields of the header, the same in both versions. All are physical addresses. */
 struct multiboot_addresses {
     uint32_t header;   /* where the header itself goes, */
-    uint32_t load;     /* and so how far in front of it in the file that is what goes here */
+    uint32_t load;     /* and where the file's bytes in front of it go */
     uint32_t load_end; /* 0: to the end of the file */
     uint32_t bss_end;  /* 0: there is none */
 };
 
 /*
- * Read the first bytes of the file, limit of them or fewer, to buf, and find the header: on a
- * multiple of align, magic the first of its words, which add up to 0. Its offset, or -1 when there
- * is none; *n is then how much was read.
+ * Read the first bytes of the file, at most limit, to buf, and find the header: it begins on a
+ * multiple of align with magic, and its words add up to 0. Returns its offset, or -1 when there is
+ * none. *n is how much was read.
  */
 int multiboot_find(const struct image *img, uint8_t *buf, size_t limit, size_t *n, uint32_t magic,
                    int words, int align);
 
-/* It cannot be loaded: says why, as printf does, and returns false. */
+/* Note why it cannot be loaded, as printf does, and return false. */
 bool multiboot_fail(struct multiboot *m, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -70,8 +70,7 @@ struct multiboot_info {
     uint32_t gpa, used, room;
 };
 
-/* Find a place for it, with room for what k brings with it and the ELF sections, and the size that
- * the rest of it may have. */
+/* Find a place for it, with room for k's words, the ELF sections, and rest bytes more. */
 void multiboot_info_init(struct multiboot_info *i, struct multiboot *m, const struct kernel *k,
                          size_t rest);
 
@@ -84,7 +83,7 @@ void multiboot_info_align(struct multiboot_info *i);
 /* Append a file's name and what follows it, as one string: its address. */
 uint32_t multiboot_info_words(struct multiboot_info *i, const char *name, const char *args);
 
-/* What the section headers of the kernel take in the information; 0 for no sections. */
+/* The size of the kernel's section headers in the information; 0 for none. */
 uint32_t multiboot_sections_size(const struct multiboot *m);
 
 /* Append them. The symbol and string tables are loaded, where there is room, and their headers say

@@ -7,10 +7,9 @@
  * format".
  *
  * Left out: what this machine does not have: boot device, VBE and framebuffer, APM, SMBIOS,
- * network, EFI. A kernel may ask for information about these, even insist: the specification grants
- * it an answer only where the machine has the thing. Entry points for EFI: there is no firmware.
- * The preference of a relocatable kernel: it goes where it was linked to, and elsewhere when it
- * cannot.
+ * network, EFI. A kernel may ask for information about these, even insist, but the specification
+ * grants an answer only where the machine has them. Entry points for EFI: there is no firmware. The
+ * preference of a relocatable kernel: it goes where it was linked to, and elsewhere when it cannot.
  */
 #include "boot/e820.h"
 #include "boot/multiboot.h"
@@ -99,7 +98,7 @@ static bool offered(const struct image *img)
     return find_header(img, buf, &n) >= 0 && memcmp(buf, "MZ", 2) != 0;
 }
 
-/* What a kernel insists on knowing. */
+/* The information that a kernel insists on. */
 static bool read_request(struct multiboot *m, const struct tag *t, const uint8_t *types)
 {
     for (uint32_t i = 0; i < (t->size - sizeof(*t)) / 4; i++) {
@@ -205,7 +204,7 @@ static bool read_kernel(struct multiboot *m, struct tags *tags, const struct ima
                                tags->has_entry ? tags->entry : elf_physical(&m->elf, m->elf.entry));
     if (!tags->has_entry)
         return multiboot_fail(m, "damaged: its Multiboot 2 header has addresses without an entry");
-    /* The header's address alone is enough when the file goes to RAM from its beginning. */
+    /* Without a load address, the file goes to RAM from its beginning. */
     if (tags->addresses.load == UINT32_MAX)
         tags->addresses.load = tags->addresses.header - at;
     return multiboot_by_addresses(m, at, &tags->addresses) && multiboot_entry(m, tags->entry);

@@ -3,7 +3,7 @@
  * Places in RAM. The ranges that are taken are kept sorted, and joined where they touch: a loader
  * has few of them, so all is done by walking along.
  *
- * Left out: RAM above 4 GiB. What is loaded fits below the hole, where every kernel can reach it.
+ * Left out: RAM above 4 GiB: what is loaded fits below the hole, where every kernel can reach it.
  * Giving places back: a loader dies, or is done.
  */
 #include "boot/place.h"

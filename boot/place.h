@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Places in RAM for what a loader puts there: who has which range, and what is still free.
+ * Places in RAM for what a loader puts there: which ranges are taken, and which are free.
  *
  * The first page and what firmware uses (BIOS_EBDA .. 1 MiB) are taken from the start, and so is
  * everything that is not RAM.
@@ -26,7 +26,7 @@ struct place {
     } taken[PLACE_MAX];
 };
 
-/* Make it: nothing but the ranges named above is taken. */
+/* Make it, with only the ranges named above taken. */
 void place_init(struct place *p, const struct ram *ram);
 
 /* Take size bytes at start. False, and nothing taken, unless all of them are RAM below the hole and

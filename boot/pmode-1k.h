@@ -11,7 +11,7 @@
  *
  * DS = ES = FS = GS = SS = 0x10, all segments flat 4 GiB, pages of 4 KiB present, writable and the
  * supervisor's, interrupts off, ESP = 8010_0000. The memory of 16-bit programs that run beside it
- * (boot/realmode.h) is mapped, too, but none of its business.
+ * (boot/realmode.h) is mapped, too, but not for its use.
  */
 #ifndef BOOT_PMODE_1K_H
 #define BOOT_PMODE_1K_H
@@ -22,7 +22,7 @@
 
 #define PMODE_1K_RAM 0x400000 /* bytes of RAM that it needs */
 
-/* Where the kernel's image ends: 16-bit programs beside it are behind that. */
+/* Where the kernel's image ends; 16-bit programs beside it come after that. */
 uint32_t pmode_1k_end(const struct image *img);
 
 /* Load a kernel, and set s to its start. Dies when it does not fit, or RAM is too small. */

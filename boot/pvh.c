@@ -10,11 +10,11 @@
  *                the kernel, where its program headers say: usually above 1 MiB
  *                the modules: from the next page on, each on a page boundary
  *
- * That is the order in which Xen's own tools load. FreeBSD takes for free what is above the kernel,
- * the start info and the modules, so all of these are as low as they can be.
+ * That is the order in which Xen's own tools load. FreeBSD uses what is above the kernel, the start
+ * info and the modules as free memory, so all of these are as low as possible.
  *
  * Linux takes the first module for its initramfs and ignores the others, so it gets all archives as
- * one module. Its notes tell for certain that a kernel is Linux: see linux_notes().
+ * one module. A kernel's notes tell that it is Linux: see linux_notes().
  *
  * After: Xen docs/misc/pvh.pandoc ("x86/HVM direct boot ABI") and
  * xen/include/public/arch-x86/hvm/start_info.h, version 1; elfnote.h for the note.
@@ -88,7 +88,7 @@ static bool offered(const struct image *img)
     return !elf_read(&e, img) && elf_note(&e, "Xen", PHYS32_ENTRY, NULL, 0) >= 0;
 }
 
-/* The RAM that the modules take, from a page on; RAM_HOLE when there is never so much. */
+/* The RAM that the modules take, from a page boundary on; RAM_HOLE when there is never so much. */
 static uint64_t modules_size(const struct kernel *k, bool joined)
 {
     uint64_t size = 0;
@@ -112,7 +112,7 @@ static uint64_t take_above(struct place *p, uint64_t size, uint64_t start)
     return at;
 }
 
-/* Load the modules, and write the list of them, without their command lines. Their number. */
+/* Load the modules, and list them, without their command lines. Returns their number. */
 static int load_modules(const struct kernel *k, bool joined, struct place *p, uint64_t start,
                         struct modlist_entry *list)
 {
@@ -134,7 +134,7 @@ static int load_modules(const struct kernel *k, bool joined, struct place *p, ui
     return k->modules;
 }
 
-/* Put a text behind the block; its address. */
+/* Put a text behind the block. Returns its address. */
 static uint64_t put_text(struct block *b, uint64_t gpa, size_t *used, const char *text)
 {
     uint64_t at = gpa + offsetof(struct block, text) + *used;
@@ -144,8 +144,8 @@ static uint64_t put_text(struct block *b, uint64_t gpa, size_t *used, const char
     return at;
 }
 
-/* The start info, at the top of base memory; with a list of n modules, still without their
- * command lines, or with modules that need none. */
+/* Write the start info, at the top of base memory, with the list of n modules, and their command
+ * lines unless they are joined. */
 static uint64_t write_start_info(const struct kernel *k, bool joined, struct place *p,
                                  const struct modlist_entry *list, int n)
 {
@@ -215,7 +215,7 @@ static void load(const struct kernel *k, const struct ram *ram, struct cpu_state
     n = load_modules(k, joined, &p, end < MIB ? MIB : end, list);
 
     cpu_flat32(s);
-    s->cr0 &= ~(uint64_t)CR0_NE; /* every bit is clear that can be */
+    s->cr0 &= ~(uint64_t)CR0_NE; /* every bit that can be clear is clear */
     s->tr.limit = 0x67;
     s->rip = entry;
     s->gpr[RBX] = write_start_info(k, joined, &p, list, n);

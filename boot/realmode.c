@@ -2,8 +2,8 @@
 /*
  * Loading 16-bit programs.
  *
- * Left out: a BIOS. There is nobody behind INT, and no interrupt table: an exception in a guest
- * that has not loaded one by LIDT is a triple fault, which is reported, where a table of zeros
+ * Left out: a BIOS. Nothing answers INT, and there is no interrupt table. So an exception in a
+ * guest that has not loaded one by LIDT is a triple fault, which is reported; a table of zeros
  * would send it into its own code or that of guest 0.
  */
 #include "boot/realmode.h"
@@ -17,7 +17,7 @@ enum {
     WINDOW_OF_FEW = 0x40000,
     FEW = 4,
 
-    BESIDE = 0xe0000, /* beside another program: the first one, and the next below */
+    BESIDE = 0xe0000, /* the first one beside another program; the next ones are below */
 };
 
 static void load(const struct image *img, uint32_t base, uint32_t window, const char *where,

@@ -26,7 +26,7 @@
 void realmode_load(const struct image *img, int index, int count, const struct ram *ram,
                    struct cpu_state *s);
 
-/* The same for guest index of those beside a program called other, which has what is below end. */
+/* The same for guest index beside a program called other, which has the memory below end. */
 void realmode_load_beside(const struct image *img, int index, const char *other, uint32_t end,
                           const struct ram *ram, struct cpu_state *s);
 

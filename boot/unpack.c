@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Unpacking compressed files. The libraries do the work; here is what they have in common, and the
- * one format that none of them reads.
+ * Unpacking compressed files. The libraries do the work; this adds what they have in common, and
+ * the one format that none of them reads.
  *
  * After: zlib.h, "Advanced Functions"; lzma/base.h and lzma/container.h of XZ Utils; zstd.h,
  * "Explicit context"; lz4frame.h; the bzip2 manual, "Low-level interface"; lz4_Frame_format.md,
  * "Legacy frame"; Linux, scripts/Makefile.lib, "size_append".
  *
- * Left out: lzo, which needs a library that few have, for kernels that nobody ships; dictionaries,
- * without which some zstd and lz4 files cannot be read: no kernel is packed with one.
+ * Left out: lzo, whose library few have and which no distribution's kernel uses; dictionaries of
+ * zstd and lz4, which no kernel uses.
  */
 #include "boot/unpack.h"
 #include "hw/units.h"
@@ -56,13 +56,13 @@ static void advance(struct job *j, size_t in, size_t out)
     j->room -= out;
 }
 
-/* Why a decoder has stopped that has not failed. */
+/* Why a decoder stopped without an error. */
 static const char *stuck(const struct job *j)
 {
     return j->room ? DAMAGED : UNPACK_TOO_LARGE;
 }
 
-/* As much of n bytes as libraries that count in unsigned int take at once. */
+/* The part of n bytes that libraries which count in unsigned int take at once. */
 static unsigned int piece(size_t n)
 {
     return n < INT_MAX ? n : INT_MAX;
@@ -150,8 +150,7 @@ static const char *unpack_lzma(struct job *j)
 #endif
 
 #ifdef HAVE_ZSTD
-/* Decompress a whole frame at once: it looks back at what out has already, so no window takes
- * memory. */
+/* Decompress a whole frame at once: it refers back to out itself, so no window takes memory. */
 static const char *unpack_zstd(struct job *j)
 {
     size_t in = ZSTD_findFrameCompressedSize(j->in, j->left), out;
@@ -199,8 +198,8 @@ static const char *unpack_lz4(struct job *j)
     return expected ? stuck(j) : NULL;
 }
 
-/* Blocks, each after its packed size. Nothing marks the end, so it is the end of the file, or what
- * cannot be a block: zeros, or the next frame's magic number. */
+/* Blocks, each after its packed size. Nothing marks the end: it is the end of the file, or what
+ * cannot be a block (zeros, or the next frame's magic number). */
 static const char *unpack_lz4_legacy(struct job *j)
 {
     if (j->left < 4)
@@ -263,7 +262,7 @@ static const char *unpack_bzip2(struct job *j)
     NULL, "unpack it with " tool " -d, or install " package                                        \
           " and build minivm again (make clean all)"
 
-/* What each packing is called, and what unpacks it, or else what to do. */
+/* Each packing's name, and what unpacks it, or else what to do. */
 static const struct {
     const char *name;
     decoder *decode;

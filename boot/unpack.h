@@ -26,14 +26,14 @@ enum packing {
 /* PACKING_START bytes of a file are enough to know it by. */
 #define PACKING_START 16
 
-/* What the first n bytes of a file begin; n may be anything. */
+/* The packing of a file by its first n bytes; n may be anything. */
 enum packing packing_of(const void *start, size_t n);
 
 /* "xz", "lz4 (legacy)" ... */
 const char *packing_name(enum packing p);
 
-/* NULL when it can be unpacked, else what to do about it: "unpack it with xz -d, or install
- * liblzma-dev and build minivm again (make clean all)". */
+/* NULL when it can be unpacked, else what to do: "unpack it with xz -d, or install liblzma-dev and
+ * build minivm again (make clean all)". */
 const char *packing_missing(enum packing p);
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Linux/x86 is entered with, whatever its image: the zero page, which tells it about its
- * machine, and the state of the CPU. Both stand in base memory:
+ * What Linux/x86 is entered with, whatever its image: the zero page, which describes the machine,
+ * and the state of the CPU. In base memory:
  *
  *     0x000500   GDT
  *     0x008000   top of a stack, for kernels that push before they have their own
@@ -74,9 +74,9 @@ struct boot_params {
 } __attribute__((packed));
 
 /*
- * Write the zero page: bp, which holds the header that the kernel's image has, or one made up for
- * it, and is zero elsewhere, completed by the machine and the command line of k, and the initramfs.
- * Dies when the command line is longer than cmdline_size of the header. There is 1 MiB of RAM.
+ * Write the zero page: bp, which holds the header of the kernel's image, or one made up for it, and
+ * is zero elsewhere, completed by the machine, the command line of k and the initramfs. Dies when
+ * the command line is longer than cmdline_size of the header. There is 1 MiB of RAM.
  */
 void zero_page_write(const struct kernel *k, const struct ram *ram, struct boot_params *bp,
                      uint64_t initramfs, uint64_t initramfs_size);
