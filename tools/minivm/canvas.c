@@ -135,7 +135,7 @@ static void emit_cell(struct canvas *c, struct canvas_cell cell)
         utf8[1] = 0x80 | (code & 0x3f);
     }
     emit(c, utf8);
-    /* The terminal may think otherwise of the character's width: say where the next one goes. */
+    /* The terminal may give the character another width: say where the next one goes. */
     c->column = code < 0x80 ? c->column + 1 : -1;
 }
 

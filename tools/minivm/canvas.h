@@ -2,8 +2,8 @@
 /*
  * A screen as it should be and as the terminal has it: what differs is drawn.
  *
- * Draw all that there should be, from canvas_clear() on, and canvas_show() sends the few bytes that
- * make it so. Beside the characters those are: CUP (CSI row;column H), SGR (CSI n;... m), ED (CSI
+ * Call canvas_clear(), draw everything, and canvas_show() sends the few bytes that make the
+ * terminal show it. Beside characters these are: CUP (CSI row;column H), SGR (CSI n;... m), ED (CSI
  * 2 J) and the cursor's visibility (CSI ?25 h and l).
  */
 #ifndef TOOLS_MINIVM_CANVAS_H
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Take the screen, leaving what is on it for the end, and give it back. */
+/* Take the screen, keeping what is on it, and give it back. */
 #define CANVAS_ENTER "\033[?1049h"
 #define CANVAS_LEAVE "\033[0m\033[?25h\033[?1049l"
 
@@ -49,23 +49,23 @@ struct canvas {
     size_t n, room;
 };
 
-/* Make it of this size, or give it another one; a zeroed one has none. */
+/* Give it a size, or a new one; a zeroed canvas has none. */
 void canvas_resize(struct canvas *c, int rows, int columns);
 void canvas_free(struct canvas *c);
 
 /* The terminal may show anything: draw all of it next time. */
 void canvas_forget(struct canvas *c);
 
-/* Want nothing but blanks, and no cursor. */
+/* Want only blanks, and no cursor. */
 void canvas_clear(struct canvas *c);
 
-/* Want a character, within the canvas; the cursor; or a text of at most width columns, in ASCII:
- * bytes that are not are '?'. */
+/* Want a character; the cursor; or a text of at most width columns, where bytes that are not ASCII
+ * become '?'. All within the canvas. */
 void canvas_put(struct canvas *c, int row, int column, uint16_t code, uint8_t style);
 void canvas_cursor(struct canvas *c, int row, int column);
 void canvas_text(struct canvas *c, int row, int column, const char *text, int width, uint8_t style);
 
-/* Make the terminal show what is wanted, in one put() or, when it does, none. */
+/* Make the terminal show what is wanted, by at most one put(). */
 void canvas_show(struct canvas *c, struct console *terminal);
 
 #endif

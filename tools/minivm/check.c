@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * minivm check: what each engine can do on this host, tried for real, and what to do about what it
- * cannot.
+ * minivm check: what each engine can do on this host, tried for real, and what to do about the
+ * rest.
  */
 #define _GNU_SOURCE
 #include "hw/die.h"
@@ -55,7 +55,7 @@ static void time_is_up(struct timer *t)
     machine_stop(&container_of(t, struct check, limit)->machine, STOP_TIMEOUT);
 }
 
-/* How a tiny guest fared. */
+/* What became of a tiny guest. */
 struct outcome {
     const char *problem; /* in words; NULL when all went well */
     uint64_t ns;         /* how long it ran */
@@ -165,7 +165,7 @@ static void check_device(struct check *c)
     close(fd);
 }
 
-/* All that there is to say about an engine; true when it runs all that minivm boots. */
+/* Check an engine; true when it runs all that minivm boots. */
 static bool check_engine(struct check *c, const struct engine *engine)
 {
     c->engine = engine;

@@ -11,15 +11,15 @@
 
 struct choice {
     const struct engine *engine;
-    const char *no_kvm; /* why it is not KVM, when that was not the user's wish */
+    const char *no_kvm; /* why it is not KVM, unless the user chose so */
     char why[256];
 };
 
 /* The engine to begin with: of `auto` it is KVM where there is one. */
 void choose_engine(struct choice *c, const struct options *o);
 
-/* Is it the right one for these guests, when tried in their machine, which has not started? If not,
- * the machine gets another, or minivm dies where the user wants KVM. */
+/* Try the engine in the guests' machine, which has not started. If it does not suit, the machine
+ * gets another, or minivm dies where the user wants KVM. */
 void choose_again(struct choice *c, struct load *l, struct machine *m);
 
 /* With --verbose: say which it is, and why. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a run ended: why, what is to be said of it, and minivm's exit status.
+ * How a run ended: why, what to say about it, and minivm's exit status.
  */
 #ifndef TOOLS_MINIVM_ENDING_H
 #define TOOLS_MINIVM_ENDING_H
@@ -14,12 +14,12 @@ struct ending {
         ENDING_EXIT,     /* the guests gave their statuses, or switched the machine off */
         ENDING_REBOOTED, /* on purpose */
         ENDING_PANICKED, /* a Linux that gave up and said so */
-        ENDING_CRASHED,  /* machine.culprit, or a reset that nobody asked for */
+        ENDING_CRASHED,  /* machine.culprit, or a triple fault */
         ENDING_HALTED,   /* it sleeps for ever */
         ENDING_TIMEOUT,
         ENDING_QUIT,
         ENDING_SIGNAL,
-        ENDING_OUTPUT, /* what was to be written could not be */
+        ENDING_OUTPUT, /* minivm's output could not be written */
     } why;
     int status;     /* minivm's; of ENDING_SIGNAL the signal */
     char text[512]; /* for stderr: lines, or "" */
@@ -28,17 +28,17 @@ struct ending {
 /* How the machine, which has stopped, ended what was loaded into it. */
 struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o);
 
-/* Is it the user's wish and not the guest's? */
+/* Did the user end it, and not the guest? */
 bool ending_is_forced(const struct ending *e);
 
-/* Is it one after which the guest is to be started again? */
+/* Is the guest to be started again? */
 bool ending_goes_on(const struct ending *e, const struct options *o);
 
-/* What is called name could not be written, for this errno: the ending is another one, but for a
- * signal's. Where nobody reads (EPIPE) it is that of any program of a pipeline. */
+/* The output called name could not be written, with this errno: this becomes the ending, unless a
+ * signal was. Where nobody reads (EPIPE) minivm ends as any program of a pipeline does. */
 void ending_output(struct ending *e, const char *name, int error);
 
-/* Something more is to be said. */
+/* Add to what is said. */
 void ending_say(struct ending *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The status to exit with; of a signal, by that signal. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * What people type who come from other monitors, and whoever mistypes an option.
+ * What people type who come from other monitors, and mistyped options.
  */
 #include "tools/minivm/option.h"
 
@@ -60,8 +60,8 @@ const struct foreign foreign_table[] = {
 };
 const size_t foreign_count = sizeof(foreign_table) / sizeof(foreign_table[0]);
 
-/* How many letters were left out, put in, mistaken or exchanged with the next one: after Damerau
- * and Levenshtein. Names longer than we have are far. */
+/* How many letters are missing, added, wrong or exchanged with the next one (Damerau and
+ * Levenshtein). Names longer than any of ours are far. */
 static int distance(const char *a, size_t n, const char *b)
 {
     enum {
@@ -95,7 +95,7 @@ static int distance(const char *a, size_t n, const char *b)
 
 bool is_near(const char *word, size_t len, const char *name, int *best)
 {
-    /* The beginning of a name is nearest; else a third of the letters may be wrong. */
+    /* The beginning of a name is nearest. Otherwise a third of the letters may be wrong. */
     int n = len >= 3 && !strncmp(word, name, len) ? 0 : distance(word, len, name);
 
     if (n > (int)len / 3 || n >= *best)

@@ -48,7 +48,7 @@ static const char run_status[] =
     "  126  a guest crashed, sleeps for ever, or ended before COMMAND did\n"
     "  128+N  signal N ended minivm (130 also: Ctrl-A x before COMMAND ended)\n";
 
-/* Text without its backticks from column at on, in lines that begin at column TEXT_COLUMN. */
+/* Print text without its backticks from column at on, in lines that begin at column TEXT_COLUMN. */
 static void print_text(const char *s, int at)
 {
     while (*s) {

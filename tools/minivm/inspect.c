@@ -41,7 +41,7 @@ static void print_kernel(const struct image *img)
     }
 }
 
-/* No header says anything: the code has to. */
+/* There is no header, so look at the code. */
 static void print_flat(const struct image *img)
 {
     int bits = guess_bits(img);

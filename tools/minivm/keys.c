@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The keys after Ctrl-A, as the helps name them. What they do is in steer.c and outlet.c.
+ * The keys after Ctrl-A, for help texts. What they do is in steer.c and outlet.c.
  */
 #include "tools/minivm/option.h"
 

@@ -4,8 +4,8 @@
  *
  * After: ECMA-48 (1991), "SGR - Select Graphic Rendition".
  *
- * Left out: what guests do to a screen. They share it, so a guest that moves the cursor or clears
- * the screen does so to all; tools/minivm/panes is for those.
+ * Left out: screens. A guest that moves the cursor or clears the screen disturbs all others; such
+ * guests need tools/minivm/panes.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/lines.h"

@@ -2,11 +2,11 @@
 /*
  * The output of several guests, a line at a time: no line is ever torn by another's.
  *
- * For a pipe each line begins with "[n:name] ". On a terminal each guest has its colour instead
+ * In a pipe each line begins with "[n:name] ". On a terminal each guest has its colour instead
  * (cyan, green, yellow, blue, and again), a legend comes first, and a line that does not end, such
  * as a prompt, is shown after a moment. When another guest's line has come in between, it is shown
- * again, whole, as soon as it goes on or its guest is given the focus. What a guest leaves unended
- * when it ends gets its newline.
+ * again, whole, as soon as it goes on or its guest is given the focus. A line that a guest leaves
+ * incomplete at its end gets a newline.
  *
  * A line ends with a newline or with CR and newline, and is written with a newline alone, so a raw
  * terminal has to return the carriage (terminal.onlcr). All other bytes are left as they are.
@@ -23,7 +23,7 @@ enum {
     LINES_NAME = 32,     /* bytes of a guest's name; what is longer is cut off */
 };
 
-/* Makes a terminal's text plain again, for one that is left in the middle of a line. */
+/* Makes a terminal's text plain again, when it is left in the middle of a line. */
 #define LINES_PLAIN "\033[0m"
 
 struct lines {
@@ -37,8 +37,8 @@ struct lines {
     struct line {
         char before[LINES_NAME + 16]; /* what each piece of it begins with */
         char text[LINES_LENGTH];
-        size_t len, seen; /* bytes of text; how many of them have been on the screen */
-        uint64_t due;     /* when the others are to be, or CLOCK_NEVER */
+        size_t len, seen; /* bytes of text; how many were shown */
+        uint64_t due;     /* when the others are to be shown, or CLOCK_NEVER */
     } line[MUX_MAX];
 };
 
@@ -47,7 +47,7 @@ struct lines {
 void lines_init(struct lines *l, struct console *terminal, bool colour, int n,
                 const char *const *names);
 
-/* Give it the clock by which incomplete lines are shown; without one they wait for their ends. Call
+/* Set the clock by which incomplete lines are shown; without one they wait for their ends. Call it
  * once, before the guests run. */
 void lines_start(struct lines *l, struct clock *clock);
 

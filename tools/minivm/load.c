@@ -48,8 +48,8 @@ static _Noreturn void die_no_kernel(const struct image *img, const char *said)
         img->name, said);
 }
 
-/* A file may be what its user takes for a kernel. To be run as a 16-bit program it must not look
- * like something else; nor by its code like one of more bits, unless the user insists. */
+/* A file that is to run as a 16-bit program must not look like another kind of file; nor, unless
+ * the user insists, like code of more bits. */
 static void refuse_stranger(const struct image *img, bool real)
 {
     char what[256];
@@ -105,7 +105,7 @@ static void open_linux(struct load *l)
     l->kernel.cmdline = l->cmdline;
 }
 
-/* The kernel does not offer the way that was asked for; perhaps the one inside it does. */
+/* The kernel does not offer the way that was asked for; perhaps the vmlinux inside does. */
 static void open_inside(struct load *l)
 {
     struct image *img = &l->kernel.image, inside;
@@ -279,7 +279,7 @@ void load_warn(const struct load *l)
 {
     char text[512];
 
-    /* What does not call itself Linux only uses its header. */
+    /* A kernel that does not call itself Linux only uses its header. */
     if (l->is_linux && linux_version(&l->kernel.image, text, sizeof(text)) &&
         initramfs_problem(&l->kernel, text, sizeof(text)))
         fprintf(stderr, "minivm: %s\n", text);

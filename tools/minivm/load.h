@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `minivm run` boots: the files that the user named, what they turn out to be, and how each
- * kind of guest gets into the machine.
+ * What `minivm run` boots: the files that the user named, what they are, and how each kind of guest
+ * gets into the machine.
  */
 #ifndef TOOLS_MINIVM_LOAD_H
 #define TOOLS_MINIVM_LOAD_H
@@ -38,11 +38,11 @@ const char *load_name(const struct load *l, int n);
 /* The machine that the guests need: ram, cpus, guests and apic of c. */
 void load_config(const struct load *l, struct config *c);
 
-/* Can the machine's engine run such a guest, and truly: not only interpret it? NULL, or why not.
+/* Can the machine's engine run such a guest and, if truly, not only interpret it? NULL, or why not.
  * Before load_guests(). */
 const char *load_probe(const struct load *l, struct machine *m, bool truly);
 
-/* Say on stderr, in one line, what will keep the guest from getting far, where that can be seen. */
+/* Warn on stderr, in one line, of what will stop the guest early, where that can be seen. */
 void load_warn(const struct load *l);
 
 /* Put the guests into a machine after power-on: what firmware and a boot loader would have done. */

@@ -40,7 +40,7 @@ static _Noreturn void die_unknown(char **argv)
         argv[0]);
 }
 
-/* What was printed has to be somewhere: a full disk shows when the last of it is written. */
+/* A full disk may show only when the last bytes are written. */
 static void close_stdout(void)
 {
     bool failed = ferror(stdout);

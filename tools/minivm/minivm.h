@@ -21,10 +21,10 @@ int cmd_inspect(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
-/* So many ranges of memory may be dumped. */
+/* The most ranges of memory to dump. */
 #define DUMPS_MAX 16
 
-/* More options than there are. */
+/* At least the number of options. */
 #define OPTIONS_MAX 64
 
 /* What `minivm run` was asked to do. */
@@ -66,7 +66,8 @@ void options_parse(struct options *o, int argc, char **argv);
 /* How an option was given, for a message about it; NULL when it was not. */
 const char *options_said(const struct options *o, const char *name);
 
-/* The same of the first that makes sense for kernels only; NULL when none was given. */
+/* The same for the first option given that makes sense for kernels only; NULL when there is none.
+ */
 const char *options_for_kernels(const struct options *o);
 
 #endif

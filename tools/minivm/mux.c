@@ -2,11 +2,11 @@
 /*
  * One terminal for several guests.
  *
- * The end of input is a hang-up for the guest in focus alone: nobody has spoken to the others. When
- * the focus comes to another one, its chip is told to look for input and for a hang-up.
+ * The end of input hangs up only on the guest in focus: nobody has spoken to the others. When the
+ * focus comes to another one, its chip is told to look for input and for a hang-up.
  *
- * Left out: what a chip has fetched stays with its guest when the focus leaves it. That is at most
- * a FIFO, and the user meant it for that guest.
+ * Left out: taking back what a chip has fetched when the focus moves. That is at most a FIFO, and
+ * the user meant it for that guest.
  */
 #include "tools/minivm/mux.h"
 #include "hw/device.h"

@@ -5,8 +5,8 @@
  * the guest in focus.
  *
  * The focus starts with guest 0 and leaves a guest that has ended for the next one that has not;
- * bytes that wait for the guest in focus then wait for that one. Likewise the end of input: it
- * hangs up on the guest in focus, and on another when the focus comes to it.
+ * bytes that wait for the guest in focus then wait for that one. So with the end of input: it hangs
+ * up on the guest in focus, and on another when it gets the focus.
  *
  * Everything here is called with the machine locked, in any thread, unless it says otherwise.
  */
@@ -28,7 +28,7 @@ struct mux_output {
     /* Guest n has ended; how says it in a few words ("status 0", "crashed"). */
     void (*ended)(struct mux_output *o, int n, const char *how);
 
-    /* Guest n, not the one that had it, has the focus now. May be NULL. */
+    /* The focus has moved to guest n. May be NULL. */
     void (*focus)(struct mux_output *o, int n);
 
     /* As console.wait: let a fast guest wait for a slow reader. Machine not locked. May be NULL. */
@@ -59,7 +59,7 @@ struct console *mux_console(struct mux *x, int n);
 /* Guest n ended, how in a few words. Its console may be written to no more. */
 void mux_ended(struct mux *x, int n, const char *how);
 
-/* Give the focus to the next guest that has not ended; stays where it is when there is none. */
+/* Give the focus to the next guest that has not ended, if there is one. */
 void mux_next(struct mux *x);
 
 #endif

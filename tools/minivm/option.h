@@ -31,10 +31,10 @@ struct option {
     char letter; /* 0 for none */
     enum option_kind kind;
     size_t offset;     /* in struct options, of what it sets */
-    const char *value; /* what it takes: FILE, or the words there are: kvm|soft|auto; or NULL */
+    const char *value; /* what it takes: FILE, or one of kvm|soft|auto; or NULL */
     const char *text;  /* what it does; `words to be typed` stand in backticks */
     bool kernels;      /* it makes sense for kernels only, not for flat programs */
-    const char *group; /* with the first of a group, its heading; else NULL */
+    const char *group; /* the group's heading, at its first option; else NULL */
 };
 
 extern const struct option option_table[];
@@ -45,14 +45,14 @@ extern const size_t option_count;
 const struct option *option_named(const char *name, size_t len);
 const struct option *option_lettered(char letter);
 
-/* May word be the option's value, as far as the table tells? */
+/* Does the table allow word as the option's value? */
 bool option_allows(const struct option *opt, const char *word);
 
-/* The option whose name a misspelt one is like; NULL when there is none. */
+/* The option whose name is like a misspelt one; NULL when there is none. */
 const struct option *option_near(const char *name, size_t len);
 
-/* Is word (len bytes of it) like name, and more so than *best mistakes? Then *best is how many it
- * has. Begin with NEAR. */
+/* Is word (len bytes of it) like name, with fewer than *best mistakes? Then *best becomes their
+ * number. Begin with NEAR. */
 #define NEAR 4
 bool is_near(const char *word, size_t len, const char *name, int *best);
 
@@ -65,8 +65,8 @@ struct foreign {
 extern const struct foreign foreign_table[];
 extern const size_t foreign_count;
 
-/* The row of an option, "-append", or NULL. Dashes are looked at only where they make a difference,
- * as for -cpu and --cpu. */
+/* The row of an option, "-append", or NULL. Dashes count only where they make a difference, as for
+ * -cpu and --cpu. */
 const struct foreign *foreign_option(const char *said);
 
 /* For the manual, the README and the shells' completions, on stdout. */
@@ -74,8 +74,8 @@ void print_option_list(void);
 void print_foreign_table(void);
 void print_key_list(void);
 
-/* The keys after Ctrl-A, each by the format line, of which the two strings are its name and what it
- * does: all, or without those for several guests and those of --split. */
+/* Print the keys after Ctrl-A, each by the format line, which gets two strings, its name and what
+ * it does. Those for several guests and those of --split only where they apply. */
 void print_keys(FILE *f, const char *line, bool several, bool split);
 
 /* Is there such a file? The name of a program may lack its .bin. */

@@ -285,7 +285,7 @@ static void add_guest(struct options *o, const char *name)
     o->guest[o->guests++] = name;
 }
 
-/* A shell took --cmdline a b apart: the words from argv[first] on are no files, but more of the
+/* A shell split --cmdline a b: the words from argv[first] on are no files, but belong to the
  * command line at argv[first - 1]. */
 static _Noreturn void die_unquoted(const char *said, char **argv, int first)
 {
@@ -305,7 +305,7 @@ static _Noreturn void die_unquoted(const char *said, char **argv, int first)
         said, text);
 }
 
-/* What each guest is named by: one of these at most. */
+/* Guests are named in one way. */
 static void validate_kinds(const struct options *o)
 {
     static const char *const kinds[] = {"kernel", "pmode", "long"};
@@ -350,7 +350,7 @@ static void validate(struct options *o)
     if (o->mem > host)
         die("%s %lluM: more than this host's %lluM", mem, (unsigned long long)(o->mem >> 20),
             (unsigned long long)(host >> 20));
-    /* What virtme-ng takes for the number of CPUs. Said in full it is a run level, or whatever. */
+    /* -p N is virtme-ng's number of CPUs. With --cmdline a number is a run level, or whatever. */
     if (*o->cmdline && !o->cmdline[strspn(o->cmdline, "0123456789")] &&
         !strcmp(options_said(o, "cmdline"), "-p"))
         die("-p %s: for the number of CPUs say --cpus %s; for a command line, --cmdline %s",
@@ -379,7 +379,8 @@ static void validate(struct options *o)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    const char *cmdline = NULL; /* how it was said, as long as what follows may belong to it */
+    const char *cmdline =
+        NULL; /* how --cmdline was given, while words that follow may belong to it */
 
     *o = (struct options){.cmdline = "",
                           .cpus = 1,

@@ -106,7 +106,7 @@ void outlet_ended(void *to, struct vcpu *v)
 
 bool outlet_key(struct outlet *u, int key)
 {
-    /* A key closes the message before. */
+    /* Any key closes the last message. */
     if (u->split)
         panes_message(&u->panes, u->farewell);
     if (u->guests > 1 && key == 'n')

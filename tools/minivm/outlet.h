@@ -26,8 +26,8 @@ struct outlet {
     bool dismissed;       /* the user has seen enough of the panes */
 };
 
-/* Make consoles for what the options name, on stdin and stdout; is_linux: the guest is one.
- * command, closed and to are the terminal's. */
+/* Make consoles for what the options name, on stdin and stdout; is_linux: the guest is Linux.
+ * command, closed and to are for terminal_init(). */
 void outlet_init(struct outlet *u, const struct options *o, bool is_linux,
                  void (*command)(void *to, int key), void (*closed)(void *to), void *to);
 
@@ -43,10 +43,10 @@ void outlet_start(struct outlet *u, struct machine *m);
 /* config.ended: tell the user that a guest ended. */
 void outlet_ended(void *u, struct vcpu *v);
 
-/* The keys after Ctrl-A that it knows itself; false for others. Machine locked, main thread. */
+/* Handle a key after Ctrl-A; false if it is none of the outlet's. Machine locked, main thread. */
 bool outlet_key(struct outlet *u, int key);
 
-/* Tell the user something, lines of text, wherever that can be read now. As outlet_key(). */
+/* Tell the user something, lines of text, where it can be read now. As outlet_key(). */
 void outlet_say(struct outlet *u, const char *text);
 
 /* The terminal's size changed; give the terminal to the user's shell; take it again, if minivm is
@@ -55,13 +55,13 @@ void outlet_resize(struct outlet *u);
 void outlet_suspend(struct outlet *u);
 void outlet_resume(struct outlet *u);
 
-/* Do not wait for the user any more. Any thread. */
+/* Stop waiting for the user. Any thread. */
 void outlet_dismiss(struct outlet *u);
 
 /* The guests have ended: let the user read the panes until a key is pressed. Main thread. */
 void outlet_linger(struct outlet *u);
 
-/* Nothing more is said by this way: give back the screen that was divided. The bytes for it are
+/* Give back the screen that was divided. Nothing more may be said by this way. The bytes for it are
  * written by terminal_finish(). Main thread. */
 void outlet_close(struct outlet *u);
 

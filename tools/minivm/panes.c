@@ -5,8 +5,8 @@
  * A frame empties the inboxes into the panes' transcripts, wraps what is in view to the panes'
  * widths, and leaves it to the canvas to draw what differs from the frame before.
  *
- * Left out: a screen that programs in the guest can address. Guests of several on a screen print;
- * one that edits or paints gets the whole terminal from a `minivm run` of its own.
+ * Left out: a screen that programs in the guest can address. Guests here only print; an editor
+ * needs a `minivm run` of its own, with the whole terminal.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/panes.h"
@@ -131,8 +131,8 @@ static void empty_inboxes(struct panes *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* How well panes fit when grid_rows rows of at most k panes share the screen: which part of the
- * usual 24 by 80 each pane has, in 240ths, by height or by width, whichever is worse. */
+/* How well panes fit when grid_rows rows of at most k panes share the screen: each pane's part of
+ * the usual 24 by 80, in 240ths, by height or by width, whichever is less. */
 static int fitness(const struct panes *p, int grid_rows, int k)
 {
     int width = (p->columns - (k - 1)) / k;
@@ -157,7 +157,7 @@ static void lay_out_row(struct panes *p, int first, int k, int row, int height)
         pane->width = width + (i < wider);
         pane->edge = i < k - 1;
         column += pane->width + 1;
-        /* The rows of a line begin at other characters now; the same ones stay in view. */
+        /* A line wraps elsewhere now; the same characters stay in view. */
         pane->top.offset -= pane->top.offset % pane->width;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The output of several guests on a divided screen: a pane for each, with a title and a scrolling
- * of its own.
+ * The output of several guests on a divided screen: a pane for each, with a title, which scrolls by
+ * itself.
  *
  * Guests only append to their pane's inbox; the panes themselves belong to the main thread, which
  * empties the inboxes and redraws what changed, some 25 times a second while there is something to
@@ -33,7 +33,7 @@ struct panes {
     bool fit;      /* the screen is large enough */
     bool suspended;
 
-    /* What waits in the inboxes. */
+    /* The inboxes' content. */
     pthread_mutex_t lock; /* of released, and of unread becoming less */
     pthread_cond_t less;
     size_t unread; /* bytes; atomic */
@@ -48,11 +48,11 @@ void panes_init(struct panes *p, struct console *terminal, int n, const char *co
  */
 void panes_start(struct panes *p, struct clock *clock, int rows, int columns);
 
-/* The terminal has another size now. Main thread. */
+/* The terminal's size has changed. Main thread. */
 void panes_resize(struct panes *p, int rows, int columns);
 
-/* Leave the screen alone: minivm is about to be stopped, and somebody else has it. Guests that
- * print much will wait. Main thread. */
+/* Leave the screen alone: minivm is about to be stopped. Guests that print much will wait. Main
+ * thread. */
 void panes_suspend(struct panes *p);
 
 /* Take the screen (the alternate one), for the first time or again, and draw. Main thread. */

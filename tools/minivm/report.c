@@ -94,7 +94,7 @@ void report_registers(struct machine *m, FILE *f)
     }
 }
 
-/* What the meaning of code depends on, for the disassembler. */
+/* The mode, as the disassembler wants it. */
 static uint32_t code_mode(const struct cpu_state *s)
 {
     uint32_t size = s->efer & EFER_LMA && s->cs.l ? 3 : s->cs.db ? 2 : 1;
@@ -178,7 +178,7 @@ static void print_event(const struct vcpu_event *e, FILE *f)
     fprintf(f, ", at RIP %#llx\n", (unsigned long long)e->rip);
 }
 
-/* The same, from what the CPU was at, where the engine cannot tell. */
+/* The same from the instruction at RIP, where the engine cannot tell. */
 static const char *probable_cause(const struct vcpu *v)
 {
     static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the guest is, in words: for one that does not come up, and for one that crashed.
+ * Where the guest is, in words: for a guest that hangs or crashed.
  */
 #ifndef TOOLS_MINIVM_REPORT_H
 #define TOOLS_MINIVM_REPORT_H
@@ -22,8 +22,7 @@ void report_registers(struct machine *m, FILE *f);
 /* The last line on the console, for a report on the only guest. */
 void report_last_line(struct terminal *t, FILE *f);
 
-/* What became of a vCPU that crashed (v->crash), with its registers and the bytes at RIP. name is
- * that of the guest. */
+/* How a vCPU crashed (v->crash), with its registers and the bytes at RIP. name is the guest's. */
 void report_crash(const struct vcpu *v, const char *name, const struct symbols *symbols, FILE *f);
 
 #endif

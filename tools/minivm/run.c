@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How much longer than stdout stderr may take, so that a stalled stdout does not cost the report.
+/* How much longer than stdout stderr may take, so that a stalled stdout does not lose the report.
  */
 #define REPORT_NS (NS_PER_SECOND / 5)
 
@@ -86,7 +86,7 @@ static void print_stat(struct machine *m, FILE *f)
     }
 }
 
-/* All that is to be said at the end. */
+/* Print the report at the end. */
 static void report(struct run *r, FILE *f)
 {
     const struct ending *e = &r->ending;
@@ -113,7 +113,7 @@ static void report(struct run *r, FILE *f)
                 (unsigned long long)t->err.lost);
 }
 
-/* Give the terminal back and say what is to be said. */
+/* Give the terminal back and print the report. */
 static void finish(struct run *r)
 {
     struct terminal *t = &r->outlet.terminal;

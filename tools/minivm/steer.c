@@ -20,10 +20,11 @@
 
 #define LOOK_MS 500 /* for the CPUs to stand still, to be looked at */
 
-/* How long a reader may delay the end, when the user wants it. */
+/* How long a reader may delay an end that the user wants. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
-/* Have the CPUs stand still. Those that wait for a reader, of the console or of --verbose, go on.
+/* Have the CPUs stand still. Those that wait for a reader of the console or of --verbose stop
+ * waiting.
  */
 static void hold(struct steer *s, struct still *look)
 {
@@ -32,8 +33,8 @@ static void hold(struct steer *s, struct still *look)
     machine_hold(s->machine, look, LOOK_MS);
 }
 
-/* The CPUs stand still: let them go on, and return where they are or what is in their registers, in
- * words. The caller frees them. */
+/* The CPUs stand still: return where they are or what is in their registers, in words that the
+ * caller frees, and let them go on. */
 static char *looked(struct steer *s, bool registers)
 {
     struct terminal *t = s->options->split ? NULL : &s->outlet->terminal;

@@ -16,9 +16,9 @@ struct steer {
     struct watch timeout;          /* a timerfd: the user's time, whatever the guest's is */
     uint64_t began;                /* on CLOCK_MONOTONIC */
     struct watch signals;
-    struct still look, last_look; /* where it is: for the user, and when its time is up */
-    bool registers;               /* the user wants to see those */
-    char *where;                  /* the guest was, when its time was up; or NULL */
+    struct still look, last_look; /* looks at the CPUs: for the user, and when time is up */
+    bool registers;               /* the look is for them */
+    char *where;                  /* where the guest was when time was up; or NULL */
 };
 
 /* The terminal's callbacks, whose `to` is a struct steer. */
@@ -29,11 +29,11 @@ void steer_closed(void *to);
  * descriptors. */
 void steer_start(struct steer *s);
 
-/* From here on a signal ends minivm in its own way, once the terminal is given back. */
+/* From here on signals have their default effect again; the terminal is given back first. */
 void steer_free_signals(void);
 
-/* How long a reader of the guest's last words may sleep, where the user did not end it: what
- * --timeout leaves, and a moment at least. As writer_patience() counts it. */
+/* How long a reader of the guest's last output may sleep, where the user did not end the guest:
+ * what --timeout leaves, and a moment at least. As writer_patience() counts it. */
 uint64_t steer_deadline(const struct steer *s);
 
 /* The moment that a reader gets when minivm is to end. Likewise. */

@@ -90,7 +90,7 @@ static uint64_t divide_error_handler(const struct ram *ram, const struct cpu_sta
     return cpu->efer & EFER_LMA ? low | (uint64_t)gate[4] << 32 | (uint64_t)gate[5] << 48 : low;
 }
 
-/* How far from its link address the kernel runs, found by where a known handler is now. */
+/* How far from its link address the kernel runs, by the address of a known handler. */
 static uint64_t displacement(const struct symbols *s, const struct ram *ram,
                              const struct cpu_state *cpu)
 {

@@ -46,7 +46,7 @@ static bool in_foreground(int fd)
     return owner < 0 || owner == getpgrp();
 }
 
-/* What was typed to the guest, and what the terminal answered it, is not for the shell. */
+/* Keys typed to the guest, and the terminal's answers to it, are not for the shell. */
 static void drop_input(void)
 {
     if (user.saved && in_foreground(user.fd))
@@ -234,7 +234,7 @@ static void input_ready(struct watch *w)
         event_enable(t->loop, w, false);
         return;
     }
-    /* Another process may have read it first, and a read would wait. */
+    /* Another process may have read it first; then a read would wait. */
     if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
         return;
 
@@ -309,7 +309,7 @@ static void remember(struct terminal *t, const uint8_t *buf, size_t n)
         t->tail[t->total++ % TERMINAL_TAIL] = buf[i];
 }
 
-/* What goes to a pipe is not to be cut to lines that fit a window. */
+/* The window of stdout: output to a pipe must not be cut to fit one. */
 static void window(struct console *c, uint16_t *rows, uint16_t *columns)
 {
     struct terminal *t = container_of(c, struct terminal, console);
@@ -405,7 +405,7 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
     if (t->whole)
         start_whole(t);
     else
-        input_ready(&t->in); /* what a pipe or file holds already is there for the first look */
+        input_ready(&t->in); /* a pipe's or file's first bytes are there at once */
 }
 
 bool terminal_ready(struct terminal *t)
@@ -485,7 +485,7 @@ void terminal_last_line(struct terminal *t, char *line, size_t size)
     }
 }
 
-/* What a kernel parameter can hold without quotes. */
+/* Can a kernel parameter hold s without quotes? */
 static bool is_word(const char *s)
 {
     if (!s || !*s || strlen(s) >= 64)

@@ -3,9 +3,9 @@
  * The host's terminal, as the console of a guest: stdin and stdout, whatever they are.
  *
  * On a terminal the line is raw and Ctrl-A is the escape to minivm; anywhere else (pipe, file,
- * /dev/null) every byte goes through as it is. Whoever sends to a guest that does not read is held
- * back; one who types, only after so much that Ctrl-A is heard beyond all that a person types. The
- * end of input is not the end of the guest; at most it hangs up.
+ * /dev/null) every byte goes through as it is. A sender waits while the guest does not read; a
+ * terminal is read up to a limit that no person reaches by typing, so that Ctrl-A is heard. The end
+ * of input does not end the guest; at most it hangs up.
  *
  * Output leaves by a writer, so that a vCPU never waits inside a chip for a slow reader.
  */
@@ -20,7 +20,7 @@
 
 enum {
     TERMINAL_INPUT = 4096, /* bytes that wait for the guest before a pipe or file is left alone, */
-    TERMINAL_TYPED = 1 << 20,   /* and before a terminal is; Ctrl-A is heard up to there */
+    TERMINAL_TYPED = 1 << 20,   /* and before a terminal is; Ctrl-A is heard until then */
     TERMINAL_WHOLE = 256 << 20, /* bytes of a pipe that is read to its end first */
     TERMINAL_SAID = 256 << 10,  /* bytes said that wait for a slow reader */
     TERMINAL_TAIL = 1024,       /* bytes of output remembered for a report */
@@ -33,7 +33,7 @@ struct terminal {
 
     /* Set between terminal_init() and terminal_start(). */
     bool hangs_up; /* the end of input hangs up: console.ended; else the guest never learns of it */
-    bool whole;    /* what the guest reads from a pipe or file does not depend on when it came */
+    bool whole;    /* the guest's input from a pipe or file does not depend on when it came */
     bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
 
     /* Input: machine lock. */
@@ -49,15 +49,15 @@ struct terminal {
 
     /* Output of the guest, and what minivm says beside it on stderr. */
     struct writer out, err;
-    bool parted; /* what terminal_at_cook() was told has been put by other ways */
+    bool parted; /* the bytes of terminal_at_cook() have been written otherwise */
     uint8_t tail[TERMINAL_TAIL];
     uint64_t total; /* bytes of output since the start; machine lock, as tail */
 };
 
 /*
- * Make a console of two descriptors, and a writer of what is said beside it. command is called in
- * the main thread, machine locked, for the key after a Ctrl-A; closed, as writer.failed, when
- * out_fd cannot be written any more. t->err.failed may be set afterwards.
+ * Make a console of two descriptors, and a writer to a third. command is called in the main thread,
+ * machine locked, for the key after a Ctrl-A; closed, as writer.failed, when out_fd cannot be
+ * written any more. t->err.failed may be set afterwards.
  */
 void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
                    void (*command)(void *to, int key), void (*closed)(void *to), void *to);
@@ -77,28 +77,28 @@ void terminal_type(struct terminal *t, int byte);
  * the terminal back. Returns whether all has been written. The loop and the vCPUs have ended. */
 bool terminal_finish(struct terminal *t, uint64_t deadline);
 
-/* Say something beside the guest's output, lines of text. It is lost when nobody has read what was
- * said before. Any thread, any lock. */
+/* Say something beside the guest's output, lines of text. It is lost when too much is still unread.
+ * Any thread, any lock. */
 void terminal_say(struct terminal *t, const char *text);
 
 /* The last line of output that is not blank, from its first non-blank on, as plain ASCII without
  * control sequences: up to size-1 bytes. */
 void terminal_last_line(struct terminal *t, char *line, size_t size);
 
-/* Write these bytes, too, whenever the terminal is given back: what undoes other things than modes.
- * They are kept by reference; NULL for none. t has started. */
+/* Write these bytes, too, when the terminal is given back, to undo more than modes. They are kept
+ * by reference; NULL for none. t has started. */
 void terminal_at_cook(struct terminal *t, const char *bytes);
 
-/* Give the user's shell its terminal back, however slow that is. Input that waits is dropped.
+/* Give the terminal back to the user's shell, however slow it is. Input that waits is dropped.
  * Harmless without a terminal, async-signal-safe. */
 void terminal_cook(void);
 
-/* Give back the modes alone: the keys are the shell's again, while output is still written. */
+/* Give back only the modes: the keys are the shell's again, while output is still written. */
 void terminal_give_keys(void);
 
-/* What a guest with a console on this terminal should know: "TERM=xterm LINES=24 COLUMNS=80", or
- * less of it, as kernel parameters that init gets as environment variables; "" without a terminal.
- * size is TERMINAL_WORDS at least. */
+/* Kernel parameters for a guest with a console on this terminal: "TERM=xterm LINES=24 COLUMNS=80",
+ * or less of it, which init gets as environment variables; "" without a terminal. size is
+ * TERMINAL_WORDS at least. */
 void terminal_words(int fd, char *words, size_t size);
 
 /* Take the terminal again, after minivm was stopped: raw, if it is ours now. Machine locked. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a guest has printed, as the lines that it meant, not yet wrapped to any width.
+ * What a guest has printed, in its own lines, not yet wrapped to any width.
  *
  * The lines stay as they were printed, but the last, in which carriage return, backspace and tab
- * move. Nothing but characters that fill one column each comes out, whatever goes in.
+ * move. Whatever goes in, only characters of one column come out.
  */
 #ifndef TOOLS_MINIVM_TRANSCRIPT_H
 #define TOOLS_MINIVM_TRANSCRIPT_H

@@ -5,8 +5,7 @@
  * After: write(2), fopencookie(3), signal-safety(7); for a terminal that does not take bytes,
  * tcflush(3) and tty_ioctl(4).
  *
- * Left out: O_NONBLOCK all the time. It would hold for the user's shell, too, which shares the open
- * file.
+ * Left out: O_NONBLOCK all the time: it would affect the user's shell, which shares the open file.
  */
 #define _GNU_SOURCE
 #include "tools/minivm/writer.h"

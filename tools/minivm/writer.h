@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* The deadline of those who wait as long as it takes. */
+/* A deadline that never comes. */
 #define WRITER_PATIENT UINT64_MAX
 
 struct writer {
@@ -25,36 +25,36 @@ struct writer {
     size_t limit; /* unwritten bytes beyond which a piece is lost */
 
     pthread_mutex_t lock;      /* never held while another is taken */
-    pthread_cond_t more, less; /* bytes came, or held changed; bytes left */
+    pthread_cond_t more, less; /* bytes came, or held changed; bytes were written */
     pthread_t thread;
     bool started;
     uint8_t *buf;
     size_t n, capacity;
-    size_t unwritten;  /* n, and what the thread has in hand; atomic */
+    size_t unwritten;  /* n, and the bytes that the thread is writing; atomic */
     uint64_t lost;     /* bytes that did not fit */
     uint64_t deadline; /* when patience ends */
     bool flush;        /* the thread ends when all is written */
     bool released;     /* nobody waits for the reader */
     bool held;         /* atomic: nothing is written for now */
     bool abandoned;    /* atomic: nothing is written any more */
-    bool dead;         /* what is put is lost: writing has failed, or it is over */
+    bool dead;         /* bytes put are lost: writing has failed or ended */
     bool ended;        /* the thread has */
     int error;         /* errno of the write that failed */
 };
 
-/* Make one that has nothing to write. failed may be NULL; it is called in the writer's thread,
- * without lock, once, when a write has failed: w->error is EPIPE when the reader has gone. limit:
- * SIZE_MAX for none. */
+/* Make an empty writer. failed may be NULL; it is called in the writer's thread, without lock,
+ * once, when a write has failed: w->error is EPIPE when the reader has gone. limit: SIZE_MAX for
+ * none. */
 void writer_init(struct writer *w, int fd, size_t limit, void (*failed)(void *to), void *to);
 
 /* Start the thread, before the first writer_put() or in it. Returns an errno, 0 for success. */
 int writer_start(struct writer *w);
 
-/* Have n bytes written. Keeps the order of pieces, never waits. Any thread, any lock. */
+/* Have n bytes written, in order. Never waits. Any thread, any lock. */
 void writer_put(struct writer *w, const void *buf, size_t n);
 
-/* Wait while much is unwritten, until little is, nobody is to wait (writer_release) or patience has
- * ended. Any thread, no lock held. */
+/* When much is unwritten, wait until little is, until writer_release(), or until the deadline of
+ * writer_patience(). Any thread, no lock held. */
 void writer_wait(struct writer *w);
 
 /* Does writer_wait() return at once from now on? Any thread. */
@@ -76,8 +76,8 @@ void writer_drain(struct writer *w, uint64_t ns);
 /* Write nothing until it is called again with false. */
 void writer_hold(struct writer *w, bool held);
 
-/* Write bytes past all that is held, within a tenth of a second: what a terminal that stalls has
- * not shown by then is thrown away to make room. Leaves w held. Async-signal-safe. */
+/* Write bytes ahead of all others, within a tenth of a second: what a stalled terminal has not
+ * shown by then is thrown away to make room. Leaves w held. Async-signal-safe. */
 void writer_overtake(struct writer *w, const char *bytes, size_t n);
 
 /* Write the rest, as long as patience lasts, and end the thread. Returns whether all is written. */
