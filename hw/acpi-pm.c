@@ -10,6 +10,8 @@
  */
 #include "hw/acpi-pm.h"
 
+#include <string.h>
+
 /* PM1 status and, the same bits, PM1 enable. */
 enum {
     TMR = 1 << 0,
@@ -72,24 +74,10 @@ static uint64_t acpi_pm_read(struct device *d, uint64_t off, int size)
     struct acpi_pm *p = container_of(d, struct acpi_pm, dev);
     uint16_t s = status(p);
     uint32_t t = (uint32_t)ticks(p);
-    uint8_t reg[ACPI_PM_LEN] = {
-        s,
-        s >> 8,
-        p->s.enable,
-        p->s.enable >> 8, /* PM1a event block */
-        p->s.control,
-        p->s.control >> 8,
-        0,
-        0, /* PM1a control block */
-        t,
-        t >> 8,
-        t >> 16,
-        t >> 24,
-    };
+    uint16_t reg[ACPI_PM_LEN / 2] = {s, p->s.enable, p->s.control, 0, t, t >> 16};
     uint64_t val = 0;
 
-    for (int i = 0; i < size; i++)
-        val |= (uint64_t)reg[off + i] << 8 * i;
+    memcpy(&val, (uint8_t *)reg + off, size);
     return val;
 }
 

@@ -150,14 +150,8 @@ static void kbd_command(struct i8042 *k, uint8_t val)
     case 0xf2: /* identify: a keyboard with 101 or 102 keys */
         answer(k, 3, KBD_ACK, 0xab, 0x83);
         break;
-    case 0xf4: /* enable, disable: there are no keys to tell the difference */
-    case 0xf7: /* 0xf7..0xfd: how the keys of scan set 3 repeat and break */
-    case 0xf8:
-    case 0xf9:
-    case 0xfa:
-    case 0xfb:
-    case 0xfc:
-    case 0xfd:
+    case 0xf4:          /* enable, disable: there are no keys to tell the difference */
+    case 0xf7 ... 0xfd: /* how the keys of scan set 3 repeat and break */
         ack(k);
         break;
     case 0xf5: /* set defaults and disable */
