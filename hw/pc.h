@@ -6,7 +6,8 @@
 #ifndef HW_PC_H
 #define HW_PC_H
 
-#define PC_MAX_CPUS 64 /* the APIC id of CPU i is i */
+#define PC_MAX_CPUS   64 /* the APIC id of CPU i is i */
+#define PC_MAX_SHARES 8
 
 /*
  * Not the id of any CPU, as APIC ids and IOAPIC ids were one space on the serial APIC bus and

@@ -20,6 +20,7 @@
 #define HW_SHARE_H
 
 #include <fcntl.h>
+#include <linux/stat.h> /* struct statx, whatever <sys/stat.h> is asked for */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,6 +10,9 @@
 #include "hw/port-hypercall-abi.h"
 #include "x86/machine.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 /* An ISA interrupt line ends at both interrupt controllers. */
 static void isa_irq(void *to, int n, bool level)
 {
@@ -118,6 +121,25 @@ static void add_devices(struct board *b)
     virtio_slot_init(&b->rng_slot, m, &b->pci, &b->rng.virtio);
 }
 
+static void add_shares(struct board *b)
+{
+    struct machine *m = b->machine;
+    struct virtio_memory memory = virtio_slot_memory(m);
+
+    b->share = calloc(m->config.shares, sizeof(*b->share));
+    assert(b->share || !m->config.shares);
+    for (int i = 0; i < m->config.shares; i++) {
+        struct board_share *s = &b->share[i];
+
+        machine_add_worker(m, &s->worker);
+        helpers_init(&s->helpers);
+        fuse_init(&s->fuse, &m->config.share[i]);
+        virtio_fs_init(&s->fs, m->config.share_tag[i], &s->fuse, &memory, &s->worker,
+                       s->worker.in_line ? NULL : &s->helpers);
+        virtio_slot_init(&s->slot, m, &b->pci, &s->fs.virtio);
+    }
+}
+
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -175,6 +197,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
 
     if (c->apic)
         add_devices(b);
+    add_shares(b);
 
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
@@ -191,4 +214,10 @@ void board_reset(struct board *b)
 void board_free(struct board *b)
 {
     virtio_slot_free(&b->rng_slot);
+    for (int i = 0; i < b->machine->config.shares; i++) {
+        helpers_free(&b->share[i].helpers);
+        virtio_fs_free(&b->share[i].fs);
+        virtio_slot_free(&b->share[i].slot);
+    }
+    free(b->share);
 }

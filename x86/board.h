@@ -48,6 +48,7 @@
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
+#include "hw/virtio-fs.h"
 #include "hw/virtio-rng.h"
 #include "x86/virtio-slot.h"
 
@@ -80,6 +81,15 @@ struct board {
     struct worker in_line;
     struct virtio_rng rng;
     struct virtio_slot rng_slot;
+
+    /* One for each of config.share. */
+    struct board_share {
+        struct worker worker;
+        struct helpers helpers;
+        struct fuse fuse;
+        struct virtio_fs fs;
+        struct virtio_slot slot;
+    } * share;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC

@@ -552,13 +552,13 @@ void machine_free(struct machine *m)
     end_threads(m);
     for (struct worker *w = m->workers; w; w = w->next)
         worker_free(w);
+    for (int i = 0; i < m->config.guests; i++)
+        board_free(&m->board[i]);
     m->engine->close(m);
     ram_free(&m->ram);
     event_free(&m->loop);
     close(m->alarm.fd);
     close(m->calm.fd);
-    for (int i = 0; i < m->config.guests; i++)
-        board_free(&m->board[i]);
     free(m->board);
 }
 

@@ -43,6 +43,11 @@ struct config {
      * is halted it leaps to the next deadline. So the same guest with the same input does the same
      * again. Needs one CPU, and an engine that counts. */
     bool instruction_clock;
+
+    /* Directories for guests with local APICs, each with the tag by which it is mounted. */
+    struct share *share;
+    const char *const *share_tag;
+    int shares;
 };
 
 /* Why the machine stopped. The first reason wins, but the user's wishes win over a reset. */

@@ -7,6 +7,7 @@
 
 #include "boot/kernel.h"
 #include "boot/realmode.h"
+#include "hw/pc.h"
 #include "tools/minivm/dump.h"
 
 #include <stdbool.h>
@@ -53,6 +54,11 @@ struct options {
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */
     char **command;            /* what follows --, or NULL */
+    struct {
+        const char *dir, *tag;
+        bool read_only;
+    } share[PC_MAX_SHARES];
+    int shares;
     struct dump dump[DUMPS_MAX];
     int dumps;
 

@@ -49,6 +49,12 @@ const struct option option_table[] = {
     {"cpus", 'c', NUMBER, AT(cpus), "N",
      .text = "CPUs, 1 to 64 (default 1): one socket of N cores"},
 
+    {"share", 0, SHARE, 0, "DIR[=TAG][,ro]",
+     .text =
+         "a directory of the host's, which Linux mounts by `mount -t virtiofs TAG DIR` (default "
+         "TAG: its last name); `ro`: it refuses changes. May be repeated",
+     .kernels = true},
+
     {"mem", 'm', SIZE, AT(mem), "SIZE",
      .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "
              "`--pmode` 4M, 16-bit programs 1M)",

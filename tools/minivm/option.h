@@ -24,6 +24,7 @@ enum option_kind {
     OPTIONAL, /* --opt or --opt=VALUE */
     PORT,
     RANGE,
+    SHARE,
 };
 
 struct option {

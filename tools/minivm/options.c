@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "hw/die.h"
 #include "hw/pc.h"
+#include "hw/virtio-fs.h"
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/option.h"
 
@@ -176,6 +177,41 @@ static void add_module(struct options *o, const char *file, bool initrd)
     o->module[o->modules++].initrd = initrd;
 }
 
+/* The last name of a directory, for its tag. */
+static const char *last_name(const char *said, const char *dir)
+{
+    const char *path = realpath(dir, NULL);
+
+    if (!path)
+        die("%s %s: %m", said, dir);
+    return path[1] ? strrchr(path, '/') + 1 : "root";
+}
+
+/* DIR[=TAG][,ro]: the tag is what follows the last '='. */
+static void add_share(struct options *o, const char *said, const char *val)
+{
+    char *dir = strdup(val), *comma = strrchr(dir, ','), *tag = NULL;
+    bool read_only = comma && !strcmp(comma, ",ro");
+
+    if (o->shares == PC_MAX_SHARES)
+        die("%s %s: one directory too many; at most %d are shared", said, val, PC_MAX_SHARES);
+    if (read_only)
+        *comma = 0;
+    if ((tag = strrchr(dir, '=')))
+        *tag++ = 0;
+    o->share[o->shares].dir = dir;
+    o->share[o->shares].read_only = read_only;
+    o->share[o->shares].tag = tag ? tag : last_name(said, dir);
+    tag = (char *)o->share[o->shares].tag;
+    if (!*tag || strlen(tag) > VIRTIO_FS_TAG)
+        die("%s %s: a tag has 1 to %d bytes: say %s %s=TAG", said, val, VIRTIO_FS_TAG, said, dir);
+    for (int i = 0; i < o->shares; i++)
+        if (!strcmp(o->share[i].tag, tag))
+            die("%s %s: %s has the tag %s already; say %s %s=TAG with another one", said, val,
+                o->share[i].dir, tag, said, dir);
+    o->shares++;
+}
+
 /* val is none of the words that the table allows. */
 static _Noreturn void die_choice(const struct word *w, const char *val)
 {
@@ -228,6 +264,9 @@ static void store(struct options *o, const struct word *w, const char *val)
         if (o->dumps == DUMPS_MAX)
             die("%s %s: one range too many; at most %d are dumped", w->said, val, DUMPS_MAX);
         o->dump[o->dumps++] = dump_parse(val);
+        break;
+    case SHARE:
+        add_share(o, w->said, val);
         break;
     case OPERAND:
     case ALIAS:

@@ -3,6 +3,7 @@
  * minivm run: build a machine, boot a guest in it, and pass on what it says.
  */
 #define _GNU_SOURCE
+#include "hw/share.h"
 #include "tools/minivm/choose.h"
 #include "tools/minivm/debugcon.h"
 #include "tools/minivm/ending.h"
@@ -34,6 +35,8 @@ struct run {
     struct debugcon debugcon;
     struct steer steer;
     struct ending ending;
+    struct share share[PC_MAX_SHARES];
+    const char *share_tag[PC_MAX_SHARES];
 };
 
 /* A descriptor that the shell closed would be given to the next file that is opened. */
@@ -162,6 +165,9 @@ static void build(struct run *r)
         .ended_to = &r->outlet,
     };
 
+    config.share = r->share;
+    config.share_tag = r->share_tag;
+    config.shares = o->shares;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
     t->whole = config.instruction_clock;
@@ -213,6 +219,10 @@ int cmd_run(int argc, char **argv)
     if (o->symbols) {
         symbols_read(&r->symbols, o->symbols);
         r->steer.symbols = &r->symbols;
+    }
+    for (int i = 0; i < o->shares; i++) {
+        share_init(&r->share[i], o->share[i].dir, o->share[i].read_only);
+        r->share_tag[i] = o->share[i].tag;
     }
     choose_engine(&r->choice, o);
     build(r);
