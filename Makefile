@@ -156,6 +156,12 @@ $B/soft/lockstep: $B/tests/soft/lockstep.o $B/libminivm.a
 	$(say) LINK $@
 	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
 
+# A guest that is carried from one to the other.
+$B/soft/carry: $B/tests/soft/carry.o $B/libminivm.a
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(quiet)$(CC) $(CFLAGS) -o $@ $^ $(LIBS)
+
 build/tests/soft/lockstep/%.o: tests/soft/lockstep/%.S | build/ready
 	@mkdir -p $(@D)
 	$(say) AS $<
@@ -224,7 +230,7 @@ $K/%/package: | build/ready
 	@tools/fetch-kernels $*
 
 # Under ASan its shadow lies where the samples expect nothing.
-unit: $(UNIT) $(if $(filter build,$B),$(SOFT) $B/soft/lockstep $(SNIPPETS))
+unit: $(UNIT) $(if $(filter build,$B),$(SOFT) $B/soft/lockstep $B/soft/carry $(SNIPPETS))
 
 # What is missing is installed before the make within, which would only name it.
 asan: build/ready
