@@ -83,7 +83,7 @@ static const char *find(const struct label *labels, uint32_t id)
 }
 
 #define X86_ONLY "; minivm runs x86 code"
-#define NO_DISKS "; minivm has no disks: take the kernel out of it, often /boot/vmlinuz"
+#define A_DISK   "; a disk goes with --disk: take the kernel out of it, often /boot/vmlinuz"
 
 /* What is known by bytes at a certain place. */
 static const struct {
@@ -115,28 +115,28 @@ static const struct {
     {0, "\x1f\x9d", 2, "compressed by compress; unpack it with gzip -d"},
     {0, "LZIP\1", 5, "compressed by lzip; unpack it with lzip -d"},
 
-    {0, "QFI\xfb", 4, "a disk image (qcow2)" NO_DISKS},
-    {0, "KDMV", 4, "a disk image (VMDK)" NO_DISKS},
-    {0, "COWD", 4, "a disk image (VMDK)" NO_DISKS},
-    {0, "# Disk DescriptorFile", 21, "the description of a disk image (VMDK)" NO_DISKS},
-    {64, "\x7f\x10\xda\xbe", 4, "a disk image (VDI)" NO_DISKS},
-    {0, "vhdxfile", 8, "a disk image (VHDX)" NO_DISKS},
-    {0, "conectix", 8, "a disk image (VHD)" NO_DISKS},
-    {32769, "CD001", 5, "a CD image (ISO 9660)" NO_DISKS},
-    {512, "EFI PART", 8, "a disk image with a partition table (GPT)" NO_DISKS},
-    {0, "hsqs", 4, "a file system (squashfs)" NO_DISKS},
-    {0, "XFSB", 4, "a file system (XFS)" NO_DISKS},
-    {65600, "_BHRfS_M", 8, "a file system (Btrfs)" NO_DISKS},
-    {1024, "\xe2\xe1\xf5\xe0", 4, "a file system (EROFS)" NO_DISKS},
-    {1024, "\x10\x20\xf5\xf2", 4, "a file system (F2FS)" NO_DISKS},
-    {0, "\x45\x3d\xcd\x28", 4, "a file system (cramfs)" NO_DISKS},
-    {0, "-rom1fs-", 8, "a file system (romfs)" NO_DISKS},
-    {3, "NTFS    ", 8, "a file system (NTFS)" NO_DISKS},
-    {3, "EXFAT   ", 8, "a file system (exFAT)" NO_DISKS},
-    {54, "FAT12   ", 8, "a file system (FAT)" NO_DISKS},
-    {54, "FAT16   ", 8, "a file system (FAT)" NO_DISKS},
-    {82, "FAT32   ", 8, "a file system (FAT)" NO_DISKS},
-    {0, "LUKS\xba\xbe", 6, "an encrypted disk (LUKS); minivm has no disks"},
+    {0, "QFI\xfb", 4, "a disk image (qcow2)" A_DISK},
+    {0, "KDMV", 4, "a disk image (VMDK)" A_DISK},
+    {0, "COWD", 4, "a disk image (VMDK)" A_DISK},
+    {0, "# Disk DescriptorFile", 21, "the description of a disk image (VMDK)" A_DISK},
+    {64, "\x7f\x10\xda\xbe", 4, "a disk image (VDI)" A_DISK},
+    {0, "vhdxfile", 8, "a disk image (VHDX)" A_DISK},
+    {0, "conectix", 8, "a disk image (VHD)" A_DISK},
+    {32769, "CD001", 5, "a CD image (ISO 9660)" A_DISK},
+    {512, "EFI PART", 8, "a disk image with a partition table (GPT)" A_DISK},
+    {0, "hsqs", 4, "a file system (squashfs)" A_DISK},
+    {0, "XFSB", 4, "a file system (XFS)" A_DISK},
+    {65600, "_BHRfS_M", 8, "a file system (Btrfs)" A_DISK},
+    {1024, "\xe2\xe1\xf5\xe0", 4, "a file system (EROFS)" A_DISK},
+    {1024, "\x10\x20\xf5\xf2", 4, "a file system (F2FS)" A_DISK},
+    {0, "\x45\x3d\xcd\x28", 4, "a file system (cramfs)" A_DISK},
+    {0, "-rom1fs-", 8, "a file system (romfs)" A_DISK},
+    {3, "NTFS    ", 8, "a file system (NTFS)" A_DISK},
+    {3, "EXFAT   ", 8, "a file system (exFAT)" A_DISK},
+    {54, "FAT12   ", 8, "a file system (FAT)" A_DISK},
+    {54, "FAT16   ", 8, "a file system (FAT)" A_DISK},
+    {82, "FAT32   ", 8, "a file system (FAT)" A_DISK},
+    {0, "LUKS\xba\xbe", 6, "an encrypted disk (LUKS); a disk goes with --disk"},
     {4086, "SWAPSPACE2", 10, "swap space, where no kernel is"},
 
     {0, "\xce\xfa\xed\xfe", 4, "a program or kernel of macOS (Mach-O), which minivm cannot load"},
@@ -302,7 +302,7 @@ static bool ar(const struct answer *a)
 static bool ext(const struct answer *a)
 {
     return little(a, 1080, 2) == 0xef53 && little(a, 1024, 4) && little(a, 1048, 4) <= 6 &&
-           little(a, 1100, 4) <= 1 && say(a, "a file system (ext2, ext3 or ext4)" NO_DISKS);
+           little(a, 1100, 4) <= 1 && say(a, "a file system (ext2, ext3 or ext4)" A_DISK);
 }
 
 /* A PC begins in the last 16 bytes of its BIOS, with a jump to where that of the first PC began. */
@@ -338,7 +338,7 @@ static bool partition_table(const struct answer *a)
         if (type && !n++)
             first = label ? label : "of another kind";
         if (entry == a->head + 494 && n)
-            return say(a, "a disk image with %d partition%s (the first: %s)" NO_DISKS, n,
+            return say(a, "a disk image with %d partition%s (the first: %s)" A_DISK, n,
                        n > 1 ? "s" : "", first);
     }
     return false;

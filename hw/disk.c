@@ -364,17 +364,12 @@ void disk_drain(struct disk *d)
 
 void disk_close(struct disk *d)
 {
-    if (d->ring) {
-        event_remove(d->loop, &d->watch);
+    if (d->ring)
         uring_free(d->ring);
-    }
     if (d->snapshot)
         overlay_free(&d->overlay);
-    if (d->fd < 0) {
-        if (d->loop)
-            event_remove(d->loop, &d->nbd.watch);
+    if (d->fd < 0)
         nbd_close(&d->nbd);
-    } else {
+    else
         close(d->fd);
-    }
 }

@@ -96,7 +96,7 @@ void disk_go(struct disk *d);
 /* Wait until every request has ended. */
 void disk_drain(struct disk *d);
 
-/* Close it. Every request has ended. */
+/* Close it. Every request has ended, and its loop does not run any more. */
 void disk_close(struct disk *d);
 
 #endif

@@ -7,6 +7,7 @@
 #define HW_PC_H
 
 #define PC_MAX_CPUS   64 /* the APIC id of CPU i is i */
+#define PC_MAX_DISKS  16
 #define PC_MAX_SHARES 8
 
 /*

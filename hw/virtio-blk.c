@@ -322,7 +322,6 @@ void virtio_blk_init(struct virtio_blk *b, struct disk *disk, int queues,
 void virtio_blk_free(struct virtio_blk *b)
 {
     reset(&b->virtio);
-    worker_unwatch(b->virtio.worker, &b->again);
     close(b->again.fd);
     disk_close(b->disk);
 }

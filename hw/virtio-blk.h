@@ -69,7 +69,7 @@ struct virtio_blk {
 void virtio_blk_init(struct virtio_blk *b, struct disk *disk, int queues,
                      const struct virtio_memory *memory, struct worker *worker);
 
-/* Wait for what is under way, and close the disk. The worker does not run any more. */
+/* Wait for what is under way, and close the disk. The worker has ended. */
 void virtio_blk_free(struct virtio_blk *b);
 
 #endif

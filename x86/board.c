@@ -140,6 +140,23 @@ static void add_shares(struct board *b)
     }
 }
 
+static void add_disks(struct board *b)
+{
+    struct machine *m = b->machine;
+    struct virtio_memory memory = virtio_slot_memory(m);
+    int queues = m->config.cpus < VIRTIO_BLK_QUEUES ? m->config.cpus : VIRTIO_BLK_QUEUES;
+
+    b->disk = calloc(m->config.disks, sizeof(*b->disk));
+    assert(b->disk || !m->config.disks);
+    for (int i = 0; i < m->config.disks; i++) {
+        struct board_disk *d = &b->disk[i];
+
+        machine_add_worker(m, &d->worker);
+        virtio_blk_init(&d->blk, &m->config.disk[i], queues, &memory, &d->worker);
+        virtio_slot_init(&d->slot, m, &b->pci, &d->blk.virtio);
+    }
+}
+
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -198,6 +215,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     if (c->apic)
         add_devices(b);
     add_shares(b);
+    add_disks(b);
 
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
@@ -220,4 +238,9 @@ void board_free(struct board *b)
         virtio_slot_free(&b->share[i].slot);
     }
     free(b->share);
+    for (int i = 0; i < b->machine->config.disks; i++) {
+        virtio_blk_free(&b->disk[i].blk);
+        virtio_slot_free(&b->disk[i].slot);
+    }
+    free(b->disk);
 }

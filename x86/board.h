@@ -48,6 +48,7 @@
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
+#include "hw/virtio-blk.h"
 #include "hw/virtio-fs.h"
 #include "hw/virtio-rng.h"
 #include "x86/virtio-slot.h"
@@ -90,6 +91,12 @@ struct board {
         struct virtio_fs fs;
         struct virtio_slot slot;
     } * share;
+    /* One for each of config.disk. */
+    struct board_disk {
+        struct worker worker;
+        struct virtio_blk blk;
+        struct virtio_slot slot;
+    } * disk;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC

@@ -34,6 +34,8 @@ struct config {
     void (*ended)(void *to,
                   struct vcpu *v); /* v->exited became true; machine locked, in v's thread */
     void *ended_to;
+    struct disk *disk; /* those of the one guest, open; they stay where they are */
+    int disks;
     FILE *trace;   /* where each exit to minivm is told in a line of text; NULL for nowhere */
     bool stat;     /* measure the time in the guest, too */
     bool portable; /* CPUID and the TSC are such that both engines have them: see x86/carry.h */

@@ -135,13 +135,13 @@ none "a UEFI program, perhaps a boot loader; minivm has no UEFI"
 file app-arm.efi 4K 0 MZ 0x3c '\200' 128 'PE\000\000\144\252' 220 '\012'
 none "a UEFI or Windows program for ARM (64 bits); minivm runs x86 code"
 file disk.img 1M 446 '\200' 450 '\203' 454 '\001' 458 '\001' 510 '\125\252'
-none "a disk image with 1 partition (the first: Linux); minivm has no disks"
+none "a disk image with 1 partition (the first: Linux); a disk goes with --disk"
 file gpt.img 1M 450 '\356' 510 '\125\252' 512 'EFI PART'
-none "a disk image with a partition table (GPT); minivm has no disks"
+none "a disk image with a partition table (GPT); a disk goes with --disk"
 file disk.qcow2 4K 0 'QFI\373'
-none "a disk image (qcow2); minivm has no disks"
+none "a disk image (qcow2); a disk goes with --disk"
 file cd.iso 64K 32769 CD001
-none "a CD image (ISO 9660); minivm has no disks"
+none "a CD image (ISO 9660); a disk goes with --disk"
 file script 0 0 '#!/bin/sh\nexit\n'
 none "a script, not a kernel"
 file text 0 0 'not a kernel\n'

@@ -57,7 +57,14 @@ for minivm in ./minivm build/asan/minivm; do
     refused "an unknown short option" "-x" run -x
     refused "an option without its value" "--kernel needs a value" run --kernel
     refused "a flag with a value" "--no-reboot takes no value" run --no-reboot=1
-    refused "a disk" "no disks" run -d disk.img
+    refused "a disk that is missing" "none.img: No such file" run -d none.img guest/minimal
+    refused "a disk with a word that is none" "none.img,rw: no such file, .* ro or snapshot" \
+        run -d none.img,rw guest/minimal
+    refused "a disk that is a directory" "tests: a directory is no disk" run -d tests,ro guest/minimal
+    refused "a disk of no whole sectors" "README.md: its [0-9]* bytes are no whole sectors of 512" \
+        run --disk README.md,snapshot guest/minimal
+    refused "a disk for several guests" "for one guest" \
+        run --disk README.md,ro guest/minimal guest/minimal
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
     refused "a way that there is not" "--boot lilo: bzimage, pvh" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel

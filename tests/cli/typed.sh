@@ -37,9 +37,9 @@ run --name vm => --name: not needed: a guest is a process, and has no other name
 run -s => -s: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
 run -S => -S: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
 run --gdb => --gdb: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE and --verbose show a guest
-run --hda disk => --hda: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...
-run -drive file=disk => -drive: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...
-run -d disk => -d: no disks yet; put files into the initramfs with tools/mkinitramfs -o OUT FILE...
+run --hda disk => --hda: here it is -d, --disk FILE[,ro][,snapshot]
+run -drive file=disk => -drive: here it is -d, --disk FILE[,ro][,snapshot]
+run --virtfs disk => --virtfs: here it is --share DIR[=TAG][,ro]
 run -nic user => -nic: no network yet
 run -bios bios.bin => -bios: no firmware: kernels are entered directly
 run --version => --version: that is a command, minivm version

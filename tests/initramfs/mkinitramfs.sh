@@ -41,6 +41,13 @@ check_equal "an extra file's bytes" "$(cat "$TMP/out/etc/motd" "$TMP/out/file" \
 data
 data"
 
+# A file may take the place of one of busybox' commands.
+"$mk" -o "$TMP/over.cpio" "$TMP/file=bin/ls"
+mkdir "$TMP/over"
+(cd "$TMP/over" && cpio --quiet -id bin/busybox bin/ls <"$TMP/over.cpio" 2>/dev/null)
+check_equal "an extra file over a command of busybox" "$(cat "$TMP/over/bin/ls")" data
+check "busybox is what it was" sh -c '[ "$(wc -c <"$1")" -gt 100000 ]' - "$TMP/over/bin/busybox"
+
 # Odd scripts and names stop nothing.
 mkdir "$TMP/odd"
 printf '#!\necho\n' >"$TMP/odd/plain"

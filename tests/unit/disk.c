@@ -555,9 +555,9 @@ static void other_formats(void)
             stop(&d);
             /* It has been let go of, and is whole. */
             CHECK(i > 2 || shell("qemu-img check -q $image") == 0);
-            snprintf(command, sizeof(command), "qemu-img convert -O raw $image %s/raw", dir);
+            snprintf(command, sizeof(command), "qemu-img convert -O raw $image %s/converted", dir);
             CHECK_EQ(shell(command), 0);
-            snprintf(path, sizeof(path), "%s/raw", dir);
+            snprintf(path, sizeof(path), "%s/converted", dir);
             CHECK_EQ(truncate(path, SIZE), 0);
             CHECK(file_is(model, SIZE));
         }

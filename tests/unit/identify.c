@@ -225,7 +225,7 @@ static void disks(void)
     put(510, "\x55\xaa", 2);
     put_number(446, 1, 0x80);
     put_number(450, 1, 0x83);
-    CHECK(said(4096, "a disk image with 1 partition (the first: Linux); minivm has no disks"));
+    CHECK(said(4096, "a disk image with 1 partition (the first: Linux); a disk goes with --disk"));
     put_number(466, 1, 0x82);
     CHECK(said(4096, "2 partitions (the first: Linux)"));
     put_number(446, 1, 0x33);

@@ -96,12 +96,9 @@ static void stop(void)
         worker_lock(&rig.worker);
         virtio_reset(&rig.blk.virtio);
         worker_unlock(&rig.worker);
-        event_stop(rig.worker.loop);
-        pthread_join(rig.worker.thread, NULL);
-        rig.worker.started = false;
     }
-    virtio_blk_free(&rig.blk);
     worker_free(&rig.worker);
+    virtio_blk_free(&rig.blk);
     event_free(&rig.loop);
     ram_free(&rig.ram);
     unlink(path);

@@ -59,6 +59,11 @@ struct options {
         bool read_only;
     } share[PC_MAX_SHARES];
     int shares;
+    struct {
+        const char *file;
+        bool read_only, snapshot;
+    } disk[PC_MAX_DISKS];
+    int disks;
     struct dump dump[DUMPS_MAX];
     int dumps;
 

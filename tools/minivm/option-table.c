@@ -54,6 +54,11 @@ const struct option option_table[] = {
          "a directory of the host's, which Linux mounts by `mount -t virtiofs TAG DIR` (default "
          "TAG: its last name); `ro`: it refuses changes. May be repeated",
      .kernels = true},
+    {"disk", 'd', DISK, 0, "FILE[,ro][,snapshot]",
+     .text = "a disk: a raw image or block device, or by `qemu-nbd` an image in another format "
+             "(qcow2, vmdk, vhdx ...); Linux calls the first one `vda`. `ro`: read-only; "
+             "`snapshot`: what is written is forgotten at the end. May be repeated",
+     .group = "Devices"},
 
     {"mem", 'm', SIZE, AT(mem), "SIZE",
      .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "

@@ -25,6 +25,7 @@ enum option_kind {
     PORT,
     RANGE,
     SHARE,
+    DISK,
 };
 
 struct option {

@@ -212,6 +212,27 @@ static void add_share(struct options *o, const char *said, const char *val)
     o->shares++;
 }
 
+/* FILE[,ro][,snapshot]: the name may have commas of its own. */
+static void add_disk(struct options *o, const char *said, const char *val)
+{
+    char *file = strdup(val), *comma;
+
+    if (o->disks == PC_MAX_DISKS)
+        die("%s %s: one disk too many; there are at most %d", said, val, PC_MAX_DISKS);
+    while ((comma = strrchr(file, ','))) {
+        if (!strcmp(comma, ",ro"))
+            o->disk[o->disks].read_only = true;
+        else if (!strcmp(comma, ",snapshot"))
+            o->disk[o->disks].snapshot = true;
+        else
+            break;
+        *comma = 0;
+    }
+    if (comma && access(file, F_OK) < 0)
+        die("%s %s: no such file, and what may follow a comma is ro or snapshot", said, file);
+    o->disk[o->disks++].file = file;
+}
+
 /* val is none of the words that the table allows. */
 static _Noreturn void die_choice(const struct word *w, const char *val)
 {
@@ -267,6 +288,9 @@ static void store(struct options *o, const struct word *w, const char *val)
         break;
     case SHARE:
         add_share(o, w->said, val);
+        break;
+    case DISK:
+        add_disk(o, w->said, val);
         break;
     case OPERAND:
     case ALIAS:
@@ -407,6 +431,8 @@ static void validate(struct options *o)
             die("--soft-clock instructions is for one guest with one CPU: several run side "
                 "by side, in an order that no count tells");
     }
+    if (o->disks && o->guests > 1)
+        die("%s is for one guest: several have none to share", options_said(o, "disk"));
     if (o->split && o->guests < 2)
         die("--split is for several programs");
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))

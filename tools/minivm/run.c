@@ -3,6 +3,7 @@
  * minivm run: build a machine, boot a guest in it, and pass on what it says.
  */
 #define _GNU_SOURCE
+#include "hw/disk.h"
 #include "hw/share.h"
 #include "tools/minivm/choose.h"
 #include "tools/minivm/debugcon.h"
@@ -37,6 +38,7 @@ struct run {
     struct ending ending;
     struct share share[PC_MAX_SHARES];
     const char *share_tag[PC_MAX_SHARES];
+    struct disk disk[PC_MAX_DISKS];
 };
 
 /* A descriptor that the shell closed would be given to the next file that is opened. */
@@ -168,6 +170,8 @@ static void build(struct run *r)
     config.share = r->share;
     config.share_tag = r->share_tag;
     config.shares = o->shares;
+    config.disk = r->disk;
+    config.disks = o->disks;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
     t->whole = config.instruction_clock;
@@ -224,6 +228,8 @@ int cmd_run(int argc, char **argv)
         share_init(&r->share[i], o->share[i].dir, o->share[i].read_only);
         r->share_tag[i] = o->share[i].tag;
     }
+    for (int i = 0; i < o->disks; i++)
+        disk_open(&r->disk[i], o->disk[i].file, o->disk[i].read_only, o->disk[i].snapshot);
     choose_engine(&r->choice, o);
     build(r);
     choose_again(&r->choice, &r->load, &r->machine);
@@ -240,5 +246,8 @@ int cmd_run(int argc, char **argv)
     /* A CPU that is stuck may hold a lock that exit() takes. */
     if (r->machine.stuck)
         _exit(status);
+    /* Their images are let go of, and are what the guest left, before anybody looks at them. */
+    if (o->disks)
+        machine_free(&r->machine);
     return status;
 }
