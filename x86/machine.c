@@ -18,14 +18,6 @@
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
 #define INSTRUCTION_EPOCH 946684800
 
-/* The first and the longest interval of looks whether the guest sleeps for ever. */
-#define DOZE_NS     (NS_PER_SECOND / 8)
-#define DOZE_MAX_NS (4 * NS_PER_SECOND)
-
-/* The longest time in which a sleeping CPU answers; one that takes longer is not asleep.
- */
-#define DOZE_ANSWER_MS 100
-
 static uint64_t now(struct clock *c)
 {
     return clock_host(CLOCK_MONOTONIC) - container_of(c, struct machine, clock)->epoch;
@@ -133,65 +125,6 @@ static void start_clock(struct machine *m)
             .now = instruction_now, .calendar = instruction_calendar, .rearm = instruction_rearm};
     m->epoch = clock_host(CLOCK_MONOTONIC);
     start_timerfd(m, &m->alarm, alarm_rang);
-}
-
-/* Processor time of all vCPU threads. */
-static uint64_t cpu_time(struct machine *m)
-{
-    uint64_t sum = 0;
-
-    for (int i = 0; i < m->config.cpus; i++) {
-        clockid_t clock;
-
-        if (m->vcpu[i].started && !pthread_getcpuclockid(m->vcpu[i].thread, &clock))
-            sum += clock_host(clock);
-    }
-    return sum;
-}
-
-static bool sleeps_for_ever(const struct vcpu *v)
-{
-    const struct cpu_state *s = &v->state;
-    bool nmi = s->activity == CPU_HALTED && s->nmi_pending && !s->nmi_masked;
-
-    return v->inspected && v->waiting && !(s->rflags & EFLAGS_IF) && !nmi;
-}
-
-static void slept(struct still *nap)
-{
-    struct machine *m = container_of(nap, struct machine, nap);
-    bool all = true;
-
-    machine_release(m);
-    for (int i = 0; i < m->config.cpus; i++)
-        all = all && sleeps_for_ever(&m->vcpu[i]);
-    /* Two looks, between which the CPUs may run: one CPU may have been woken by another just when
-     * it stood still. */
-    if (all && m->napping)
-        machine_stop(m, STOP_HALTED);
-    else if (all)
-        clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), DOZE_NS / 8));
-    m->napping = all;
-    m->cpu_ns = cpu_time(m);
-}
-
-/*
- * With local APICs HLT stays in the engine, which does not report a guest that waits for nothing.
- * So look now and then, and only if no CPU has run since the last look: an idle Linux, which wakes
- * up now and then, is not disturbed. The interval doubles up to DOZE_MAX_NS, so this costs next to
- * nothing, and a guest's end is seen within two intervals.
- */
-static void doze(struct timer *t)
-{
-    struct machine *m = container_of(t, struct machine, doze);
-    uint64_t spent = cpu_time(m);
-
-    if ((m->napping || spent == m->cpu_ns) && !ioapic_wakes(&m->board[0].ioapic) && !m->nap.pending)
-        machine_hold(m, &m->nap, DOZE_ANSWER_MS);
-    m->cpu_ns = spent;
-    if (m->doze_ns < DOZE_MAX_NS)
-        m->doze_ns *= 2;
-    clock_arm(&m->clock, t, clock_after(clock_now(&m->clock), m->doze_ns));
 }
 
 /* How many CPUs and workers do not stand still. */
@@ -353,7 +286,7 @@ static bool assemble(struct machine *m)
     close_doors(m);
     if (pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &deadline))
         return false;
-    clock_arm(&m->clock, &m->doze, CLOCK_NEVER);
+    doze_end(m);
     for (int i = 0; i < m->config.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
@@ -385,76 +318,13 @@ static void power_on(struct machine *m)
     }
 }
 
-/* Where a doorbell is, and that there is one. Ports are no more than 64 Ki, and nobody has memory
- * up to 2^62. */
-static uint64_t bell_key(bool port, uint64_t addr)
-{
-    return addr << 2 | port << 1 | 1;
-}
-
-/* Whoever rings a doorbell looks at it without a lock. So a slot changes only while it has no key;
- * who looks at it just then rings the wrong one at worst, which does no harm. */
-static void hang_bell(struct machine *m, struct machine_bell *slot)
-{
-    /* A trace tells of all exits, and shall. */
-    bool ours =
-        m->config.trace || !m->engine->doorbell || !m->engine->doorbell(m, &slot->bell, true);
-    uint64_t key = ours ? bell_key(slot->bell.port, slot->bell.addr) : 0;
-
-    __atomic_store_n(&slot->key, key, __ATOMIC_RELEASE);
-}
-
-static void add_bell(struct machine *m, const struct doorbell *b)
-{
-    int i = 0;
-
-    while (i < MACHINE_BELLS && m->bell[i].there)
-        i++;
-    if (i == MACHINE_BELLS)
-        return;
-    m->bell[i].there = true;
-    m->bell[i].bell.port = b->port;
-    m->bell[i].bell.addr = b->addr;
-    __atomic_store_n(&m->bell[i].bell.match, b->match, __ATOMIC_RELAXED);
-    __atomic_store_n(&m->bell[i].bell.fd, b->fd, __ATOMIC_RELAXED);
-    hang_bell(m, &m->bell[i]);
-    if (i >= m->bells)
-        __atomic_store_n(&m->bells, i + 1, __ATOMIC_RELEASE);
-}
-
-static void take_bell(struct machine *m, const struct doorbell *b)
-{
-    for (int i = 0; i < m->bells; i++) {
-        struct machine_bell *slot = &m->bell[i];
-
-        if (!slot->there || slot->bell.fd != b->fd || slot->bell.port != b->port ||
-            slot->bell.addr != b->addr)
-            continue;
-        if (!slot->key)
-            m->engine->doorbell(m, &slot->bell, false);
-        __atomic_store_n(&slot->key, 0, __ATOMIC_RELEASE);
-        slot->there = false;
-        return;
-    }
-}
-
-void machine_doorbell(struct machine *m, const struct doorbell *b, bool on)
-{
-    if (on)
-        add_bell(m, b);
-    else
-        take_bell(m, b);
-}
-
 void machine_start_engine(struct machine *m, const struct engine *engine)
 {
     m->config.engine = m->engine = engine;
     engine->open(m);
     for (int i = 0; i < m->config.cpus; i++)
         engine->vcpu_init(&m->vcpu[i]);
-    for (int i = 0; i < m->bells; i++)
-        if (m->bell[i].there)
-            hang_bell(m, &m->bell[i]);
+    doorbells_move(m);
 }
 
 static void make_boards(struct machine *m, struct console *const *consoles)
@@ -487,8 +357,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     event_init(&m->loop, &m->lock);
     start_clock(m);
     start_timerfd(m, &m->calm, calmed);
-    clock_add(&m->clock, &m->doze, doze);
-    m->nap.ready = slept;
+    doze_init(m);
     ram_init(&m->ram, c->ram);
 
     pthread_condattr_init(&attr);
@@ -575,11 +444,7 @@ enum machine_stop machine_run(struct machine *m)
     }
     for (struct worker *w = m->workers; w; w = w->next)
         worker_start(w);
-    m->doze_ns = DOZE_NS;
-    m->cpu_ns = UINT64_MAX;
-    m->napping = false;
-    if (m->config.apic && !m->config.instruction_clock)
-        clock_arm(&m->clock, &m->doze, clock_after(clock_now(&m->clock), m->doze_ns));
+    doze_start(m);
     machine_release(m);
     pthread_mutex_unlock(&m->lock);
 
@@ -646,32 +511,11 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)
     return val;
 }
 
-/* Ring the doorbell at an address, if there is one. */
-static bool ring(struct machine *m, bool port, uint64_t addr, uint16_t val)
-{
-    int bells = __atomic_load_n(&m->bells, __ATOMIC_ACQUIRE);
-    uint64_t key = bell_key(port, addr), one = 1;
-
-    for (int i = 0; i < bells; i++) {
-        const struct machine_bell *slot = &m->bell[i];
-
-        if (__atomic_load_n(&slot->key, __ATOMIC_ACQUIRE) != key)
-            continue;
-        int match = __atomic_load_n(&slot->bell.match, __ATOMIC_RELAXED);
-
-        if (match >= 0 && match != val)
-            continue;
-        (void)!write(__atomic_load_n(&slot->bell.fd, __ATOMIC_RELAXED), &one, sizeof(one));
-        return true;
-    }
-    return false;
-}
-
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val)
 {
     struct machine *m = v->machine;
 
-    if (size == 2 && ring(m, b == &v->pio, addr, val))
+    if (size == 2 && doorbell_ring(&m->doorbells, b == &v->pio, addr, val))
         return;
     pthread_mutex_lock(&m->lock);
     bus_write(b, addr, size, val);

@@ -14,6 +14,8 @@
 #include "hw/ram.h"
 #include "hw/worker.h"
 #include "x86/board.h"
+#include "x86/doorbell.h"
+#include "x86/doze.h"
 #include "x86/vcpu.h"
 
 #include <stdio.h>
@@ -67,32 +69,6 @@ enum machine_stop {
     STOP_SIGNAL,  /* a signal to minivm: machine.signal */
 };
 
-/*
- * A request that the machine stand still: every CPU comes out of the guest and waits, and every
- * worker finishes its present work. The main thread goes on with its events meanwhile.
- */
-struct still {
-    /* Called when it stands still or the time is up; main thread, machine locked. v->state,
-     * v->waiting and v->inspected then tell about each vCPU. */
-    void (*ready)(struct still *s);
-
-    bool all;     /* every CPU and worker came in time */
-    bool pending; /* ready() has not been called yet */
-    uint64_t deadline;
-    struct still *next;
-};
-
-/* A doorbell. */
-struct machine_bell {
-    bool there;
-    struct doorbell bell;
-    uint64_t key; /* atomic: of its place, for machine_write(); 0 where the engine rings it */
-};
-
-enum {
-    MACHINE_BELLS = 128 /* all others are rung in their chips */
-};
-
 struct machine {
     struct config config;
     const struct engine *engine;
@@ -114,13 +90,8 @@ struct machine {
     bool ended;           /* no CPU goes in any more; machine lock */
     int stuck;            /* CPUs and workers that did not come in time when it stopped */
     struct worker *workers;
-    int bells; /* as many of these may be there, the first ones; atomic */
-    struct machine_bell bell[MACHINE_BELLS];
-    struct timer doze; /* until the next look whether the guest sleeps for ever; */
-    uint64_t doze_ns;  /* how long that is; */
-    struct still nap;  /* the look itself; */
-    bool napping;      /* all CPUs slept at the first of two looks; */
-    uint64_t cpu_ns;   /* the CPUs' time as of the last look */
+    struct doorbells doorbells;
+    struct doze doze;
 
     struct vcpu vcpu[PC_MAX_CPUS];
     int running; /* vCPUs that have not exited; machine lock */
@@ -174,9 +145,6 @@ void machine_step(struct vcpu *v, struct still *s, int ms);
 /* Make a worker for devices, before the machine runs: with a thread of its own, or with the
  * instruction clock in line, as all is then to happen in order. */
 void machine_add_worker(struct machine *m, struct worker *w);
-
-/* A doorbell is there from now on, or no more: see engine->doorbell. Machine locked. */
-void machine_doorbell(struct machine *m, const struct doorbell *b, bool on);
 
 /* Find out whatever may be known of the vCPUs that stand still, as for still.ready. Machine locked.
  */

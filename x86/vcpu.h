@@ -21,15 +21,7 @@
 struct board;
 struct machine;
 struct vcpu;
-
-/* Where a device's driver writes to have its attention: a write of two bytes there rings fd, an
- * eventfd, and nothing else happens. */
-struct doorbell {
-    bool port; /* or memory-mapped */
-    uint64_t addr;
-    int match; /* only if this value is written; -1 for whichever */
-    int fd;
-};
+struct doorbell;
 
 /* Why a vCPU came back from run(). */
 enum vcpu_stop {

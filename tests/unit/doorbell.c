@@ -180,7 +180,7 @@ static void test_other_engine(void)
     CHECK_EQ(rung(&b), 2);
     CHECK_EQ(writes, 2);
     machine_doorbell(m, &b, false);
-    CHECK_EQ(m->bell[0].key, 0);
+    CHECK_EQ(m->doorbells.slot[0].key, 0);
     teardown();
     close(b.fd);
 }
@@ -191,19 +191,19 @@ static void test_many(void)
     struct doorbell b = bell(true, -1);
 
     build(NULL);
-    for (int i = 0; i <= MACHINE_BELLS; i++) {
-        b.addr = PORT + 2 * (MACHINE_BELLS - i);
+    for (int i = 0; i <= DOORBELLS; i++) {
+        b.addr = PORT + 2 * (DOORBELLS - i);
         machine_doorbell(m, &b, true);
     }
     run(ports, ports_end);
     CHECK_EQ(rung(&b), 1); /* the one behind it */
     CHECK_EQ(writes, 3);
-    for (int i = 0; i <= MACHINE_BELLS; i++) {
+    for (int i = 0; i <= DOORBELLS; i++) {
         b.addr = PORT + 2 * i;
         machine_doorbell(m, &b, false);
-        CHECK(i > 0 || m->bell[MACHINE_BELLS - 1].there);
+        CHECK(i > 0 || m->doorbells.slot[DOORBELLS - 1].there);
     }
-    CHECK(!m->bell[0].there && !m->bell[MACHINE_BELLS - 1].there);
+    CHECK(!m->doorbells.slot[0].there && !m->doorbells.slot[DOORBELLS - 1].there);
     teardown();
     close(b.fd);
 }

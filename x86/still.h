@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Standing still: who asks for it, and learns that it is so.
+ */
+#ifndef X86_STILL_H
+#define X86_STILL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A request that the machine stand still: every CPU comes out of the guest and waits, and every
+ * worker finishes its present work. The main thread goes on with its events meanwhile.
+ */
+struct still {
+    /* Called when it stands still or the time is up; main thread, machine locked. v->state,
+     * v->waiting and v->inspected then tell about each vCPU. */
+    void (*ready)(struct still *s);
+
+    bool all;     /* every CPU and worker came in time */
+    bool pending; /* ready() has not been called yet */
+    uint64_t deadline;
+    struct still *next;
+};
+
+#endif
