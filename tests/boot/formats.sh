@@ -1,5 +1,8 @@
 #!/bin/sh
 # Every form in which Linux comes, and bzImages that are not Linux.
+#
+# How a kernel is entered is tried with each engine. What happens before, such as unpacking, knows
+# nothing of the engine, and is tried with engine soft alone: such a boot takes a tenth of the time.
 # engines: kvm soft
 # needs: kvm
 # takes: 75
@@ -27,8 +30,10 @@ $(grep -v -e "$words" "$TMP/out")" "125 1 1
 
 check_equal "bzImage by its name alone" "$(linux $bzimage -- uname -r)" "$release"
 check_equal "--boot bzimage --kernel" "$(linux --boot bzimage --kernel $bzimage -- uname -r)" "$release"
-cp $bzimage "$TMP/vmlinux.txt"
-check_equal "the name does not matter" "$(linux "$TMP/vmlinux.txt" -- uname -r)" "$release"
+if [ $engine != kvm ]; then
+    cp $bzimage "$TMP/vmlinux.txt"
+    check_equal "the name does not matter" "$(linux "$TMP/vmlinux.txt" -- uname -r)" "$release"
+fi
 
 # The kernel tells which loader it believes in: 176 is PVH, 255 what minivm's zero page says.
 for flavour in amd64 cloud-amd64; do
@@ -53,33 +58,35 @@ done
 check_equal "vmlinux: nothing at level error or worse in its log" \
     "$(linux -p loglevel=4 $kernels/cloud-amd64/vmlinux -- sh -c 'dmesg -r | grep -E "^<[0-3]>"; echo end')" end
 
-for format in gzip:always xz:LZMA zstd:ZSTD lz4:LZ4 bzip2:BZ2; do
-    tool=${format%:*} built=${format#*:}
-    if ! command -v $tool >/dev/null; then
-        skip "bzImage compressed by $tool" "no $tool here"
-    elif [ $built != always ] && ! grep -qx $built build/formats; then
-        skip "bzImage compressed by $tool" "minivm is built without it"
-    else
-        $tool -1 -c <$bzimage >"$TMP/packed"
-        check_equal "bzImage compressed by $tool" "$(linux "$TMP/packed" -- uname -r)" "$release"
-    fi
-done
-gzip -1 <$kernels/cloud-amd64/vmlinux >"$TMP/packed"
-check_equal "vmlinux compressed by gzip, by linux64" \
-    "$(linux --boot linux64 "$TMP/packed" -- cat /proc/sys/kernel/bootloader_type)" 255
+if [ $engine != kvm ]; then
+    for format in gzip:always xz:LZMA zstd:ZSTD lz4:LZ4 bzip2:BZ2; do
+        tool=${format%:*} built=${format#*:}
+        if ! command -v $tool >/dev/null; then
+            skip "bzImage compressed by $tool" "no $tool here"
+        elif [ $built != always ] && ! grep -qx $built build/formats; then
+            skip "bzImage compressed by $tool" "minivm is built without it"
+        else
+            $tool -1 -c <$bzimage >"$TMP/packed"
+            check_equal "bzImage compressed by $tool" "$(linux "$TMP/packed" -- uname -r)" "$release"
+        fi
+    done
+    gzip -1 <$kernels/cloud-amd64/vmlinux >"$TMP/packed"
+    check_equal "vmlinux compressed by gzip, by linux64" \
+        "$(linux --boot linux64 "$TMP/packed" -- cat /proc/sys/kernel/bootloader_type)" 255
 
-# The first archive has an odd length, so the next begins after zeros.
-mkdir "$TMP/root"
-for n in one two; do
-    echo "archive $n" >"$TMP/root/$n"
-    (cd "$TMP/root" && echo $n | cpio -o -H newc --quiet) | gzip -n >"$TMP/$n.gz"
-done
-while [ $(($(wc -c <"$TMP/one.gz") % 4)) != 1 ]; do printf '\0' >>"$TMP/one.gz"; done
-for kernel in $bzimage $kernels/cloud-amd64/vmlinux; do
-    check_equal "${kernel##*/}: three archives" \
-        "$(linux -i "$TMP/one.gz" -i "$TMP/two.gz" $kernel -- cat /one /two)" "archive one
+    # The first archive has an odd length, so the next begins after zeros.
+    mkdir "$TMP/root"
+    for n in one two; do
+        echo "archive $n" >"$TMP/root/$n"
+        (cd "$TMP/root" && echo $n | cpio -o -H newc --quiet) | gzip -n >"$TMP/$n.gz"
+    done
+    while [ $(($(wc -c <"$TMP/one.gz") % 4)) != 1 ]; do printf '\0' >>"$TMP/one.gz"; done
+    for kernel in $bzimage $kernels/cloud-amd64/vmlinux; do
+        check_equal "${kernel##*/}: three archives" \
+            "$(linux -i "$TMP/one.gz" -i "$TMP/two.gz" $kernel -- cat /one /two)" "archive one
 archive two"
-done
+    done
+fi
 
 for how in pvh:176 linux64:255; do
     check_equal "the vmlinux inside a bzImage, by ${how%:*}" \
