@@ -251,6 +251,14 @@ void virtq_publish(struct virtio *d, int q)
         d->interrupt(d->interrupt_to, q);
 }
 
+void virtq_unput(struct virtio *d, int q)
+{
+    if (!is_up(d, q))
+        return;
+    d->s.q[q].next -= d->q[q].filled;
+    d->q[q].filled = 0;
+}
+
 void virtq_push(struct virtio *d, int q, const struct virtq_chain *c, uint32_t written)
 {
     virtq_put(d, q, c, written);

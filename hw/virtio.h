@@ -172,6 +172,10 @@ void virtq_push(struct virtio *d, int q, const struct virtq_chain *c, uint32_t w
 void virtq_put(struct virtio *d, int q, const struct virtq_chain *c, uint32_t written);
 void virtq_publish(struct virtio *d, int q);
 
+/* Take back what was put and is not published, as if it had not been popped. For queues of which
+ * nothing else is under way. */
+void virtq_unput(struct virtio *d, int q);
+
 /* The device does not want to be kicked for this queue, or it does again: then look whether
  * something came meanwhile. At first it does. */
 void virtq_want(struct virtio *d, int q, bool want);

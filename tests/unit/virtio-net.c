@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A network card from its driver's side, with a socket at the far end of its cable: frames out and
+ * in, merged buffers, checksums, back pressure, a link that goes down, old drivers.
+ *
+ * After: Virtual I/O Device (VIRTIO) Version 1.2, "Network Device".
+ */
+#define _GNU_SOURCE
+#include "hw/virtio-net.h"
+#include "tests/unit/test.h"
+#include "tests/unit/virtio-driver.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    CSUM = 1 << 0,
+    GUEST_CSUM = 1 << 1,
+    MRG_RXBUF = 1 << 15,
+    STATUS = 1 << 16,
+
+    RAM = 0x800000,
+    SIZE = 64,      /* of a queue */
+    QUEUE = 0x1000, /* where the first is, */
+    RX_AT = 0x10000,
+    TX_AT = 0x100000,
+    SLOT = 0x11000, /* for each buffer of TX */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct rig {
+    struct virtio_net net;
+    struct passt passt;
+    struct worker worker;
+    struct event_loop loop;
+    struct ram ram;
+    struct ring ring[2];
+    int peer;
+    int interrupts[2], config_interrupts;
+} rig;
+
+static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
+
+static void interrupt(void *to, int q)
+{
+    (void)to;
+    if (q == VIRTIO_CONFIG_IRQ)
+        rig.config_interrupts++;
+    else
+        rig.interrupts[q]++;
+}
+
+static void make(void)
+{
+    int pair[2];
+
+    memset(&rig, 0, sizeof(rig));
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    rig.peer = pair[1];
+    ram_init(&rig.ram, RAM);
+    event_init(&rig.loop, &lock);
+    worker_init_in_line(&rig.worker, &rig.loop);
+    passt_talk(&rig.passt, pair[0]);
+    virtio_net_init(&rig.net, &rig.passt, mac, PASST_MTU, &(struct virtio_memory){.ram = &rig.ram},
+                    &rig.worker);
+    rig.net.virtio.interrupt = interrupt;
+    for (int q = 0; q < 2; q++)
+        ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x2000, SIZE);
+}
+
+static void start(uint64_t features)
+{
+    make();
+    driver_start(&rig.net.virtio, features, rig.ring, 2);
+    CHECK_EQ(rig.net.virtio.s.status, 0x0f);
+}
+
+static void stop(void)
+{
+    virtio_net_free(&rig.net);
+    if (rig.peer >= 0)
+        close(rig.peer);
+    event_free(&rig.loop);
+    ram_free(&rig.ram);
+}
+
+static void serve(void)
+{
+    rig.passt.watch.ready(&rig.passt.watch);
+}
+
+static void *at(uint64_t gpa)
+{
+    return ring_at(&rig.ring[0], gpa);
+}
+
+/* Give the device a buffer of RX. */
+static void offer(int n, uint32_t len)
+{
+    uint64_t gpa = RX_AT + n * 0x1000;
+
+    memset(at(gpa), 0xee, 0x1000);
+    ring_desc(&rig.ring[0], n, gpa, len, RING_WRITE, 0);
+    ring_add(&rig.ring[0], n);
+    virtio_kick(&rig.net.virtio, 0);
+}
+
+/* The peer sends a frame of which byte i is fill + i. */
+static void say(size_t len, uint8_t fill)
+{
+    static uint8_t buf[4 + PASST_FRAME_MAX];
+    uint32_t prefix = htobe32(len);
+
+    memcpy(buf, &prefix, 4);
+    for (size_t i = 0; i < len; i++)
+        buf[4 + i] = fill + i;
+    CHECK(send(rig.peer, buf, 4 + len, MSG_NOSIGNAL) == (ssize_t)(4 + len));
+    serve();
+}
+
+/* Does a frame's part, from its byte i on, lie at gpa? */
+static bool lies(uint64_t gpa, size_t len, uint8_t fill, size_t i)
+{
+    const uint8_t *p = at(gpa);
+
+    for (size_t n = 0; n < len; n++)
+        if (p[n] != (uint8_t)(fill + i + n))
+            return false;
+    return true;
+}
+
+/* What the peer gets next: the frame's length, or 0. */
+static uint8_t heard[PASST_FRAME_MAX];
+
+static size_t hear(void)
+{
+    uint32_t prefix;
+
+    if (recv(rig.peer, &prefix, 4, MSG_DONTWAIT) != 4)
+        return 0;
+    prefix = be32toh(prefix);
+    CHECK(prefix <= sizeof(heard));
+    CHECK(recv(rig.peer, heard, prefix, MSG_WAITALL) == (ssize_t)prefix);
+    return prefix;
+}
+
+/* Make a frame of TX available whose header is there, behind it len bytes. */
+static void add_tx(int n, size_t header, size_t len)
+{
+    uint64_t gpa = TX_AT + n * SLOT;
+
+    ring_desc(&rig.ring[1], 2 * n, gpa, header, RING_NEXT, 2 * n + 1);
+    ring_desc(&rig.ring[1], 2 * n + 1, gpa + 16, len, 0, 0);
+    ring_add(&rig.ring[1], 2 * n);
+}
+
+static uint8_t *tx(int n)
+{
+    return at(TX_AT + n * SLOT);
+}
+
+static bool came_back(int q)
+{
+    uint32_t head = 0, len = 0;
+
+    return ring_take(&rig.ring[q], &head, &len);
+}
+
+static void shows(void)
+{
+    struct virtio *d = &rig.net.virtio;
+
+    make();
+    CHECK_EQ(virtio_config_read(d, 0, 4), 0x01005452);
+    CHECK_EQ(virtio_config_read(d, 4, 2), 0x0302);
+    CHECK_EQ(virtio_config_read(d, 6, 2), 1);
+    CHECK_EQ(virtio_config_read(d, 10, 2), PASST_MTU);
+    CHECK_EQ(d->offered & 0xffffff, 0x01802b);
+    stop();
+}
+
+static void sends(void)
+{
+    start(0);
+    memset(tx(0), 0, 16);
+    memcpy(tx(0) + 16, "a frame of twenty-six byte", 26);
+    add_tx(0, 12, 26);
+    /* In one piece, and with the header cut in two. */
+    ring_desc(&rig.ring[1], 2, TX_AT + 4, 38, 0, 0);
+    ring_add(&rig.ring[1], 2);
+    ring_desc(&rig.ring[1], 3, TX_AT, 5, RING_NEXT, 4);
+    ring_desc(&rig.ring[1], 4, TX_AT + 9, 33, 0, 0);
+    ring_add(&rig.ring[1], 3);
+    /* Too short, and too long. */
+    add_tx(3, 12, 13);
+    add_tx(4, 12, PASST_FRAME_MAX + 1);
+    virtio_kick(&rig.net.virtio, 1);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(hear(), 26);
+        CHECK(!memcmp(heard, "a frame of twenty-six byte", 26));
+    }
+    CHECK_EQ(hear(), 0);
+    for (int i = 0; i < 5; i++)
+        CHECK(came_back(1));
+    CHECK_EQ(rig.interrupts[1], 1);
+
+    /* A request shorter than a header. */
+    ring_desc(&rig.ring[1], 6, TX_AT, 11, 0, 0);
+    ring_add(&rig.ring[1], 6);
+    virtio_kick(&rig.net.virtio, 1);
+    CHECK(virtio_is_broken(&rig.net.virtio));
+    stop();
+}
+
+static void receives(void)
+{
+    uint32_t head = 0, len = 0;
+
+    start(GUEST_CSUM);
+    say(100, 5); /* for nobody yet: it waits */
+    offer(0, 0x800);
+    CHECK(ring_take(&rig.ring[0], &head, &len));
+    CHECK_EQ(head, 0);
+    CHECK_EQ(len, 112);
+    CHECK_EQ(ring_get16(&rig.ring[0], RX_AT), 2); /* checksums are valid */
+    CHECK_EQ(ring_get16(&rig.ring[0], RX_AT + 10), 1);
+    CHECK(lies(RX_AT + 12, 100, 5, 0));
+    CHECK_EQ(*(uint8_t *)at(RX_AT + 112), 0xee);
+
+    /* What does not fit is lost, and its buffer serves the next. */
+    offer(1, 0x100);
+    say(0x100, 6);
+    CHECK(!ring_take(&rig.ring[0], &head, &len));
+    say(0xf4, 7);
+    CHECK(ring_take(&rig.ring[0], &head, &len));
+    CHECK_EQ(head, 1);
+    CHECK_EQ(len, 0x100);
+    CHECK(lies(RX_AT + 0x100c, 0xf4, 7, 0));
+
+    offer(2, 12); /* no room for any frame */
+    say(20, 0);
+    CHECK(virtio_is_broken(&rig.net.virtio));
+    stop();
+}
+
+static void merges(void)
+{
+    uint32_t head = 0, len = 0;
+
+    start(MRG_RXBUF);
+    for (int n = 0; n < 3; n++)
+        offer(n, 0x100);
+    say(0x300, 1);
+    CHECK(!came_back(0));
+    CHECK_EQ(rig.interrupts[0], 0);
+    offer(3, 0x100);
+    for (int n = 0; n < 4; n++) {
+        CHECK(ring_take(&rig.ring[0], &head, &len));
+        CHECK_EQ(head, n);
+        CHECK_EQ(len, n < 3 ? 0x100 : 12);
+        CHECK(n ? lies(RX_AT + n * 0x1000, len, 1, n * 0x100 - 12)
+                : lies(RX_AT + 12, 0x100 - 12, 1, 0));
+    }
+    CHECK_EQ(ring_get16(&rig.ring[0], RX_AT + 10), 4);
+    CHECK_EQ(rig.interrupts[0], 1);
+
+    /* More than all of the ring can hold. */
+    for (int n = 0; n < SIZE; n++)
+        offer(n, 0x100);
+    say(SIZE * 0x100, 2);
+    CHECK(!came_back(0));
+    say(30, 3);
+    CHECK(ring_take(&rig.ring[0], &head, &len));
+    CHECK_EQ(len, 42);
+    CHECK(lies(RX_AT + 12, 30, 3, 0));
+    CHECK(!virtio_is_broken(&rig.net.virtio));
+    stop();
+}
+
+/* The sum of 16-bit big-endian words. */
+static uint16_t sum_of(const uint8_t *p, size_t len)
+{
+    uint32_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        sum += i % 2 ? p[i] : p[i] << 8;
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum;
+}
+
+static void checksums(void)
+{
+    for (size_t len = 40; len < 60; len++) {
+        start(CSUM);
+        memset(tx(0), 0, 16);
+        tx(0)[0] = 1;  /* NEEDS_CSUM */
+        tx(0)[6] = 20; /* csum_start */
+        tx(0)[8] = 6;  /* csum_offset */
+        for (size_t i = 0; i < len; i++)
+            tx(0)[16 + i] = len * 37 + i * 101;
+        add_tx(0, 12, len);
+        virtio_kick(&rig.net.virtio, 1);
+        CHECK_EQ(hear(), len);
+        CHECK(!memcmp(heard, tx(0) + 16, 26));
+        CHECK(!memcmp(heard + 28, tx(0) + 16 + 28, len - 28));
+        /* What was in the field is part of the sum; and the guest's memory stays as it was. */
+        uint16_t old = sum_of(tx(0) + 16 + 20, len - 20), new = ~old;
+
+        CHECK_EQ(heard[26] << 8 | heard[27], new ? new : 0xffff);
+        stop();
+    }
+
+    /* Places outside the frame. */
+    static const uint16_t bad[][2] = {{60, 0}, {20, 39}, {59, 0}, {0xffff, 0xffff}, {0, 59}};
+
+    start(CSUM);
+    for (int i = 0; i < 5; i++) {
+        memset(tx(i), 0, 16);
+        tx(i)[0] = 1;
+        memcpy(tx(i) + 6, bad[i], 4);
+        add_tx(i, 12, 60);
+    }
+    add_tx(5, 12, PASST_FRAME_MAX + 1);
+    tx(5)[0] = 1;
+    virtio_kick(&rig.net.virtio, 1);
+    CHECK_EQ(hear(), 0);
+    for (int i = 0; i < 6; i++)
+        CHECK(came_back(1));
+    CHECK(!virtio_is_broken(&rig.net.virtio));
+    stop();
+}
+
+static void legacy(void)
+{
+    struct virtio *d = &rig.net.virtio;
+    uint32_t head = 0, len = 0;
+
+    for (int merged = 0; merged < 2; merged++) {
+        size_t header = merged ? 12 : 10;
+
+        make();
+        virtio_set_status(d, 1, true);
+        virtio_set_status(d, 3, true);
+        virtio_set_features(d, merged ? MRG_RXBUF : 0, true);
+        for (int q = 0; q < 2; q++) {
+            d->s.q[q].desc = rig.ring[q].desc;
+            d->s.q[q].avail = rig.ring[q].avail;
+            d->s.q[q].used = rig.ring[q].used;
+            d->s.q[q].size = SIZE;
+            virtq_enable(d, q);
+        }
+        virtio_set_status(d, 7, true);
+        offer(0, 0x200);
+        say(50, 9);
+        CHECK(ring_take(&rig.ring[0], &head, &len));
+        CHECK_EQ(len, header + 50);
+        CHECK(lies(RX_AT + header, 50, 9, 0));
+        memset(tx(0), 0, 100);
+        add_tx(0, header, 60);
+        virtio_kick(d, 1);
+        CHECK_EQ(hear(), 60);
+        stop();
+    }
+}
+
+/* The peer does not read: frames stay in the ring, and go on when it does. */
+static void waits(void)
+{
+    int sent = 0, came = 0, seen = 0;
+
+    start(0);
+    for (int n = 0; n < SIZE / 2; n++) {
+        memset(tx(n), 0, 16);
+        memset(tx(n) + 16, n, 0x10000 - 32);
+        add_tx(n, 12, 0x10000 - 32);
+        sent++;
+    }
+    virtio_kick(&rig.net.virtio, 1);
+    while (came_back(1))
+        came++;
+    CHECK(came < sent);
+    serve();
+    CHECK(!came_back(1));
+    for (; seen < sent; seen++) {
+        size_t got = 0;
+        static uint8_t buf[4 + 0x10000 - 32];
+
+        while (got < sizeof(buf)) {
+            ssize_t k = recv(rig.peer, buf + got, sizeof(buf) - got, MSG_DONTWAIT);
+
+            serve();
+            if (k > 0)
+                got += k;
+            else if (came == sent && passt_has_room(&rig.passt))
+                break;
+            while (came_back(1))
+                came++;
+        }
+        CHECK_EQ(got, sizeof(buf));
+        CHECK_EQ(buf[4], seen);
+        CHECK_EQ(buf[sizeof(buf) - 1], seen);
+        if (test_failures)
+            break;
+    }
+    CHECK_EQ(came, sent);
+    stop();
+}
+
+static void goes_down(void)
+{
+    start(STATUS);
+    close(rig.peer);
+    rig.peer = -1;
+    serve();
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 6, 2), 0);
+    CHECK_EQ(rig.config_interrupts, 1);
+    for (int n = 0; n < SIZE / 2; n++)
+        add_tx(n, 12, 60);
+    virtio_kick(&rig.net.virtio, 1);
+    for (int n = 0; n < SIZE / 2; n++)
+        CHECK(came_back(1));
+
+    /* The driver's reset does not mend it. */
+    for (int q = 0; q < 2; q++)
+        ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x2000, SIZE);
+    driver_start(&rig.net.virtio, STATUS, rig.ring, 2);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 6, 2), 0);
+    stop();
+}
+
+/* A reset while a frame waits for a place: it is the next driver's. */
+static void resets(void)
+{
+    uint32_t head = 0, len = 0;
+
+    start(MRG_RXBUF);
+    offer(0, 0x100);
+    say(0x200, 1);
+    virtio_set_status(&rig.net.virtio, 0, false);
+    ring_lay(&rig.ring[0], &rig.ram, QUEUE, SIZE);
+    driver_start(&rig.net.virtio, 0, rig.ring, 2);
+    offer(0, 0x800);
+    CHECK(ring_take(&rig.ring[0], &head, &len));
+    CHECK_EQ(len, 0x20c);
+
+    /* And without a driver they are lost. */
+    virtio_set_status(&rig.net.virtio, 0, false);
+    say(100, 1);
+    ring_lay(&rig.ring[0], &rig.ram, QUEUE, SIZE);
+    driver_start(&rig.net.virtio, 0, rig.ring, 2);
+    offer(0, 0x800);
+    CHECK(!came_back(0));
+    stop();
+}
+
+int main(void)
+{
+    return test_main((struct test[]){
+        {shows, "its driver learns the address, the MTU and that the link is up"},
+        {sends, "frames are sent, however they lie"},
+        {receives, "frames are received, and those without a place wait or are lost"},
+        {merges, "a long frame takes several buffers"},
+        {checksums, "checksums that are left to it"},
+        {legacy, "legacy drivers have their own headers"},
+        {waits, "a peer that does not read holds frames in the ring"},
+        {goes_down, "the link goes down"},
+        {resets, "a reset while a frame waits"},
+        {0}});
+}
