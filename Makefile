@@ -217,6 +217,14 @@ build/os-1k/kernel.elf: os-1k/kernel.ld $(OS_KERNEL:%=build/%)
 os-1k/kernel.bin: build/os-1k/kernel.elf
 	$(quiet)objcopy -O binary $< $@
 
+# What --root starts with, which minivm has inside.
+build/initramfs/minivm-root: initramfs/root.c initramfs/dhcp.c initramfs/dhcp.h hw/port-hypercall-abi.h | build/ready
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(quiet)$(CC) -std=gnu11 $(WARNINGS) -I. -Os -static -s -o $@ $(filter %.c,$^)
+
+$B/tools/minivm/root.o: build/initramfs/minivm-root
+
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
 	$(say) AS $<

@@ -121,6 +121,16 @@ bool linux_is(const struct image *img)
     return !elf_read(&e, img) && (linux_notes(&e) || way_linux64.offered(img));
 }
 
+bool linux_is_64(const struct image *img)
+{
+    struct setup_header h;
+    struct elf e;
+
+    if (read_header(img, &h))
+        return h.version < 0x20c || h.xloadflags & XLF_KERNEL_64;
+    return elf_read(&e, img) || e.is_64;
+}
+
 char *linux_cmdline(const char *terminal, const char *user)
 {
     char *cmdline;
@@ -161,7 +171,6 @@ void linux_command(struct cpio *c, char **argv, bool raw)
     cpio_add(c, "minivm/cmd", S_IFREG | 0755, script, size);
     if (raw)
         cpio_add(c, "minivm/raw", S_IFREG | 0644, "", 0);
-    cpio_end(c);
     free(script);
 }
 

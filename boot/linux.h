@@ -25,6 +25,9 @@ bool linux_notes(const struct elf *e);
 /* Is a kernel Linux, as a bzImage or vmlinux? */
 bool linux_is(const struct image *img);
 
+/* Can it run 64-bit programs, as far as its image tells? */
+bool linux_is_64(const struct image *img);
+
 /* What the kernel says of its version, as far as size bytes take it; false when it says nothing. */
 bool linux_version(const struct image *img, char *version, size_t size);
 
@@ -36,8 +39,8 @@ bool linux_version(const struct image *img, char *version, size_t size);
 char *linux_cmdline(const char *terminal, const char *user);
 
 /*
- * An archive that makes the initramfs of tools/mkinitramfs run a command instead of a shell: argv
- * up to its NULL. raw: the command's bytes pass unchanged, as its output is no terminal.
+ * Add to an archive what makes the initramfs of tools/mkinitramfs run a command instead of a shell:
+ * argv up to its NULL. raw: the command's bytes pass unchanged, as its output is no terminal.
  */
 void linux_command(struct cpio *c, char **argv, bool raw);
 

@@ -189,3 +189,9 @@ bool modules_add(struct modules *m, struct cpio *c, const char *name)
     free(file);
     return true;
 }
+
+void modules_close(struct modules *m)
+{
+    free(m->dir);
+    free(m->list);
+}

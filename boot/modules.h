@@ -35,4 +35,6 @@ bool modules_find(struct modules *m, const char *kernel, const char *version, co
  */
 bool modules_add(struct modules *m, struct cpio *c, const char *name);
 
+void modules_close(struct modules *m);
+
 #endif

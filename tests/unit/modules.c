@@ -25,8 +25,7 @@ static void clean(void)
     if (asprintf(&command, "rm -rf %s/*", top) < 0 || system(command))
         abort();
     free(command);
-    free(m.dir);
-    free(m.list);
+    modules_close(&m);
     free(c.buf);
     m = (struct modules){0};
     c = (struct cpio){0};

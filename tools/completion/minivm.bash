@@ -30,7 +30,7 @@ _minivm()
         value=$(sed -nE "s/^- (\`$prev\`, \`--[a-z-]+|(\`-.\`, )?\`$prev) ([^\`]+)\`: .*/\3/p" <<<"$list")
     fi
     case $value in
-    '' | FILE*) ;;
+    '' | FILE* | DIR*) ;;
     *'|'*) COMPREPLY=($(compgen -W "${value//|/ }" -- "$cur")); return ;;
     *) return ;;
     esac

@@ -11,6 +11,7 @@
 #include "boot/initramfs.h"
 #include "boot/linux.h"
 #include "boot/longmode.h"
+#include "boot/modules.h"
 #include "boot/mptable.h"
 #include "boot/pmode-1k.h"
 #include "hw/die.h"
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KERNEL_RAM (512 * MIB)
@@ -87,19 +89,57 @@ static void open_modules(struct load *l)
     }
 }
 
+/* The modules that the machine's devices need go into the last archive. What is not found may be
+ * built into the kernel; the guest says so if not. */
+static void add_drivers(struct load *l)
+{
+    const struct options *o = l->options;
+    const char *const wanted[] = {"virtio_pci",
+                                  o->root.dir ? "virtiofs" : NULL,
+                                  o->root.dir && !o->root.write ? "overlay" : NULL,
+                                  o->root.disk ? "virtio_blk" : NULL,
+                                  o->root.disk ? "crc32c_generic" : NULL,
+                                  o->root.disk ? "ext4" : NULL};
+    struct modules m = {0};
+    char version[256] = "";
+
+    linux_version(&l->kernel.image, version, sizeof(version));
+    if (!modules_find(&m, l->kernel.image.name, version, o->module_dir))
+        return;
+    cpio_add(&l->extra, "minivm", S_IFDIR | 0755, "", 0);
+    cpio_add(&l->extra, "minivm/modules", S_IFDIR | 0755, "", 0);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        if (wanted[i])
+            modules_add(&m, &l->extra, wanted[i]);
+    modules_close(&m);
+}
+
 static void open_linux(struct load *l)
 {
     const struct options *o = l->options;
+    bool raw = !isatty(STDOUT_FILENO);
     char words[TERMINAL_WORDS];
 
-    if (o->command && !o->modules)
-        die("-- %s: a command needs an initramfs made by tools/mkinitramfs; say --initrd FILE",
+    if (o->root_said && o->modules)
+        die("--root brings an initramfs of its own; with %s, say --disk, or --share, in its place",
+            options_said(o, "initrd"));
+    if (o->root_said && !linux_is_64(&l->kernel.image))
+        die("--root needs a 64-bit kernel, and %s is one of 32 bits", l->kernel.image.name);
+    if (o->command && !o->modules && !o->root_said)
+        die("-- %s: a command needs --root DIR, or an initramfs made by tools/mkinitramfs: "
+            "--initrd "
+            "FILE",
             o->command[0]);
-    if (o->command) {
-        linux_command(&l->extra, o->command, !isatty(STDOUT_FILENO));
-        l->kernel.extra = l->extra.buf;
-        l->kernel.extra_size = l->extra.size;
+    if (o->root_said) {
+        root_initramfs(&l->extra, &o->root, o->command, raw);
+        add_drivers(l);
+    } else if (o->command) {
+        linux_command(&l->extra, o->command, raw);
     }
+    if (l->extra.size)
+        cpio_end(&l->extra);
+    l->kernel.extra = l->extra.buf;
+    l->kernel.extra_size = l->extra.size;
     terminal_words(STDIN_FILENO, words, sizeof(words));
     l->cmdline = linux_cmdline(words, o->cmdline);
     l->kernel.cmdline = l->cmdline;
@@ -145,6 +185,8 @@ static void open_kernel(struct load *l)
     l->kernel.cmdline = o->cmdline;
     if (l->is_linux)
         open_linux(l);
+    else if (o->root_said)
+        die("--root: only Linux can use it, and %s is another kernel", l->kernel.image.name);
     else if (o->command)
         die("-- %s: only Linux can run a command, and %s is another kernel", o->command[0],
             l->kernel.image.name);
@@ -280,7 +322,8 @@ void load_warn(const struct load *l)
     char text[512];
 
     /* A kernel that does not call itself Linux only uses its header. */
-    if (l->is_linux && linux_version(&l->kernel.image, text, sizeof(text)) &&
+    if (l->is_linux && !l->options->root_said &&
+        linux_version(&l->kernel.image, text, sizeof(text)) &&
         initramfs_problem(&l->kernel, text, sizeof(text)))
         fprintf(stderr, "minivm: %s\n", text);
 }

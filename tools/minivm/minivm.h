@@ -9,6 +9,7 @@
 #include "boot/realmode.h"
 #include "hw/pc.h"
 #include "tools/minivm/dump.h"
+#include "tools/minivm/root.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,9 @@ struct options {
         bool initrd; /* given by --initrd: the name has no arguments behind it */
     } module[KERNEL_MODULES];
     int modules;
+    const char *root_said;               /* a directory or a disk; NULL without --root */
+    struct root root;                    /* which it is */
+    const char *module_dir;              /* where the kernel's modules are; NULL to look for them */
     const char *pmode, *longmode;        /* a 32-bit kernel, a 64-bit program: flat binaries */
     const char *guest[1 + REALMODE_MAX]; /* flat programs: pmode or longmode, if given; the files
                                           * without an option */

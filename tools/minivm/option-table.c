@@ -32,6 +32,17 @@ const struct option option_table[] = {
      .text = "the initramfs: cpio, compressed or not, as `tools/mkinitramfs` makes it; several are "
              "joined",
      .kernels = true, .group = "Of kernels"},
+    {"root", 0, STRING, AT(root_said), "DIR",
+     .text = "the guest's root, which needs no `--initrd`: a directory of the host, such as `/`, "
+             "where COMMAND or a shell runs as you, in the same directory; what it writes is "
+             "forgotten at the end, or with `rw` written there; or a disk, as for `--disk`, from "
+             "which a system boots, or COMMAND runs as root",
+     .kernels = true},
+    {"modules", 0, STRING, AT(module_dir), "DIR",
+     .text = "the kernel's modules, of which the guest gets those for its devices (default: "
+             "`modules` or `../lib/modules/VERSION` beside the kernel, the tree in which it was "
+             "built, or `/lib/modules/VERSION`)",
+     .kernels = true},
     {"cmdline", 'p', STRING, AT(cmdline), "STRING",
      .text = "more for the kernel's command line, after minivm's own: `console=ttyS0 quiet "
              "panic=-1 reboot=panic_warm`",

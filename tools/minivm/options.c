@@ -401,6 +401,29 @@ static void join_guests(struct options *o)
     o->guests++;
 }
 
+/* A root is one of the shares, or the first of the disks. */
+static void validate_root(struct options *o)
+{
+    if (!o->root_said)
+        return;
+    root_parse(&o->root, o->root_said, o->command);
+    if (o->root.dir) {
+        if (o->shares == PC_MAX_SHARES)
+            die("--root %s: one directory too many; at most %d are shared", o->root_said,
+                PC_MAX_SHARES);
+        o->share[o->shares].dir = o->root.dir;
+        o->share[o->shares].tag = ROOT_TAG;
+        o->share[o->shares++].read_only = !o->root.write;
+        return;
+    }
+    add_disk(o, "--root", o->root_said);
+
+    typeof(o->disk[0]) root = o->disk[o->disks - 1];
+
+    memmove(o->disk + 1, o->disk, (o->disks - 1) * sizeof(root));
+    o->disk[0] = root;
+}
+
 static void validate(struct options *o)
 {
     uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
@@ -408,6 +431,7 @@ static void validate(struct options *o)
 
     validate_kinds(o);
     join_guests(o);
+    validate_root(o);
     if (o->mem && o->mem < 1 << 20)
         die("%s: too little; a guest needs 1M at least, and says so when it needs more", mem);
     if (o->mem > host)
