@@ -6,6 +6,7 @@
 #   make check    style and layers          make tour    what to read, in order
 #   make compare  KVM, engine soft, native  make docs    the lists in the manual
 #   make fuzz     fuzz without end          make soak    boot a hundred times
+#   make distro   boot Debian from a disk
 #   make install  below PREFIX, /usr/local
 #   make clean    remove what was built
 #
@@ -129,7 +130,7 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What is missing is installed by the targets that do more than build. The others name it.
-INSTALL = $(filter run test quick check bench bench-soft compare fuzz soak,$(MAKECMDGOALS))
+INSTALL = $(filter run distro test quick check bench bench-soft compare fuzz soak,$(MAKECMDGOALS))
 NEED = tools/need $(if $(INSTALL),,-n)
 
 build/ready: tools/need
@@ -249,6 +250,15 @@ LINUX = ./minivm run --kernel $K/$(FLAVOUR)/vmlinuz --initrd build/initramfs.cpi
 run: all $K/$(FLAVOUR)/package
 	@if [ -t 0 ]; then exec $(LINUX); else { cat; echo; echo exit; } | $(LINUX); fi
 
+# A disk with a small Debian, and the modules of the kernel that boots it.
+build/debian.img: tools/mkdisk $K/amd64/package
+	@$(NEED) distro
+	$(say) DISK $@
+	$(quiet)tools/mkdisk -o $@ --modules $K/amd64/modules
+
+distro: all build/debian.img
+	./minivm run --kernel $K/amd64/vmlinuz --root build/debian.img $(ARGS)
+
 test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
 	@./minivm check --quiet --engine kvm || tools/need kvmhost
@@ -306,4 +316,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run test quick check bench bench-soft fuzz soak compare tour docs install clean
+.PHONY: always all unit asan run distro test quick check bench bench-soft fuzz soak compare tour docs install clean
