@@ -143,6 +143,31 @@ not written
 alive"
 check_equal "it is not made longer again" "$(stat -c %s "$TMP/e.img")" 1048576
 
+# Killed in the middle of its writes it has lost nothing that was flushed, and no process is left.
+truncate -s 8M "$TMP/f.img" "$TMP/g.qcow2"
+! command -v qemu-img >/dev/null || qemu-img create -q -f qcow2 "$TMP/g.qcow2" 8M
+./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/f.img" \
+    -d "$TMP/g.qcow2" -- sh -c 'n=1; while :; do
+        for d in a b; do printf "%511d\n" $n | dd of=/dev/vd$d bs=512 seek=$n conv=fsync,notrunc; done \
+            2>/dev/null
+        echo "flushed $n"; n=$((n + 1)); done' </dev/null >"$TMP/out" 2>&1 &
+run=$!
+until_true shows 20 flushed
+kill -9 $run
+wait $run 2>/dev/null
+count=$(tr -d '\r' <"$TMP/out" | sed -n 's/^flushed \([0-9]*\)$/\1/p' | tail -n 1)
+# is_whole IMAGE: the raw image has all blocks that were flushed
+is_whole() {
+    [ "$count" -ge 20 ] && [ "$(head -c $(((count + 1) * 512)) "$1" | tail -c $((count * 512)))" = \
+        "$(printf '%511d\n' $(seq "$count"))" ]
+}
+check "a minivm that is killed loses nothing that was flushed" is_whole "$TMP/f.img"
+if command -v qemu-img >/dev/null; then
+    until_true qemu-img check -q "$TMP/g.qcow2" 2>/dev/null
+    qemu-img convert -O raw "$TMP/g.qcow2" "$TMP/g.img"
+    check "nor in another format" is_whole "$TMP/g.img"
+fi
+
 if [ $engine = soft ]; then
     # A run repeats, to the last instruction, with a disk in it.
     for n in 1 2; do

@@ -528,7 +528,7 @@ static void locks_of_qemu(void)
     snprintf(pidfile, sizeof(pidfile), "%s.pid", path);
     FILE *f = fopen(pidfile, "r");
 
-    CHECK(f && fscanf(f, "%d", &pid) == 1 && pid > 1 && kill(pid, SIGTERM) == 0);
+    CHECK(f && fscanf(f, "%d", &pid) == 1 && pid > 1 && kill(pid, SIGKILL) == 0);
     fclose(f);
 }
 
