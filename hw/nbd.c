@@ -106,17 +106,17 @@ static uint64_t get64(const uint8_t *p)
     return be64toh(v);
 }
 
-/* A socket that listens and has no name any more, and another that is connected to it. */
-static void make_sockets(const char *image, int *listener, int *ours)
+/* A socket that listens, with a name in dir that nobody else can reach and that is gone afterwards,
+ * and another that is connected to it. */
+static bool make_sockets(const char *dir, int *listener, int *ours)
 {
-    struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "/tmp/minivm-nbd.XXXXXX"};
-    struct timeval limit = {.tv_sec = START_S};
-    char dir[sizeof(a.sun_path)];
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    char own[sizeof(a.sun_path) - 8];
 
-    if (!mkdtemp(a.sun_path))
-        die("%s: cannot make a directory in /tmp for qemu-nbd's socket: %m", image);
-    strcpy(dir, a.sun_path);
-    strcat(a.sun_path, "/socket");
+    snprintf(own, sizeof(own), "%s/minivm-nbd.XXXXXX", dir);
+    if (!mkdtemp(own))
+        return false;
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s/socket", own);
     *listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     *ours = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool connected = bind(*listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
@@ -125,10 +125,23 @@ static void make_sockets(const char *image, int *listener, int *ours)
     int error = errno;
 
     unlink(a.sun_path);
-    rmdir(dir);
+    rmdir(own);
+    if (!connected) {
+        close(*listener);
+        close(*ours);
+    }
     errno = error;
-    if (!connected)
-        die("%s: cannot connect a socket to qemu-nbd: %m", image);
+    return connected;
+}
+
+static void connect_sockets(const char *image, int *listener, int *ours)
+{
+    struct timeval limit = {.tv_sec = START_S};
+
+    /* Some file systems cannot hold sockets. */
+    if (!make_sockets("/tmp", listener, ours) && !make_sockets("/dev/shm", listener, ours) &&
+        !make_sockets("/run", listener, ours))
+        die("%s: cannot make a socket for qemu-nbd in /tmp, /dev/shm or /run: %m", image);
     setsockopt(*ours, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     setsockopt(*ours, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
@@ -266,7 +279,7 @@ void nbd_open(struct nbd *n, const char *image, const char *format, bool read_on
     pid_t us = getpid();
     int listener, socket;
 
-    make_sockets(image, &listener, &socket);
+    connect_sockets(image, &listener, &socket);
     nbd_talk(n, socket, done, to);
     n->log = memfd_create("qemu-nbd", MFD_CLOEXEC);
     n->child = n->log < 0 ? -1 : fork();
