@@ -9,6 +9,7 @@
 #define PC_MAX_CPUS   64 /* the APIC id of CPU i is i */
 #define PC_MAX_DISKS  16
 #define PC_MAX_SHARES 8
+#define PC_MAX_NETS   4
 
 /*
  * Not the id of any CPU, as APIC ids and IOAPIC ids were one space on the serial APIC bus and

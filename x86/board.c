@@ -157,6 +157,23 @@ static void add_disks(struct board *b)
     }
 }
 
+static void add_nets(struct board *b)
+{
+    struct machine *m = b->machine;
+    struct virtio_memory memory = virtio_slot_memory(m);
+
+    b->net = calloc(m->config.nets, sizeof(*b->net));
+    assert(b->net || !m->config.nets);
+    for (int i = 0; i < m->config.nets; i++) {
+        const struct passt_options *o = &m->config.net_options[i];
+        struct board_net *n = &b->net[i];
+
+        machine_add_worker(m, &n->worker);
+        virtio_net_init(&n->net, &m->config.net[i], o->mac, o->mtu, &memory, &n->worker);
+        virtio_slot_init(&n->slot, m, &b->pci, &n->net.virtio);
+    }
+}
+
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -216,6 +233,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
         add_devices(b);
     add_shares(b);
     add_disks(b);
+    add_nets(b);
 
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
@@ -243,4 +261,9 @@ void board_free(struct board *b)
         virtio_slot_free(&b->disk[i].slot);
     }
     free(b->disk);
+    for (int i = 0; i < b->machine->config.nets; i++) {
+        virtio_net_free(&b->net[i].net);
+        virtio_slot_free(&b->net[i].slot);
+    }
+    free(b->net);
 }

@@ -50,6 +50,7 @@
 #include "hw/serial8250.h"
 #include "hw/virtio-blk.h"
 #include "hw/virtio-fs.h"
+#include "hw/virtio-net.h"
 #include "hw/virtio-rng.h"
 #include "x86/virtio-slot.h"
 
@@ -97,6 +98,12 @@ struct board {
         struct virtio_blk blk;
         struct virtio_slot slot;
     } * disk;
+    /* One for each of config.net. */
+    struct board_net {
+        struct worker worker;
+        struct virtio_net net;
+        struct virtio_slot slot;
+    } * net;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC

@@ -65,6 +65,18 @@ for minivm in ./minivm build/asan/minivm; do
         run --disk README.md,snapshot guest/minimal
     refused "a disk for several guests" "for one guest" \
         run --disk README.md,ro guest/minimal guest/minimal
+    refused "a network with a word that is none" "what is tap=tap0" run -n mtu=1500,tap=tap0 guest/minimal
+    refused "a forward without ports" "write .udp:.ADDR:PORT:PORT" \
+        run --net=forward=127.0.0.1:22 guest/minimal
+    refused "a forward by a name" "write .udp:.ADDR:PORT:PORT" \
+        run --net forward=localhost:8022:22 guest/minimal
+    refused "a forward of no port" "from 1 to 65535" run -n forward=udp:[::1]:8022:70000 guest/minimal
+    refused "a card without an address of its own" "not a card.s address" \
+        run -n mac=ff:ff:ff:ff:ff:ff guest/minimal
+    refused "an MTU for nobody" "from 1280 to 65520" run -n mtu=68 guest/minimal
+    refused "a network for several guests" "for one guest" run -n guest/minimal guest/minimal
+    refused "a network in a run that repeats" "no run repeats" \
+        run -n --engine soft --soft-clock instructions guest/minimal
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
     refused "a way that there is not" "--boot lilo: bzimage, pvh" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel

@@ -40,7 +40,7 @@ run --gdb => --gdb: no gdb yet; Ctrl-A d, Ctrl-A r, --timeout, --symbols FILE an
 run --hda disk => --hda: here it is -d, --disk FILE[,ro][,snapshot]
 run -drive file=disk => -drive: here it is -d, --disk FILE[,ro][,snapshot]
 run --virtfs disk => --virtfs: here it is --share DIR[=TAG][,ro]
-run -nic user => -nic: no network yet
+run -nic user => -nic: here it is -n, --net[=forward=ADDR:PORT:PORT,...], by passt
 run -bios bios.bin => -bios: no firmware: kernels are entered directly
 run --version => --version: that is a command, minivm version
 run --timout 3 => unknown option --timout; did you mean --timeout?

@@ -89,7 +89,7 @@ static void print_option(const struct option *opt)
         at = opt->letter ? printf("  -%c, --%s", opt->letter, opt->name)
                          : printf("      --%s", opt->name);
         if (opt->value)
-            at += printf(opt->kind == OPTIONAL ? "[=%s]" : " %s", opt->value);
+            at += printf(opt->kind == OPTIONAL || opt->kind == NET ? "[=%s]" : " %s", opt->value);
     }
     if (at >= TEXT_COLUMN) {
         putchar('\n');

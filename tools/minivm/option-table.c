@@ -70,6 +70,13 @@ const struct option option_table[] = {
              "(qcow2, vmdk, vhdx ...); Linux calls the first one `vda`. `ro`: read-only; "
              "`snapshot`: what is written is forgotten at the end. May be repeated",
      .group = "Devices"},
+    {"net", 'n', NET, 0, "KEY=VALUE,...",
+     .text =
+         "a network card, with what `passt` makes of the host's network behind it: DHCP, DNS, "
+         "IPv4 and IPv6 out, as any user. Its gateway is the host itself. "
+         "`forward=[udp:]ADDR:PORT:PORT`: an address and a port of the host's are that port of "
+         "the guest's, as in `-n forward=127.0.0.1:8022:22`; may be repeated; `mac=`: the card's "
+         "address; `mtu=`: 1280 to 65520 (default). May be repeated"},
 
     {"mem", 'm', SIZE, AT(mem), "SIZE",
      .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "

@@ -26,6 +26,7 @@ enum option_kind {
     RANGE,
     SHARE,
     DISK,
+    NET, /* --opt, --opt=KEY=VALUE or --opt KEY=VALUE */
 };
 
 struct option {

@@ -9,6 +9,7 @@
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/option.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -233,6 +234,89 @@ static void add_disk(struct options *o, const char *said, const char *val)
     o->disk[o->disks++].file = file;
 }
 
+/* Do words like these belong to --net? */
+static bool is_net(const char *s)
+{
+    static const char *const keys[] = {"forward=", "mac=", "mtu="};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (!strncmp(s, keys[i], strlen(keys[i])))
+            return true;
+    return false;
+}
+
+/* [udp:]ADDR:PORT:PORT; an ADDR of IPv6 may stand in brackets. */
+static void add_forward(struct passt_options *net, const char *said, const char *val)
+{
+    struct passt_forward *f = &net->forward[net->forwards];
+    char text[64], *addr = text, *inner, *outer;
+    unsigned char binary[16];
+
+    if (net->forwards++ == PASST_FORWARDS)
+        die("%s forward=%s: one too many; a card has at most %d", said, val, PASST_FORWARDS);
+    f->said = val;
+    f->udp = !strncmp(val, "udp:", 4);
+    snprintf(text, sizeof(text), "%s", val + (f->udp ? 4 : 0));
+    inner = strrchr(text, ':');
+    if (inner)
+        *inner++ = 0;
+    outer = inner ? strrchr(text, ':') : NULL;
+    if (outer)
+        *outer++ = 0;
+    if (*addr == '[' && addr[strlen(addr) - 1] == ']') {
+        addr[strlen(addr) - 1] = 0;
+        addr++;
+    }
+    if (!outer || (inet_pton(AF_INET, addr, binary) != 1 && inet_pton(AF_INET6, addr, binary) != 1))
+        die("%s forward=%s: write [udp:]ADDR:PORT:PORT, as in 127.0.0.1:8022:22", said, val);
+    int from = parse_number(said, outer), to = parse_number(said, inner);
+
+    if (from < 1 || from > 65535 || to < 1 || to > 65535)
+        die("%s forward=%s: ports are from 1 to 65535", said, val);
+    snprintf(f->spec, sizeof(f->spec), "%s/%d:%d", addr, from, to);
+}
+
+static void parse_mac(uint8_t mac[6], const char *said, const char *val)
+{
+    unsigned b[6];
+    int end = 0;
+
+    if (sscanf(val, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) !=
+            6 ||
+        val[end] || b[0] & 1 || !(b[0] | b[1] | b[2] | b[3] | b[4] | b[5]))
+        die("%s mac=%s: not a card's address; write one like 02:00:00:12:34:56", said, val);
+    for (int i = 0; i < 6; i++)
+        mac[i] = b[i];
+}
+
+/* KEY=VALUE,..., or NULL. */
+static void add_net(struct options *o, const char *said, const char *val)
+{
+    struct passt_options *net = &o->net[o->nets];
+    char *text = strdup(val ? val : ""), *word;
+
+    if (o->nets == PC_MAX_NETS)
+        die("%s: one network card too many; there are at most %d", said, PC_MAX_NETS);
+    /* An address of no vendor's. */
+    *net = (struct passt_options){.mac = {0x02, 0x6d, 0x76, 0, 0, ++o->nets}, .mtu = PASST_MTU};
+    while ((word = strsep(&text, ",")) && *word) {
+        const char *is = strchr(word, '=');
+
+        if (!is_net(word))
+            die("%s %s: what is %s? There are forward=[udp:]ADDR:PORT:PORT, mac=MAC and mtu=N",
+                said, val, word);
+        is++;
+        if (!strncmp(word, "forward", 7))
+            add_forward(net, said, is);
+        else if (!strncmp(word, "mac", 3))
+            parse_mac(net->mac, said, is);
+        else
+            net->mtu = parse_number(said, is);
+    }
+    if (net->mtu < PASST_MTU_MIN || net->mtu > PASST_MTU)
+        die("%s mtu=%d: from %d to %d", said, net->mtu, PASST_MTU_MIN, PASST_MTU);
+}
+
 /* val is none of the words that the table allows. */
 static _Noreturn void die_choice(const struct word *w, const char *val)
 {
@@ -292,6 +376,9 @@ static void store(struct options *o, const struct word *w, const char *val)
     case DISK:
         add_disk(o, w->said, val);
         break;
+    case NET:
+        add_net(o, w->said, val);
+        break;
     case OPERAND:
     case ALIAS:
         assert(!"the table gives no such row for an option");
@@ -319,6 +406,9 @@ static int parse_option(struct options *o, char **argv, int i)
     if (w.opt->kind == FLAG) {
         if (val)
             die("%s takes no value", w.said);
+    } else if (!val && w.opt->kind == NET) {
+        if (argv[i + 1] && is_net(argv[i + 1]))
+            val = argv[++i];
     } else if (!val && w.opt->kind != OPTIONAL) {
         if (!argv[i + 1] || is_option(argv[i + 1]))
             die_no_value(&w, argv + i + 1);
@@ -455,6 +545,12 @@ static void validate(struct options *o)
             die("--soft-clock instructions is for one guest with one CPU: several run side "
                 "by side, in an order that no count tells");
     }
+    if (o->nets && !strcmp(o->soft_clock, "instructions"))
+        die("%s: what comes from a network comes at any time, so that no run repeats; leave out "
+            "--soft-clock instructions",
+            options_said(o, "net"));
+    if (o->nets && o->guests > 1)
+        die("%s is for one guest", options_said(o, "net"));
     if (o->disks && o->guests > 1)
         die("%s is for one guest: several have none to share", options_said(o, "disk"));
     if (o->split && o->guests < 2)

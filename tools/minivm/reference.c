@@ -25,7 +25,7 @@ void print_option_list(void)
             printf("`-%c`, ", opt->letter);
         printf("`--%s", opt->name);
         if (opt->value)
-            printf(opt->kind == OPTIONAL ? "[=%s]" : " %s", opt->value);
+            printf(opt->kind == OPTIONAL || opt->kind == NET ? "[=%s]" : " %s", opt->value);
         printf("`: %s\n", opt->text);
     }
 }

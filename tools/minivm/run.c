@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "hw/disk.h"
+#include "hw/passt.h"
 #include "hw/share.h"
 #include "tools/minivm/choose.h"
 #include "tools/minivm/debugcon.h"
@@ -39,6 +40,7 @@ struct run {
     struct share share[PC_MAX_SHARES];
     const char *share_tag[PC_MAX_SHARES];
     struct disk disk[PC_MAX_DISKS];
+    struct passt net[PC_MAX_NETS];
 };
 
 /* A descriptor that the shell closed would be given to the next file that is opened. */
@@ -172,6 +174,9 @@ static void build(struct run *r)
     config.shares = o->shares;
     config.disk = r->disk;
     config.disks = o->disks;
+    config.net = r->net;
+    config.net_options = o->net;
+    config.nets = o->nets;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
     t->whole = config.instruction_clock;
@@ -220,6 +225,8 @@ int cmd_run(int argc, char **argv)
     ensure_standard_fds();
     options_parse(&r->options, argc, argv);
     load_open(&r->load, o);
+    for (int i = 0; i < o->nets; i++)
+        passt_open(&r->net[i], &o->net[i]);
     if (o->symbols) {
         symbols_read(&r->symbols, o->symbols);
         r->steer.symbols = &r->symbols;
@@ -235,6 +242,8 @@ int cmd_run(int argc, char **argv)
     choose_again(&r->choice, &r->load, &r->machine);
     load_guests(&r->load, &r->machine);
     load_warn(&r->load);
+    for (int i = 0; i < o->nets; i++)
+        passt_wait(&r->net[i], &o->net[i]);
     choose_say(&r->choice, &r->machine);
     steer_start(&r->steer);
     if (o->command)
@@ -246,8 +255,9 @@ int cmd_run(int argc, char **argv)
     /* A CPU that is stuck may hold a lock that exit() takes. */
     if (r->machine.stuck)
         _exit(status);
-    /* Their images are let go of, and are what the guest left, before anybody looks at them. */
-    if (o->disks)
+    /* Images are let go of, and are what the guest left, before anybody looks at them; and ports.
+     */
+    if (o->disks || o->nets)
         machine_free(&r->machine);
     return status;
 }

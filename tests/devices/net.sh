@@ -1,0 +1,164 @@
+#!/bin/sh
+# User networking: what a guest reaches of the host, and the host of the guest.
+# engines: kvm soft
+# needs: kvm
+# takes: 200
+# Root has a network of its own for it, in which anybody may ping.
+if [ -z "${OWN_NET-}" ] && [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
+    OWN_NET=yes exec unshare -n "$0"
+fi
+. tests/lib.sh
+
+kernel=build/kernels/cloud-amd64
+command -v passt >/dev/null || skip_all "no passt here"
+command -v ip >/dev/null || skip_all "no ip here"
+own_net() {
+    ip link set lo up && ip addr add 198.51.100.1/32 dev lo && ip link add net0 type veth peer name net1 &&
+        ip link set net0 up && ip link set net1 up &&
+        ip addr add 192.0.2.2/24 dev net0 && ip route add default via 192.0.2.1 &&
+        echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range &&
+        { ip addr add fd00::2/64 dev net0 nodad && ip route add default via fd00::1 || :; }
+}
+[ -z "${OWN_NET-}" ] || own_net 2>"$TMP/err" || skip_all "no veth here"
+[ -n "$(ip -4 route show default)" ] || skip_all "no network here"
+gateway6=$(ip -6 route show default | sed -n 's/^default via \([^ ]*\).*/\1/p;q')
+case $gateway6 in fe80:*) gateway6= ;; esac
+ping=${OWN_NET:+198.51.100.1}
+
+# free_port: one that nobody has
+port=$((20000 + $$ % 20000))
+free_port() {
+    port=$((port + 1))
+    while grep -qi ":$(printf %04x $port) " /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6; do
+        port=$((port + 1))
+    done
+}
+
+# A program that answers each datagram at a port, or sends one and prints the answer.
+cat >"$TMP/udp.c" <<'END'
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    struct timeval limit = {.tv_sec = 2};
+    socklen_t len = sizeof(a);
+    char buf[64];
+    ssize_t n;
+
+    if (argc > 2) {
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        sendto(s, argv[2], strlen(argv[2]), 0, (void *)&a, len);
+        n = recv(s, buf, sizeof(buf), 0);
+        return n < 0 || write(1, buf, n) != n;
+    }
+    if (bind(s, (void *)&a, len) < 0)
+        return 1;
+    while ((n = recvfrom(s, buf, sizeof(buf), 0, (void *)&a, &len)) >= 0)
+        sendto(s, buf, n, 0, (void *)&a, len);
+    return 1;
+}
+END
+cc -static -o "$TMP/udp" "$TMP/udp.c" || skip_all "no compiler for a static program here"
+
+mkdir -p "$TMP/root/bin" "$TMP/www"
+cat >"$TMP/root/bin/lease" <<'END'
+#!/bin/sh
+# What udhcpc calls.
+[ "$1" = bound ] || exit 0
+ifconfig $interface $ip netmask $subnet
+ip route add default via $router
+echo $router >/run/gateway
+END
+cat >"$TMP/root/bin/net" <<'END'
+#!/bin/sh
+# PORT PINGED IPV6-GATEWAY: all that the host offers, then services for the host until the link is down
+ifconfig eth0 up
+cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu /sys/class/net/eth0/carrier
+until udhcpc -n -q -f -s /bin/lease >/dev/null 2>&1; do :; done
+gateway=$(cat /run/gateway)
+[ -z "$2" ] || { ping -c 1 -W 100 $2 >/dev/null && echo ping; }
+wget -q -O - http://$gateway:$1/big | md5sum
+[ -z "$3" ] || {
+    until ip -6 route | grep -q ^default && ! ip -6 addr | grep -q tentative; do sleep 1; done
+    wget -q -O - "http://[$3]:$1/small"
+}
+udp 23 &
+nc -ll -p 22 -e cat &
+echo serving
+until [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]; do sleep 1; done
+echo down
+ping -c 1 -W 1 $gateway >/dev/null || echo alive
+END
+chmod +x "$TMP/root/bin/lease" "$TMP/root/bin/net"
+check "the archive, with modules" tools/mkinitramfs -o "$TMP/net.cpio" --modules $kernel/modules \
+    "$TMP/udp=bin/udp" "$TMP/root"
+
+head -c 100M /dev/urandom >"$TMP/www/big"
+echo version 6 >"$TMP/www/small"
+free_port
+http=$port
+busybox httpd -f -p 127.0.0.1:$http -h "$TMP/www" &
+server=$!
+server6=
+if [ -n "$gateway6" ]; then
+    busybox httpd -f -p "[::1]:$http" -h "$TMP/www" &
+    server6=$!
+fi
+free_port
+tcp=$port
+free_port
+udp=$port
+
+./minivm run --timeout $limit $fast -k $kernel/vmlinuz -i "$TMP/net.cpio" \
+    --net "forward=127.0.0.1:$tcp:22,forward=udp:127.0.0.1:$udp:23,mac=02:00:00:00:12:34" \
+    -- net $http "$ping" "$gateway6" >"$TMP/out" 2>&1 &
+run=$!
+has() {
+    grep -q "$1" "$TMP/out" || ! kill -0 $run 2>/dev/null
+}
+until_true has serving
+check_equal "address, MTU, link${ping:+; ping}; 100 MiB from the host${gateway6:+; IPv6}" "$(tr -d '\r' <"$TMP/out")" \
+    "02:00:00:00:12:34
+65520
+1
+${ping:+ping
+}$(md5sum <"$TMP/www/big")${gateway6:+
+version 6}
+serving"
+kill $server ${server6:+"$server6"}
+
+# The guest's services may not be there yet.
+asks_tcp() {
+    kill -0 $run 2>/dev/null || return 0
+    [ "$(echo hello | timeout 20 busybox nc 127.0.0.1 $tcp 2>/dev/null)" = hello ]
+}
+asks_udp() {
+    kill -0 $run 2>/dev/null || return 0
+    [ "$("$TMP/udp" $udp hello)" = hello ]
+}
+until_true asks_tcp
+check "TCP to the guest" asks_tcp
+until_true asks_udp
+check "UDP to the guest" asks_udp
+check_equal "a port that is taken" \
+    "$(./minivm run -n forward=127.0.0.1:$tcp:22 guest/minimal 2>&1; echo $?)" \
+    "minivm: --net forward=127.0.0.1:$tcp:22: the port is taken, or may not be had at that address
+125"
+check_equal "no passt" "$(PATH=/none ./minivm run --net guest/minimal 2>&1)" \
+    "minivm: --net needs passt (Debian: apt-get install passt): not there"
+
+# passt ends, and the guest does not.
+for passt in $(cat /proc/$run/task/$run/children); do
+    kill -9 "$passt"
+done
+wait $run
+check_equal "without passt the link is down, and the guest goes on" "$? $(sed 1,/serving/d "$TMP/out" | tr -d '\r')" \
+    "0 down
+alive"
