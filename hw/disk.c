@@ -198,17 +198,19 @@ static int discard(struct disk *d, struct disk_request *r)
     return unknown(error) ? 0 : error;
 }
 
-static int write_zeroes(struct disk *d, struct disk_request *r)
+static int write_zeroes(const struct disk *d, const struct disk_request *r)
 {
     static const char zeroes[64 * KIB];
+    uint64_t done = 0;
 
-    while (r->len) {
+    while (done < r->len) {
+        uint64_t left = r->len - done;
         ssize_t n =
-            pwrite(d->fd, zeroes, r->len < sizeof(zeroes) ? r->len : sizeof(zeroes), r->offset);
+            pwrite(d->fd, zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes), r->offset + done);
 
         if (n <= 0)
             return n < 0 ? errno : EIO;
-        step_over(r, n);
+        done += n;
     }
     return 0;
 }

@@ -15,11 +15,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,11 +62,14 @@ static void hand_in(struct disk *d, struct slot *s, enum disk_op op, uint64_t of
 {
     uint64_t data = len < sizeof(s->data) ? len : 0, one = data / 3, two = data / 2;
 
-    s->r = (struct disk_request){
-        .op = op, .offset = offset, .len = len, .iov = s->v, .iovs = 3, .done = done};
+    s->r = (struct disk_request){.op = op, .offset = offset, .len = len, .done = done};
     s->v[0] = (struct iovec){s->data, one};
     s->v[1] = (struct iovec){s->data + one, two};
     s->v[2] = (struct iovec){s->data + one + two, data - one - two};
+    if (op == DISK_READ || op == DISK_WRITE) {
+        s->r.iov = s->v;
+        s->r.iovs = 3;
+    }
     s->done = false;
     under_way++;
     disk_submit(d, &s->r);
@@ -214,6 +221,62 @@ static void raw(void)
         stop(&d);
         CHECK(file_is(model, SIZE));
     }
+}
+
+/* From now on these system calls fail in this process. */
+static void forbid(void)
+{
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_fallocate, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+    };
+    struct sock_fprog p = {.len = sizeof(f) / sizeof(f[0]), .filter = f};
+
+    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p), 0);
+}
+
+/* A host that has neither fallocate() nor io_uring. */
+static void poor_host(void)
+{
+    int status = -1;
+    struct disk d;
+
+    fflush(stdout);
+    pid_t pid = fork();
+
+    if (!pid) {
+        forbid();
+        make_random();
+        make_cold();
+        start(&d, false, false, false);
+        CHECK_EQ(ask(&d, DISK_ZERO, 1024, 80 * KIB), 0);
+        memset(model + 1024, 0, 80 * KIB);
+        hand_in(&d, &slot[0], DISK_ZERO, 96 * KIB, 96 * KIB);
+        slot[0].r.keep = true;
+        disk_go(&d);
+        wait_for_all();
+        memset(model + 96 * KIB, 0, 96 * KIB);
+        /* To discard does nothing here. */
+        CHECK_EQ(ask(&d, DISK_DISCARD, 0, 512), 0);
+        for (int i = 0; i < DEPTH; i++)
+            hand_in(&d, &slot[i], DISK_READ, i * 8192, 8192);
+        disk_go(&d);
+        wait_for_all();
+        for (int i = 0; i < DEPTH; i++)
+            CHECK(!slot[i].error && !memcmp(slot[i].data, model + i * 8192, 8192));
+        CHECK_EQ(ask(&d, DISK_FLUSH, 0, 0), 0);
+        CHECK(!d.ring);
+        stop(&d);
+        CHECK(file_is(model, SIZE));
+        fflush(stdout);
+        _exit(test_failures > 0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
 }
 
 static void snapshot(void)
@@ -689,6 +752,7 @@ int main(void)
         return 1;
     int status = test_main((struct test[]){
         {raw, "a raw image holds what was written, many requests at once"},
+        {poor_host, "so does one on a host without fallocate and io_uring"},
         {snapshot, "so does a snapshot, and the image stays as it was"},
         {deep, "reads of what the host has not in memory, through its ring where it has one"},
         {outside, "requests outside the disk, or not of whole sectors, change nothing"},
