@@ -162,3 +162,7 @@ wait $run
 check_equal "without passt the link is down, and the guest goes on" "$? $(sed 1,/serving/d "$TMP/out" | tr -d '\r')" \
     "0 down
 alive"
+
+check_equal "--root has the driver, too" \
+    "$(./minivm run --timeout $limit $fast -k $kernel/vmlinuz --root / --net -- cat /sys/class/net/eth0/carrier \
+        </dev/null 2>/dev/null)" 1

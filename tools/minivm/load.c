@@ -99,7 +99,8 @@ static void add_drivers(struct load *l)
                                   o->root.dir && !o->root.write ? "overlay" : NULL,
                                   o->root.disk ? "virtio_blk" : NULL,
                                   o->root.disk ? "crc32c_generic" : NULL,
-                                  o->root.disk ? "ext4" : NULL};
+                                  o->root.disk ? "ext4" : NULL,
+                                  o->nets ? "virtio_net" : NULL};
     struct modules m = {0};
     char version[256] = "";
 
