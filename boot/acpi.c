@@ -326,6 +326,22 @@ static void describe_board(struct aml *a)
     aml_end(a, device);
 }
 
+/* By which the guest says that it panics. */
+static void describe_pvpanic(struct aml *a)
+{
+    size_t device = aml_device(a, "PEVT");
+
+    aml_name(a, "_HID");
+    aml_string(a, "QEMU0001");
+    aml_name(a, "_CRS");
+
+    size_t list = aml_resources(a);
+
+    aml_io(a, PC_PVPANIC, 1);
+    aml_resources_end(a, list);
+    aml_end(a, device);
+}
+
 static uint32_t put_dsdt(struct place *at, const struct pci *pci)
 {
     struct {
@@ -342,6 +358,7 @@ static uint32_t put_dsdt(struct place *at, const struct pci *pci)
     describe_chip(&a, "RTC_", "PNP0B00", PC_RTC, 2, PC_RTC_IRQ);
     describe_pci(&a, pci);
     describe_board(&a);
+    describe_pvpanic(&a);
     aml_end(&a, scope);
     memcpy(dsdt.bytes, a.bytes, a.len);
     return put_table(at, &dsdt, sizeof(dsdt.header) + a.len, "DSDT", 2);

@@ -19,6 +19,7 @@ enum {
     BYTE = 0x0a,
     WORD = 0x0b,
     DWORD = 0x0c,
+    STRING = 0x0d,
     QWORD = 0x0e,
     SCOPE = 0x10,
     BUFFER = 0x11,
@@ -139,6 +140,14 @@ void aml_eisa_id(struct aml *a, const char *id)
         val = val << 4 | hex(id[i]);
     put(a, DWORD, 1);
     put(a, __builtin_bswap32(val), 4);
+}
+
+void aml_string(struct aml *a, const char *text)
+{
+    put(a, STRING, 1);
+    while (*text)
+        put(a, *text++, 1);
+    put(a, 0, 1);
 }
 
 size_t aml_package(struct aml *a, uint8_t n)

@@ -36,6 +36,7 @@ void aml_end(struct aml *a, size_t mark);
 /* Objects. A package's n objects follow it. */
 void aml_integer(struct aml *a, uint64_t val);
 void aml_eisa_id(struct aml *a, const char *id);
+void aml_string(struct aml *a, const char *text);
 size_t aml_package(struct aml *a, uint8_t n);
 size_t aml_resources(struct aml *a);
 void aml_resources_end(struct aml *a, size_t mark);

@@ -28,6 +28,7 @@
 #define PC_PIC_SLAVE  0x0a0
 #define PC_COM1       0x3f8
 #define PC_ELCR       0x4d0
+#define PC_PVPANIC    0x505
 #define PC_ACPI_PM    0x600
 #define PC_PCI_CONFIG 0xcf8
 #define PC_RESET_PORT 0xcf9

@@ -203,6 +203,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     debug_port_init(&b->debug_port, c->debug, c->debug_to);
     debug_port_init(&b->debug_port_402, c->debug, c->debug_to);
     power_port_init(&b->power_port, off);
+    pvpanic_init(&b->pvpanic);
     crtc_init(&b->crtc);
 
     /* Where the board decodes them. */
@@ -219,6 +220,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     bus_attach(&b->pio, PC_COM1, 8, &b->com1.dev);
     bus_attach(&b->pio, 0x402, 1, &b->debug_port_402.dev);
     bus_attach(&b->pio, PC_ELCR, 2, &b->pic.elcr);
+    bus_attach(&b->pio, PC_PVPANIC, 1, &b->pvpanic.dev);
     bus_attach(&b->pio, PC_ACPI_PM, ACPI_PM_LEN, &b->acpi_pm.dev);
     bus_attach(&b->pio, PC_PCI_CONFIG, PCI_LEN, &b->pci.dev);
     bus_attach(&b->pio, 0x8900, 1, &b->power_port.shutdown);

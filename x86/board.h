@@ -26,6 +26,7 @@
  *                      (or where config.exit_port says; each CPU's own)
  *    03f8            serial8250, COM1
  *    0500            port-hypercall: each CPU's own
+ *    0505            pvpanic
  *    0600            acpi-pm
  *    0cf8            pci, in it 0cf9: reset-port
  *    c000            pci, the BARs
@@ -45,6 +46,7 @@
 #include "hw/pic.h"
 #include "hw/pit.h"
 #include "hw/power-port.h"
+#include "hw/pvpanic.h"
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
@@ -77,6 +79,7 @@ struct board {
     struct pci pci;
     struct debug_port debug_port, debug_port_402;
     struct power_port power_port;
+    struct pvpanic pvpanic;
     struct crtc crtc;
 
     /* For guests with local APICs. */

@@ -258,6 +258,10 @@ static uint64_t walk_data(uint64_t at)
         return at + 2;
     case 0x0c:
         return at + 4;
+    case 0x0d: /* string */
+        while (get(at++, 1))
+            ;
+        return at;
     case 0x0e: /* qword */
         return at + 8;
     case 0x11: /* buffer: size, bytes */
@@ -342,6 +346,7 @@ static void test_dsdt(void)
     static const uint8_t s5[] = {0x12, 0x47, 0, 4, 0, 0, 0, 0};
     static const uint8_t com1[] = {0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8, 0x22, 0x10, 0};
     static const uint8_t rtc[] = {0x47, 1, 0x70, 0, 0x70, 0, 1, 2, 0x22, 0, 1};
+    static const uint8_t panic[] = {0x47, 1, 0x05, 0x05, 0x05, 0x05, 1, 1};
     static const uint8_t board[] = {0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0x10, 0};
     struct names names = {0};
 
@@ -350,7 +355,7 @@ static void test_dsdt(void)
 
     check_header(dsdt, "DSDT", 2);
     walk(dsdt + 36, dsdt + get(dsdt + 4, 4), "", &names);
-    CHECK_EQ(names.n, 13);
+    CHECK_EQ(names.n, 15);
     CHECK(memcmp(ram_at(&ram, value(&names, "._S5_"), sizeof(s5)), s5, sizeof(s5)) == 0);
     CHECK_EQ(integer(value(&names, "._SB_.COM1._HID")), 0x0105d041); /* PNP0501 */
     CHECK_EQ(integer(value(&names, "._SB_.RTC_._HID")), 0x000bd041); /* PNP0B00 */
@@ -358,6 +363,8 @@ static void test_dsdt(void)
     LISTS("._SB_.COM1._CRS", com1);
     LISTS("._SB_.RTC_._CRS", rtc);
     LISTS("._SB_.BRD_._CRS", board);
+    CHECK(memcmp(ram_at(&ram, value(&names, "._SB_.PEVT._HID"), 10), "\rQEMU0001", 10) == 0);
+    LISTS("._SB_.PEVT._CRS", panic);
     ram_free(&ram);
 }
 

@@ -19,6 +19,7 @@
 #include "hw/pit.h"
 #include "hw/port-hypercall.h"
 #include "hw/power-port.h"
+#include "hw/pvpanic.h"
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
@@ -74,6 +75,7 @@ struct rig {
         struct pit pit;
         struct port_hypercall hypercall;
         struct power_port power;
+        struct pvpanic pvpanic;
         struct reset_port reset;
         struct rtc rtc;
         struct serial8250 uart;
@@ -458,6 +460,12 @@ static void make_power_port(struct rig *r)
     r->poke = shut_down;
 }
 
+static void make_pvpanic(struct rig *r)
+{
+    pvpanic_init(&r->pvpanic);
+    face(r, &r->pvpanic.dev, 1);
+}
+
 static void make_crtc(struct rig *r)
 {
     crtc_init(&r->crtc);
@@ -500,6 +508,7 @@ static const struct kind {
     {"virtio", make_virtio, 0},
     {"reset-port", make_reset_port, 0},
     {"power-port", make_power_port, 0},
+    {"pvpanic", make_pvpanic, 0},
     {"crtc", make_crtc, 0},
     {"port-hypercall", make_port_hypercall, 0},
 };

@@ -48,12 +48,22 @@ static void end_without_status(struct ending *e, const struct options *o, const 
     e->status = EXIT_CRASH;
 }
 
+/* Why the guest reset the machine: the one guest may have said that it panicked, or Linux left a
+ * trace. */
+static enum linux_end verdict(const struct machine *m, const struct load *l)
+{
+    if (pvpanic_is(&m->board[0].pvpanic))
+        return LINUX_PANICKED;
+    if (l->is_linux)
+        return linux_verdict(&m->ram, l->cmdline);
+    return m->stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED;
+}
+
 /* The machine stopped by a reset, or by a triple fault, by which a guest may ask for a reset. */
 static void end_of_reset(struct ending *e, const struct machine *m, const struct load *l,
                          const struct options *o)
 {
-    enum linux_end how = l->is_linux ? linux_verdict(&m->ram, l->cmdline)
-                                     : (m->stop == STOP_RESET ? LINUX_REBOOTED : LINUX_CRASHED);
+    enum linux_end how = verdict(m, l);
 
     if (how == LINUX_PANICKED) {
         e->why = ENDING_PANICKED;
