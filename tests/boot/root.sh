@@ -98,7 +98,6 @@ busybox mount -o remount,ro /
 busybox poweroff -f
 X
 chmod +x "$TMP/system/sbin/init"
-rm "$TMP/system/tmp/file"
 truncate -s 16M "$TMP/disk"
 mke2fs -q -t ext4 -d "$TMP/system" "$TMP/disk"
 root=$TMP/disk
@@ -128,6 +127,14 @@ root=$TMP/parts,ro
 run -- sh -c 'echo x >/file; busybox cat /file'
 check_equal "a disk that is read-only" "$status $(cat "$TMP/out" "$TMP/err")" \
     "0 sh: can't create /file: Read-only file system
+booted"
+
+# An initramfs without modules gets those for what the machine has.
+status=0
+./minivm run -k $kernel -i build/initramfs.cpio --timeout $limit $fast --disk "$TMP/parts,ro" \
+    --share "$TMP/system=it" -- sh -c 'mkdir /a /b && mount -t virtiofs it /a && cat /a/tmp/file &&
+    mount -t ext4 -o ro /dev/vda2 /b && cat /b/file' </dev/null >"$TMP/out" 2>"$TMP/err" || status=$?
+check_equal "a disk and a share beside an initramfs" "$status $(cat "$TMP/out" "$TMP/err")" "0 written
 booted"
 
 # What cannot be.

@@ -89,17 +89,18 @@ static void open_modules(struct load *l)
     }
 }
 
-/* The modules that the machine's devices need go into the last archive. What is not found may be
- * built into the kernel; the guest says so if not. */
+/* The modules that disks, shares and networks need go into the last archive, and so to init, also
+ * where that is of the user's initramfs. What is not found may be built into the kernel; the guest
+ * says so if not. */
 static void add_drivers(struct load *l)
 {
     const struct options *o = l->options;
     const char *const wanted[] = {"virtio_pci",
-                                  o->root.dir ? "virtiofs" : NULL,
+                                  o->shares ? "virtiofs" : NULL,
                                   o->root.dir && !o->root.write ? "overlay" : NULL,
-                                  o->root.disk ? "virtio_blk" : NULL,
-                                  o->root.disk ? "crc32c_generic" : NULL,
-                                  o->root.disk ? "ext4" : NULL,
+                                  o->disks ? "virtio_blk" : NULL,
+                                  o->disks ? "crc32c_generic" : NULL,
+                                  o->disks ? "ext4" : NULL,
                                   o->nets ? "virtio_net" : NULL};
     struct modules m = {0};
     char version[256] = "";
@@ -128,15 +129,14 @@ static void open_linux(struct load *l)
         die("--root needs a 64-bit kernel, and %s is one of 32 bits", l->kernel.image.name);
     if (o->command && !o->modules && !o->root_said)
         die("-- %s: a command needs --root DIR, or an initramfs made by tools/mkinitramfs: "
-            "--initrd "
-            "FILE",
+            "--initrd FILE",
             o->command[0]);
-    if (o->root_said) {
+    if (o->root_said)
         root_initramfs(&l->extra, &o->root, o->command, raw);
-        add_drivers(l);
-    } else if (o->command) {
+    else if (o->command)
         linux_command(&l->extra, o->command, raw);
-    }
+    if ((o->disks || o->shares || o->nets) && (o->modules || o->root_said))
+        add_drivers(l);
     if (l->extra.size)
         cpio_end(&l->extra);
     l->kernel.extra = l->extra.buf;
