@@ -29,9 +29,8 @@ boot() {
     exec 3>"$pipe"
     rm "$pipe"
     wait_for 'debian login:' && echo root >&3
-    wait_for 'root@debian:~#' && echo 'echo state: $(systemctl is-system-running --wait)
-        systemctl --failed --no-legend | cat; echo cat' >&3
-    wait_for '^cat' && echo 'rm -f /var/tmp/x; cp /bin/bash /var/tmp/x; poweroff' >&3
+    wait_for 'root@debian:~#' && echo 'cp /bin/bash /var/tmp/x
+        echo state: $(systemctl is-system-running --wait); poweroff' >&3
     exec 3>&-
     status=0
     wait $pid || status=$?
@@ -41,7 +40,7 @@ for kernel in amd64 cloud-amd64; do
     for cpus in 1 4; do
         boot $kernel $cpus
         check_equal "$kernel, $cpus CPUs: all is well" \
-            "$(sed -n 's/\r//; s/^state: //p' "$TMP/out")" running
+            "$(sed -n 's/.*state: \([a-z][a-z]*\).*/\1/p' "$TMP/out")" running
         check_equal "and poweroff ends with status 0" "$status$(cat "$TMP/err")" 0
         check "the file system needs no mending" e2fsck -fn "$TMP/disk"
         [ $test_failed = 0 ] || sed 's/^/# /' "$TMP/out"
