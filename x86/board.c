@@ -10,9 +10,6 @@
 #include "hw/port-hypercall-abi.h"
 #include "x86/machine.h"
 
-#include <assert.h>
-#include <stdlib.h>
-
 /* An ISA interrupt line ends at both interrupt controllers. */
 static void isa_irq(void *to, int n, bool level)
 {
@@ -110,70 +107,6 @@ void board_plug(struct board *b, struct vcpu *v, struct console *console)
     attach_exit_port(v, m->config.exit_port);
 }
 
-/* Devices that move data. */
-static void add_devices(struct board *b)
-{
-    struct machine *m = b->machine;
-    struct virtio_memory memory = virtio_slot_memory(m);
-
-    worker_init_in_line(&b->in_line, &m->loop);
-    virtio_rng_init(&b->rng, &memory, &b->in_line, m->config.instruction_clock);
-    virtio_slot_init(&b->rng_slot, m, &b->pci, &b->rng.virtio);
-}
-
-static void add_shares(struct board *b)
-{
-    struct machine *m = b->machine;
-    struct virtio_memory memory = virtio_slot_memory(m);
-
-    b->share = calloc(m->config.shares, sizeof(*b->share));
-    assert(b->share || !m->config.shares);
-    for (int i = 0; i < m->config.shares; i++) {
-        struct board_share *s = &b->share[i];
-
-        machine_add_worker(m, &s->worker);
-        helpers_init(&s->helpers);
-        fuse_init(&s->fuse, &m->config.share[i]);
-        virtio_fs_init(&s->fs, m->config.share_tag[i], &s->fuse, &memory, &s->worker,
-                       s->worker.in_line ? NULL : &s->helpers);
-        virtio_slot_init(&s->slot, m, &b->pci, &s->fs.virtio);
-    }
-}
-
-static void add_disks(struct board *b)
-{
-    struct machine *m = b->machine;
-    struct virtio_memory memory = virtio_slot_memory(m);
-    int queues = m->config.cpus < VIRTIO_BLK_QUEUES ? m->config.cpus : VIRTIO_BLK_QUEUES;
-
-    b->disk = calloc(m->config.disks, sizeof(*b->disk));
-    assert(b->disk || !m->config.disks);
-    for (int i = 0; i < m->config.disks; i++) {
-        struct board_disk *d = &b->disk[i];
-
-        machine_add_worker(m, &d->worker);
-        virtio_blk_init(&d->blk, &m->config.disk[i], queues, &memory, &d->worker);
-        virtio_slot_init(&d->slot, m, &b->pci, &d->blk.virtio);
-    }
-}
-
-static void add_nets(struct board *b)
-{
-    struct machine *m = b->machine;
-    struct virtio_memory memory = virtio_slot_memory(m);
-
-    b->net = calloc(m->config.nets, sizeof(*b->net));
-    assert(b->net || !m->config.nets);
-    for (int i = 0; i < m->config.nets; i++) {
-        const struct passt_options *o = &m->config.net_options[i];
-        struct board_net *n = &b->net[i];
-
-        machine_add_worker(m, &n->worker);
-        virtio_net_init(&n->net, &m->config.net[i], o->mac, o->mtu, &memory, &n->worker);
-        virtio_slot_init(&n->slot, m, &b->pci, &n->net.virtio);
-    }
-}
-
 void board_build(struct board *b, struct machine *m, struct vcpu *v, struct console *console)
 {
     const struct config *c = &m->config;
@@ -231,11 +164,7 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     b->pio.behind = &b->pci.io;
     b->mmio.behind = &b->pci.mem;
 
-    if (c->apic)
-        add_devices(b);
-    add_shares(b);
-    add_disks(b);
-    add_nets(b);
+    devices_init(&b->devices, m, &b->pci);
 
     /* What firmware leaves in CMOS. */
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
@@ -245,27 +174,5 @@ void board_reset(struct board *b)
 {
     bus_reset(&b->pio);
     bus_reset(&b->mmio);
-    if (b->machine->config.apic)
-        b->rng.dev.reset(&b->rng.dev);
-}
-
-void board_free(struct board *b)
-{
-    virtio_slot_free(&b->rng_slot);
-    for (int i = 0; i < b->machine->config.shares; i++) {
-        helpers_free(&b->share[i].helpers);
-        virtio_fs_free(&b->share[i].fs);
-        virtio_slot_free(&b->share[i].slot);
-    }
-    free(b->share);
-    for (int i = 0; i < b->machine->config.disks; i++) {
-        virtio_blk_free(&b->disk[i].blk);
-        virtio_slot_free(&b->disk[i].slot);
-    }
-    free(b->disk);
-    for (int i = 0; i < b->machine->config.nets; i++) {
-        virtio_net_free(&b->net[i].net);
-        virtio_slot_free(&b->net[i].slot);
-    }
-    free(b->net);
+    devices_reset(&b->devices);
 }

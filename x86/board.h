@@ -50,11 +50,7 @@
 #include "hw/reset-port.h"
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
-#include "hw/virtio-blk.h"
-#include "hw/virtio-fs.h"
-#include "hw/virtio-net.h"
-#include "hw/virtio-rng.h"
-#include "x86/virtio-slot.h"
+#include "x86/devices.h"
 
 struct machine;
 struct vcpu;
@@ -81,32 +77,7 @@ struct board {
     struct power_port power_port;
     struct pvpanic pvpanic;
     struct crtc crtc;
-
-    /* For guests with local APICs. */
-    struct worker in_line;
-    struct virtio_rng rng;
-    struct virtio_slot rng_slot;
-
-    /* One for each of config.share. */
-    struct board_share {
-        struct worker worker;
-        struct helpers helpers;
-        struct fuse fuse;
-        struct virtio_fs fs;
-        struct virtio_slot slot;
-    } * share;
-    /* One for each of config.disk. */
-    struct board_disk {
-        struct worker worker;
-        struct virtio_blk blk;
-        struct virtio_slot slot;
-    } * disk;
-    /* One for each of config.net. */
-    struct board_net {
-        struct worker worker;
-        struct virtio_net net;
-        struct virtio_slot slot;
-    } * net;
+    struct devices devices;
 };
 
 /* Put a board together in machine m, with a console at COM1. v is the CPU that boots, which the PIC
@@ -118,8 +89,5 @@ void board_plug(struct board *b, struct vcpu *v, struct console *console);
 
 /* Pull the reset line of all chips. Machine locked, or nothing runs. */
 void board_reset(struct board *b);
-
-/* Give everything back to the host. Its devices' workers have ended. */
-void board_free(struct board *b);
 
 #endif

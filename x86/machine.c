@@ -422,7 +422,7 @@ void machine_free(struct machine *m)
     for (struct worker *w = m->workers; w; w = w->next)
         worker_free(w);
     for (int i = 0; i < m->config.guests; i++)
-        board_free(&m->board[i]);
+        devices_free(&m->board[i].devices);
     m->engine->close(m);
     ram_free(&m->ram);
     event_free(&m->loop);

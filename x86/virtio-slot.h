@@ -7,8 +7,8 @@
 #define X86_VIRTIO_SLOT_H
 
 #include "hw/virtio-pci.h"
-#include "x86/doorbell.h"
 #include "hw/worker.h"
+#include "x86/doorbell.h"
 #include "x86/vcpu.h"
 
 struct machine;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The devices that move data: a parts list, as the board's.
+ */
+#include "x86/devices.h"
+#include "x86/machine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* As many of them as config says. */
+static void *make(int n, size_t size)
+{
+    void *array = calloc(n, size);
+
+    assert(array || !n);
+    return array;
+}
+
+void devices_init(struct devices *d, struct machine *m, struct pci *pci)
+{
+    const struct config *c = &m->config;
+    struct virtio_memory memory = virtio_slot_memory(m);
+    int queues = c->cpus < VIRTIO_BLK_QUEUES ? c->cpus : VIRTIO_BLK_QUEUES;
+
+    d->machine = m;
+    if (c->apic) {
+        worker_init_in_line(&d->in_line, &m->loop);
+        virtio_rng_init(&d->rng, &memory, &d->in_line, c->instruction_clock);
+        virtio_slot_init(&d->rng_slot, m, pci, &d->rng.virtio);
+    }
+
+    d->share = make(c->shares, sizeof(*d->share));
+    for (int i = 0; i < c->shares; i++) {
+        struct share_device *s = &d->share[i];
+
+        machine_add_worker(m, &s->worker);
+        helpers_init(&s->helpers);
+        fuse_init(&s->fuse, &c->share[i]);
+        virtio_fs_init(&s->fs, c->share_tag[i], &s->fuse, &memory, &s->worker,
+                       s->worker.in_line ? NULL : &s->helpers);
+        virtio_slot_init(&s->slot, m, pci, &s->fs.virtio);
+    }
+
+    d->disk = make(c->disks, sizeof(*d->disk));
+    for (int i = 0; i < c->disks; i++) {
+        struct disk_device *k = &d->disk[i];
+
+        machine_add_worker(m, &k->worker);
+        virtio_blk_init(&k->blk, &c->disk[i], queues, &memory, &k->worker);
+        virtio_slot_init(&k->slot, m, pci, &k->blk.virtio);
+    }
+
+    d->net = make(c->nets, sizeof(*d->net));
+    for (int i = 0; i < c->nets; i++) {
+        struct net_device *n = &d->net[i];
+
+        machine_add_worker(m, &n->worker);
+        virtio_net_init(&n->net, &c->net[i], c->net_options[i].mac, c->net_options[i].mtu, &memory,
+                        &n->worker);
+        virtio_slot_init(&n->slot, m, pci, &n->net.virtio);
+    }
+}
+
+void devices_reset(struct devices *d)
+{
+    if (d->machine->config.apic)
+        d->rng.dev.reset(&d->rng.dev);
+}
+
+void devices_free(struct devices *d)
+{
+    const struct config *c = &d->machine->config;
+
+    virtio_slot_free(&d->rng_slot);
+    for (int i = 0; i < c->shares; i++) {
+        helpers_free(&d->share[i].helpers);
+        virtio_fs_free(&d->share[i].fs);
+        virtio_slot_free(&d->share[i].slot);
+    }
+    free(d->share);
+    for (int i = 0; i < c->disks; i++) {
+        virtio_blk_free(&d->disk[i].blk);
+        virtio_slot_free(&d->disk[i].slot);
+    }
+    free(d->disk);
+    for (int i = 0; i < c->nets; i++) {
+        virtio_net_free(&d->net[i].net);
+        virtio_slot_free(&d->net[i].slot);
+    }
+    free(d->net);
+}

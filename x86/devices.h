@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The devices that move data: what config asks for, each in a slot of the PCI bus, with its worker.
+ */
+#ifndef X86_DEVICES_H
+#define X86_DEVICES_H
+
+#include "hw/virtio-blk.h"
+#include "hw/virtio-fs.h"
+#include "hw/virtio-net.h"
+#include "hw/virtio-rng.h"
+#include "x86/virtio-slot.h"
+
+struct devices {
+    struct machine *machine;
+
+    /* For guests with local APICs. */
+    struct worker in_line;
+    struct virtio_rng rng;
+    struct virtio_slot rng_slot;
+
+    /* One for each of config.share. */
+    struct share_device {
+        struct worker worker;
+        struct helpers helpers;
+        struct fuse fuse;
+        struct virtio_fs fs;
+        struct virtio_slot slot;
+    } * share;
+    /* One for each of config.disk. */
+    struct disk_device {
+        struct worker worker;
+        struct virtio_blk blk;
+        struct virtio_slot slot;
+    } * disk;
+    /* One for each of config.net. */
+    struct net_device {
+        struct worker worker;
+        struct virtio_net net;
+        struct virtio_slot slot;
+    } * net;
+};
+
+/* Make them, and put them on a board's PCI bus. The struct must stay where it is. */
+void devices_init(struct devices *d, struct machine *m, struct pci *pci);
+
+/* Reset what pci does not. Machine locked, or nothing runs. */
+void devices_reset(struct devices *d);
+
+/* Give everything back to the host. Their workers have ended. */
+void devices_free(struct devices *d);
+
+#endif
