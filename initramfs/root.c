@@ -44,8 +44,6 @@ enum {
     CANNOT_RUN = 126,
     NOT_FOUND = 127,
 
-    WORDS = 8192,
-    GROUPS = 65536,
     PARTITIONS = 16,
     CONSOLE_LOGLEVEL = 8, /* of klogctl() */
     OUT1 = 0x2000,        /* TIOCM_OUT1, a modem line */
@@ -60,11 +58,11 @@ static struct {
     gid_t gid;
     gid_t *group;
     int groups;
-    mode_t umask;               /* "umask N" */
-    const char *cwd;            /* "cwd DIR" */
-    const char *env[WORDS + 1]; /* "env NAME=VALUE" ... */
+    mode_t umask;     /* "umask N" */
+    const char *cwd;  /* "cwd DIR" */
+    const char **env; /* "env NAME=VALUE" ... */
     int envs;
-    const char *arg[WORDS + 1]; /* "arg WORD" ...: none for a shell, or on a disk for its init */
+    const char **arg; /* "arg WORD" ...: none for a shell, or on a disk for its init */
     int args;
     bool raw; /* "raw": minivm's stdout is no terminal: bytes pass unchanged, both ways */
 } told;
@@ -120,15 +118,15 @@ static void understand(const char *s)
         told.uid = strtoul(value, NULL, 10);
     else if ((value = after(s, "gid ")))
         told.gid = strtoul(value, NULL, 10);
-    else if ((value = after(s, "group ")) && told.groups < GROUPS)
+    else if ((value = after(s, "group ")))
         told.group[told.groups++] = strtoul(value, NULL, 10);
     else if ((value = after(s, "umask ")))
         told.umask = strtoul(value, NULL, 10);
     else if ((value = after(s, "cwd ")))
         told.cwd = value;
-    else if ((value = after(s, "env ")) && told.envs < WORDS)
+    else if ((value = after(s, "env ")))
         told.env[told.envs++] = value;
-    else if ((value = after(s, "arg ")) && told.args < WORDS)
+    else if ((value = after(s, "arg ")))
         told.arg[told.args++] = value;
     else if (!strcmp(s, "raw"))
         told.raw = true;
@@ -139,11 +137,19 @@ static void read_told(void)
     int fd = open("/minivm/root", O_RDONLY | O_CLOEXEC);
     struct stat st;
     char *text;
+    size_t words = 1;
 
     if (fd < 0 || fstat(fd, &st) || !(text = malloc(st.st_size + 1)) ||
-        !(told.group = malloc(GROUPS * sizeof(*told.group))) || read(fd, text, st.st_size) < 0)
+        read(fd, text, st.st_size) < 0)
         FAIL("/minivm/root: %m");
     text[st.st_size] = 0;
+    for (char *s = text; s < text + st.st_size; s += strlen(s) + 1)
+        words++;
+    told.group = malloc(words * sizeof(*told.group));
+    told.env = calloc(words, sizeof(*told.env));
+    told.arg = calloc(words, sizeof(*told.arg));
+    if (!told.group || !told.env || !told.arg)
+        FAIL("/minivm/root: %m");
     for (char *s = text; s < text + st.st_size; s += strlen(s) + 1)
         understand(s);
     close(fd);
@@ -351,7 +357,7 @@ static void mount_rest(void)
 /* In the child: the command, as the user. */
 static _Noreturn void run(void)
 {
-    const char *const *arg = told.arg;
+    const char **arg = told.arg;
     const char *shell[2] = {"/bin/sh", NULL};
 
     setsid();

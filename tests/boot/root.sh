@@ -64,6 +64,8 @@ run -- /etc
 check_equal "126 when it cannot be run" "$status" 126
 run -- sh -c 'kill -9 $$'
 check_equal "128 + N when signal N killed it" "$status" 137
+run -- sh -c 'echo $# ${9000}' sh $(seq 9000)
+check_equal "as many words as there are" "$status $(cat "$TMP/out" "$TMP/err")" "0 9000 9000"
 
 # A directory with a system of its own, which is written to.
 root=$TMP/system
