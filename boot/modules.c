@@ -176,7 +176,10 @@ bool modules_add(struct modules *m, struct cpio *c, const char *name)
     for (int i = 0; i < m->taken; i++)
         if (m->line[i] == line)
             return true;
-    assert(m->taken < MODULES_MAX);
+    if (m->taken == MODULES_MAX)
+        die("%s: no kernel's modules: one needs more than %d others; name the right ones by "
+            "--modules DIR",
+            m->dir, MODULES_MAX);
     m->line[m->taken++] = line;
 
     file = file_of(m, line);

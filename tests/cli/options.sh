@@ -65,7 +65,18 @@ for minivm in ./minivm build/asan/minivm; do
         run --disk README.md,snapshot guest/minimal
     refused "a disk for several guests" "for one guest" \
         run --disk README.md,ro guest/minimal guest/minimal
-    refused "a network with a word that is none" "what is tap=tap0" run -n mtu=1500,tap=tap0 guest/minimal
+    refused "a disk without a name" "--disk: the file.s name is missing" run --disk '' guest/minimal
+    refused "a share without a name" "--share: the directory.s name is missing" \
+        run -k $kernel --share =tag
+    refused "a share with a word that is none" "may follow a comma is ro" \
+        run -k $kernel --share tests=tag,rw
+    refused "modules for nobody" "no initramfs that could load them" run -k $kernel --modules tests
+    refused "a network with a word that is none" "what is foo" run --net=mtu=1500,foo guest/minimal
+    refused "a word behind nothing" "what is foo" run --net=,foo guest/minimal
+    refused "a tap device" "no tap devices yet; --net without" run --net tap=tap0 guest/minimal
+    refused "an MTU that is no number" "--net mtu 9k: not a number" run --net mtu=9k guest/minimal
+    refused "a forward without a port" "write .udp:.ADDR:PORT:PORT" \
+        run --net=forward=127.0.0.1::22 guest/minimal
     refused "a forward without ports" "write .udp:.ADDR:PORT:PORT" \
         run --net=forward=127.0.0.1:22 guest/minimal
     refused "a forward by a name" "write .udp:.ADDR:PORT:PORT" \

@@ -189,6 +189,29 @@ static void test_forms(void)
     CHECK(memmem(c.buf, c.size, data, sizeof(data)));
 }
 
+/* A file that is no module, or not of a kernel, needs more than there is a place for. */
+static void test_many(void)
+{
+    char list[1024] = "all.ko:\n", needs[1024] = "depends=x", name[32];
+
+    clean();
+    for (int i = 0; i <= MODULES_MAX; i++) {
+        snprintf(name, sizeof(name), "t/m%d.ko", i);
+        put_module(name, "");
+        sprintf(list + strlen(list), "%s:\n", name + 2);
+        sprintf(needs + strlen(needs), ",m%d", i);
+    }
+    put_text("vmlinuz", "kernel");
+    put_text("t/modules.dep", list);
+    put_text("t/all.ko", needs);
+    CHECK(find("vmlinuz", "t"));
+    if (!setjmp(died)) {
+        modules_add(&m, &c, "all");
+        CHECK(!"there is a place for all");
+    }
+    CHECK(died_of(NULL, "t: no kernel's modules: one needs more than 64 others; name the right"));
+}
+
 int main(void)
 {
     if (!mkdtemp(top))
@@ -200,6 +223,7 @@ int main(void)
         {test_given, "a directory without any is refused"},
         {test_order, "each goes behind all that it needs, once"},
         {test_forms, "objects name modules where they were built; they are unpacked"},
+        {test_many, "one that needs too many is refused"},
         {0},
     });
 

@@ -97,6 +97,8 @@ static void test_kinds(void)
     CHECK(!r.dir && r.disk);
     root_parse(&r, below("image,ro"), NULL);
     CHECK(!r.dir && r.disk);
+    CHECK(dies("dir,ro", command, "is forgotten anyway; say --root /"));
+    CHECK(dies("dir,snapshot", command, "is forgotten anyway; say --root /"));
     root_parse(&r, below("none"), NULL);
     CHECK(!r.dir && r.disk);
     CHECK(!symlink("dir", below("link")));

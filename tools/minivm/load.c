@@ -135,7 +135,11 @@ static void open_linux(struct load *l)
         root_initramfs(&l->extra, &o->root, o->command, raw);
     else if (o->command)
         linux_command(&l->extra, o->command, raw);
-    if ((o->disks || o->shares || o->nets) && (o->modules || o->root_said))
+    if (o->module_dir && !o->modules && !o->root_said)
+        die("--modules %s: there is no initramfs that could load them: say --root DIR, or --initrd "
+            "FILE",
+            o->module_dir);
+    if ((o->disks || o->shares || o->nets || o->module_dir) && (o->modules || o->root_said))
         add_drivers(l);
     if (l->extra.size)
         cpio_end(&l->extra);

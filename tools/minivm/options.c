@@ -200,6 +200,10 @@ static void add_share(struct options *o, const char *said, const char *val)
         *comma = 0;
     if ((tag = strrchr(dir, '=')))
         *tag++ = 0;
+    if (!*dir)
+        die("%s: the directory's name is missing", said);
+    if (tag && strchr(tag, ','))
+        die("%s %s: what may follow a comma is ro", said, val);
     o->share[o->shares].dir = dir;
     o->share[o->shares].read_only = read_only;
     o->share[o->shares].tag = tag ? tag : last_name(said, dir);
@@ -229,6 +233,8 @@ static void add_disk(struct options *o, const char *said, const char *val)
             break;
         *comma = 0;
     }
+    if (!*file)
+        die("%s: the file's name is missing", said);
     if (comma && access(file, F_OK) < 0)
         die("%s %s: no such file, and what may follow a comma is ro or snapshot", said, file);
     o->disk[o->disks++].file = file;
@@ -237,7 +243,7 @@ static void add_disk(struct options *o, const char *said, const char *val)
 /* Do words like these belong to --net? */
 static bool is_net(const char *s)
 {
-    static const char *const keys[] = {"forward=", "mac=", "mtu="};
+    static const char *const keys[] = {"forward=", "mac=", "mtu=", "tap="};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (!strncmp(s, keys[i], strlen(keys[i])))
@@ -267,7 +273,8 @@ static void add_forward(struct passt_options *net, const char *said, const char 
         addr[strlen(addr) - 1] = 0;
         addr++;
     }
-    if (!outer || (inet_pton(AF_INET, addr, binary) != 1 && inet_pton(AF_INET6, addr, binary) != 1))
+    if (!outer || !isdigit((unsigned char)*outer) || !isdigit((unsigned char)*inner) ||
+        (inet_pton(AF_INET, addr, binary) != 1 && inet_pton(AF_INET6, addr, binary) != 1))
         die("%s forward=%s: write [udp:]ADDR:PORT:PORT, as in 127.0.0.1:8022:22", said, val);
     int from = parse_number(said, outer), to = parse_number(said, inner);
 
@@ -293,15 +300,18 @@ static void parse_mac(uint8_t mac[6], const char *said, const char *val)
 static void add_net(struct options *o, const char *said, const char *val)
 {
     struct passt_options *net = &o->net[o->nets];
-    char *text = strdup(val ? val : ""), *word;
+    char *text = strdup(val ? val : ""), *word, mtu[16];
 
     if (o->nets == PC_MAX_NETS)
         die("%s: one network card too many; there are at most %d", said, PC_MAX_NETS);
     /* An address of no vendor's. */
     *net = (struct passt_options){.mac = {0x02, 0x6d, 0x76, 0, 0, ++o->nets}, .mtu = PASST_MTU};
-    while ((word = strsep(&text, ",")) && *word) {
+    snprintf(mtu, sizeof(mtu), "%s mtu", said);
+    while ((word = strsep(&text, ","))) {
         const char *is = strchr(word, '=');
 
+        if (!*word)
+            continue;
         if (!is_net(word))
             die("%s %s: what is %s? There are forward=[udp:]ADDR:PORT:PORT, mac=MAC and mtu=N",
                 said, val, word);
@@ -310,8 +320,10 @@ static void add_net(struct options *o, const char *said, const char *val)
             add_forward(net, said, is);
         else if (!strncmp(word, "mac", 3))
             parse_mac(net->mac, said, is);
+        else if (!strncmp(word, "mtu", 3))
+            net->mtu = parse_number(mtu, is);
         else
-            net->mtu = parse_number(said, is);
+            die("%s %s: no tap devices yet; %s without a value needs none", said, val, said);
     }
     if (net->mtu < PASST_MTU_MIN || net->mtu > PASST_MTU)
         die("%s mtu=%d: from %d to %d", said, net->mtu, PASST_MTU_MIN, PASST_MTU);

@@ -54,6 +54,14 @@ void root_parse(struct root *r, const char *said, char **command)
         r->write = true;
     }
     if (!is_dir(name)) {
+        char *comma = strrchr(name, ',');
+
+        if (comma && (!strcmp(comma, ",ro") || !strcmp(comma, ",snapshot"))) {
+            *comma = 0;
+            if (is_dir(name))
+                die("--root %s: what is written to a directory is forgotten anyway; say --root %s",
+                    said, name);
+        }
         r->disk = true;
         free(name);
         return;

@@ -241,9 +241,9 @@ int cmd_run(int argc, char **argv)
     build(r);
     choose_again(&r->choice, &r->load, &r->machine);
     load_guests(&r->load, &r->machine);
-    load_warn(&r->load);
     for (int i = 0; i < o->nets; i++)
         passt_wait(&r->net[i], &o->net[i]);
+    load_warn(&r->load);
     choose_say(&r->choice, &r->machine);
     steer_start(&r->steer);
     if (o->command)
