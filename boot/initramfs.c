@@ -167,7 +167,8 @@ bool initramfs_problem(const struct kernel *k, char *text, size_t size)
         return false;
     if (!k->modules)
         snprintf(text, size,
-                 "%s: there is neither --initrd nor root= on its command line: Linux will panic, "
+                 "%s: there is neither --initrd nor --root, nor root= on its command line: Linux "
+                 "will panic, "
                  "unless an initramfs is built into it",
                  k->image.name);
     else

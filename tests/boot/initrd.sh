@@ -28,7 +28,7 @@ gzip -k "$TMP/good.cpio" "$TMP/none.cpio"
 (cd "$TMP/tree" && tar -cf ../tree.tar .)
 
 panics="and there is no root= on the command line: Linux will panic"
-says "no initrd" "$kernel: there is neither --initrd nor root= on its command line: Linux will \
+says "no initrd" "$kernel: there is neither --initrd nor --root, nor root= on its command line: Linux will \
 panic, unless an initramfs is built into it"
 says "no initrd, but root=" '' -p root=/dev/vda
 says "a good one" '' -i "$TMP/good.cpio"

@@ -201,7 +201,7 @@ static void test_no_archive(void)
 static void test_none(void)
 {
     start("quiet");
-    CHECK_PROBLEM("vmlinuz: there is neither --initrd nor root=");
+    CHECK_PROBLEM("vmlinuz: there is neither --initrd nor --root, nor root=");
     start("quiet root=/dev/vda");
     CHECK_PROBLEM("");
     start("rdinit=/init"); /* of one that is built in */
