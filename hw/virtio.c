@@ -37,8 +37,7 @@ struct desc {
     uint16_t flags, next;
 };
 
-/* ---- the ring's parts, of which every word is read or written once, as the driver looks on ----
- */
+/* ---- the ring's parts, of which each word is read or written once, as the driver looks on ---- */
 
 static uint16_t load16(const uint16_t *p)
 {
@@ -353,6 +352,8 @@ void virtq_enable(struct virtio *d, int q)
 static void begin(struct virtio *d)
 {
     d->s.begun = true;
+    /* One that mixes the interfaces can have come here with features that were not offered. */
+    d->s.features &= d->offered | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT);
     if (d->kind->started)
         d->kind->started(d);
     for (int i = 0; i < d->queues; i++)

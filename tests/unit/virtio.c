@@ -425,6 +425,16 @@ static void legacy(void)
     CHECK(!rig.d.s.legacy);
 }
 
+/* One that uses both interfaces cannot have what was not offered. */
+static void mixed(void)
+{
+    make(MIB);
+    virtio_set_features(&rig.d, VERSION_1 | VIRTIO_BIT(5) | VIRTIO_BIT(6), false);
+    virtio_set_status(&rig.d, 7, true);
+    CHECK_EQ(rig.starts, 1);
+    CHECK_EQ(rig.d.s.features, VERSION_1 | VIRTIO_BIT(5));
+}
+
 static void config(void)
 {
     make(MIB);
@@ -690,6 +700,7 @@ int main(void)
         {negotiation, "features are agreed on, once"},
         {kicks, "kicks before the driver is ready are not lost"},
         {legacy, "a legacy driver may use queues before it is ready"},
+        {mixed, "a driver that mixes both interfaces has only features that were offered"},
         {config, "the device's configuration is read and written within its bounds"},
         {reset_under_way, "nothing is given back after a reset"},
         {carried, "a device goes on where it was saved"},
