@@ -66,13 +66,17 @@ static void ring(void *to, int q)
     (void)!write(((struct virtio_slot *)to)->bell[q].bell.fd, &one, sizeof(one));
 }
 
+/* There is a bell only after the driver has begun. When it has reset the device since, this is for
+ * nobody. */
 static void rung(struct watch *w)
 {
     struct virtio_slot_bell *b = container_of(w, struct virtio_slot_bell, watch);
+    struct virtio *d = b->slot->pci.d;
     uint64_t count;
 
     (void)!read(w->fd, &count, sizeof(count));
-    virtio_kick(b->slot->pci.d, b->q);
+    if (virtio_is_live(d))
+        virtio_kick(d, b->q);
 }
 
 static void make_bells(struct virtio_slot *s, struct virtio *d)
