@@ -10,8 +10,13 @@
 #include <sys/random.h>
 
 enum {
-    /* Of a request, at most: the device may give less than asked for, and has to be done soon. */
+    /* Bytes of a request, at most: the device may give less than asked for. */
     MOST = 16384,
+
+    /* Requests in a row: other CPUs may add them as fast as they are served, and all the while the
+     * machine is locked. */
+    AT_ONCE = 16,
+    PAUSE_NS = 1000000,
 };
 
 /* A multiplicative sequence, mixed (splitmix64). */
@@ -24,30 +29,48 @@ static uint64_t next(struct virtio_rng *r)
     return val ^ val >> 31;
 }
 
-static void fill(struct virtio_rng *r, uint64_t *buf, size_t n)
+/* False when the host has none: a guest must not take what can be guessed for random. */
+static bool fill(struct virtio_rng *r, uint64_t *buf, size_t n)
 {
-    if (!r->fixed && getrandom(buf, n * sizeof(*buf), 0) == (ssize_t)(n * sizeof(*buf)))
-        return;
+    if (!r->fixed)
+        return getrandom(buf, n * sizeof(*buf), 0) == (ssize_t)(n * sizeof(*buf));
     for (size_t i = 0; i < n; i++)
         buf[i] = next(r);
+    return true;
+}
+
+static void serve(struct virtio_rng *r, int q, const struct virtq_chain *c)
+{
+    uint64_t buf[32];
+    size_t done = 0, part = sizeof(buf);
+
+    while (part == sizeof(buf) && done < MOST) {
+        if (!fill(r, buf, sizeof(buf) / sizeof(buf[0]))) {
+            virtio_broken(&r->virtio);
+            return;
+        }
+        part = chain_write(c, done, buf, sizeof(buf));
+        done += part;
+    }
+    virtq_push(&r->virtio, q, c, done);
 }
 
 static void kicked(struct virtio *d, int q)
 {
     struct virtio_rng *r = container_of(d, struct virtio_rng, virtio);
     struct virtq_chain c;
-    uint64_t buf[32];
 
-    while (virtq_pop(d, q, &c)) {
-        size_t done = 0, part = sizeof(buf);
-
-        while (part == sizeof(buf) && done < MOST) {
-            fill(r, buf, sizeof(buf) / sizeof(buf[0]));
-            part = chain_write(&c, done, buf, sizeof(buf));
-            done += part;
-        }
-        virtq_push(d, q, &c, done);
+    for (int i = 0; i < AT_ONCE; i++) {
+        if (!virtq_pop(d, q, &c))
+            return;
+        serve(r, q, &c);
     }
+    clock_arm(r->clock, &r->timer, clock_after(clock_now(r->clock), PAUSE_NS));
+}
+
+static void go_on(struct timer *t)
+{
+    kicked(&container_of(t, struct virtio_rng, timer)->virtio, 0);
 }
 
 static const struct virtio_kind kind = {
@@ -58,15 +81,29 @@ static const struct virtio_kind kind = {
 
 static void reset(struct device *dev)
 {
-    container_of(dev, struct virtio_rng, dev)->s.next = 0;
+    struct virtio_rng *r = container_of(dev, struct virtio_rng, dev);
+
+    r->s.next = 0;
+    clock_arm(r->clock, &r->timer, CLOCK_NEVER);
+}
+
+static void restored(struct device *dev)
+{
+    clock_changed(container_of(dev, struct virtio_rng, dev)->clock);
 }
 
 void virtio_rng_init(struct virtio_rng *r, const struct virtio_memory *memory,
-                     struct worker *worker, bool fixed)
+                     struct worker *worker, struct clock *clock, bool fixed)
 {
     *r = (struct virtio_rng){
-        .dev = {.name = "virtio-rng", .reset = reset, .state = &r->s, .state_size = sizeof(r->s)},
+        .dev = {.name = "virtio-rng",
+                .reset = reset,
+                .state = &r->s,
+                .state_size = sizeof(r->s),
+                .restored = restored},
+        .clock = clock,
         .fixed = fixed,
     };
+    clock_add_state(clock, &r->timer, &r->s.go_on, go_on);
     virtio_init(&r->virtio, &kind, VIRTIO_BIT(VIRTIO_F_IN_ORDER), 1, memory, worker);
 }

@@ -26,7 +26,7 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci)
     d->machine = m;
     if (c->apic) {
         worker_init_in_line(&d->in_line, &m->loop);
-        virtio_rng_init(&d->rng, &memory, &d->in_line, c->instruction_clock);
+        virtio_rng_init(&d->rng, &memory, &d->in_line, &m->clock, c->instruction_clock);
         virtio_slot_init(&d->rng_slot, m, pci, &d->rng.virtio);
     }
 

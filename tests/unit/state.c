@@ -425,7 +425,7 @@ static void make_virtio(struct rig *r)
     r->ram = (struct ram){r->bytes, RAM};
     reset_port_init(&r->cf9, (struct irq){0}, (struct irq){0});
     pci_init(&r->pci, &r->cf9.control, test_wire(r->wire, 0), test_wire(r->wire, 1), 0);
-    virtio_rng_init(&r->rng, &memory, NULL, true);
+    virtio_rng_init(&r->rng, &memory, NULL, &r->clk.clock, true);
     virtio_pci_init(&r->virtio_pci, &r->rng.virtio, &out);
     pci_add(&r->pci, &r->virtio_pci.function);
     face(r, &r->virtio_pci.dev, 0x180);
