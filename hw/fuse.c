@@ -24,6 +24,8 @@ enum {
     MINOR_AT_LEAST = 31,
     VALID = 1, /* seconds for which the guest believes names and attributes */
     MAX_PAGES = 256,
+    MAX_DATA = MAX_PAGES * 4096,    /* bytes of a file that are read or written at once */
+    REQUEST = MAX_DATA + 4096,      /* the longest: none takes so long that a stop has to wait */
     TEXT = PATH_MAX + NAME_MAX + 2, /* the longest: a symbolic link's name and its target */
     VALUE = 65536,                  /* of an extended attribute */
     ENTRIES = 16384,                /* bytes of a directory in a reply */
@@ -229,7 +231,7 @@ static int serve_init(struct call *c)
         .max_readahead = c->a.init.max_readahead,
         .max_background = 64,
         .congestion_threshold = 48,
-        .max_write = MAX_PAGES * 4096,
+        .max_write = MAX_DATA,
         .time_gran = 1,
         .max_pages = MAX_PAGES,
     };
@@ -553,8 +555,11 @@ static int serve_read(struct call *c)
 {
     struct iovec v[SEGMENTS];
     size_t size = c->a.read.size < c->room ? c->a.read.size : c->room;
-    int n = slice(c->out, c->outs, sizeof(struct fuse_out_header), size, v);
+    int n;
 
+    if (size > MAX_DATA)
+        size = MAX_DATA;
+    n = slice(c->out, c->outs, sizeof(struct fuse_out_header), size, v);
     return share_read(c->share, c->a.read.fh, c->a.read.offset, v, n);
 }
 
@@ -812,7 +817,7 @@ static int serve(struct call *c)
     if (c->h.opcode >= sizeof(ops) / sizeof(ops[0]) || !ops[c->h.opcode].serve)
         return -ENOSYS;
     op = &ops[c->h.opcode];
-    if (c->h.len > c->in_len || c->h.len < sizeof(c->h))
+    if (c->h.len > c->in_len || c->h.len < sizeof(c->h) || c->h.len > REQUEST)
         return -EINVAL;
     c->in_len = c->h.len;
     if (!__atomic_load_n(&c->f->begun, __ATOMIC_ACQUIRE) && c->h.opcode != FUSE_INIT)
@@ -869,5 +874,6 @@ void fuse_init(struct fuse *f, struct share *share)
 void fuse_reset(struct fuse *f)
 {
     __atomic_store_n(&f->begun, false, __ATOMIC_RELEASE);
+    memset(f->interrupted, 0, sizeof(f->interrupted)); /* the next guest numbers anew */
     share_forget_all(f->share);
 }

@@ -712,7 +712,7 @@ int share_drop_locks(struct share *s, uint64_t node, uint64_t owner)
 int share_flock(struct share *s, uint64_t fh, int operation)
 {
     struct share_handle *h;
-    int error = get_handle(s, fh, &h);
+    int error = s->read_only ? -EROFS : get_handle(s, fh, &h);
 
     if (error)
         return error;

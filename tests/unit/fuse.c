@@ -399,7 +399,9 @@ static void read_only_refuses(void)
     CHECK_EQ(ask(FUSE_REMOVEXATTR, file, NULL, 0, "user.a"), -EROFS);
     CHECK_EQ(write_file(file, fh, 0, "x"), -EBADF);
     CHECK(ASK(FUSE_FALLOCATE, file, NULL, fallocate_in, fh, 0, 9, 0, 0) < 0);
-    CHECK(ASK(FUSE_SETLK, file, NULL, lk_in, fh, 1, {0, 9, F_WRLCK, 1}, 0, 0) < 0);
+    CHECK_EQ(ASK(FUSE_SETLK, file, NULL, lk_in, fh, 1, {0, 9, F_WRLCK, 1}, 0, 0), -EROFS);
+    CHECK_EQ(ASK(FUSE_SETLK, file, NULL, lk_in, fh, 1, {0, 9, F_WRLCK, 1}, FUSE_LK_FLOCK, 0),
+             -EROFS);
     CHECK(host_reads("file", "text"));
     CHECK_EQ(list_all(true, 4096), 3);
     end_share();
@@ -440,6 +442,13 @@ static void locks_are_the_hosts(void)
     CHECK_EQ(ASK(FUSE_INTERRUPT, 0, NULL, interrupt_in, unique), 0);
     unique -= 2;
     CHECK_EQ(lock(FUSE_SETLKW, node, 1, F_WRLCK), -EINTR);
+
+    /* What a guest called off is not what the next one asks under the same number. */
+    fuse_reset(&fuse);
+    CHECK_EQ(init_fuse(38, ALL_FLAGS), 0);
+    node = look_up(1, "file");
+    unique -= 3;
+    CHECK_EQ(lock(FUSE_SETLKW, node, 1, F_WRLCK), 1);
 
     fh = open_file(node, O_RDWR);
     CHECK_EQ(ASK(FUSE_SETLK, node, NULL, lk_in, fh, 1, {0, 0, F_WRLCK, 1}, FUSE_LK_FLOCK, 0), 0);
@@ -782,6 +791,53 @@ static void short_requests_are_refused(void)
     end_share();
 }
 
+/* Buffers of 4 GiB can be made of a few pages, again and again. */
+static void long_requests_are_refused(void)
+{
+    enum {
+        MIB = 1 << 20
+    };
+    char *data = calloc(3, MIB);
+    struct iovec from[2] = {{request, 80}, {data, 2 * MIB}}, to[2] = {{reply, 16}, {data, 3 * MIB}};
+    struct fuse_write_in w = {0};
+    struct fuse_in_header h = {80 + MIB, FUSE_WRITE, 1, 1, 0, 0, 0, 0, 0};
+    uint64_t node;
+
+    begin(false);
+    host_file("file", "");
+    node = look_up(1, "file");
+    h.nodeid = node;
+    w.fh = open_file(node, O_RDWR);
+    w.size = MIB;
+    for (int i = 0; i < 2; i++) {
+        memcpy(request, &h, 40);
+        memcpy(request + 40, &w, 40);
+        CHECK_EQ(fuse_serve(&fuse, from, 2, &(struct iovec){reply, REPLY}, 1), i ? 16 : 24);
+        CHECK_EQ(((struct fuse_out_header *)reply)->error, i ? -EINVAL : 0);
+        h.len += MIB;
+        w.size += MIB;
+    }
+
+    CHECK_EQ(ASK(FUSE_SETATTR, node, NULL, setattr_in, .valid = FATTR_SIZE, .size = 2 * MIB), 0);
+    h.opcode = FUSE_READ;
+    h.len = 80;
+    memcpy(request, &h, 40);
+    memcpy(request + 40, &w, 40);
+    CHECK_EQ(fuse_serve(&fuse, from, 1, to, 2), 16 + MIB);
+
+    CHECK_EQ(ASK(FUSE_RELEASE, node, NULL, release_in, .fh = w.fh), 0);
+    /* Not one is forgotten of more than a guest ever forgets at once. */
+    h.opcode = FUSE_BATCH_FORGET;
+    h.len = 80 + 2 * MIB;
+    memcpy(request, &h, 40);
+    memcpy(request + 40, &(struct fuse_batch_forget_in){MIB / 8, 0}, 8);
+    memcpy(request + 48, (uint64_t[]){node, 1, node, 1}, 32);
+    CHECK_EQ(fuse_serve(&fuse, from, 2, NULL, 0), 0);
+    CHECK_EQ(ask(FUSE_GETATTR, node, NULL, 0, NULL), 0);
+    free(data);
+    end_share();
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -805,6 +861,7 @@ int main(void)
         {bad_directories_are_named, "what cannot be shared is named"},
         {a_deleted_directory, "a directory that is deleted has nothing in it"},
         {short_requests_are_refused, "requests and replies that are too short are refused"},
+        {long_requests_are_refused, "requests that are too long are refused"},
         {0},
     });
 }
