@@ -82,7 +82,7 @@ static bool lock_image(int fd, bool only_read)
 
 static int open_file(const char *name, bool only_read)
 {
-    /* A fifo would be waited for; a device that is mounted is refused. */
+    /* A fifo would be waited for without O_NONBLOCK. */
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
 
@@ -93,9 +93,13 @@ static int open_file(const char *name, bool only_read)
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         die("%s: %s is no disk: it must be a file or a block device", name,
             S_ISDIR(st.st_mode) ? "a directory" : "this");
-    if (only_read)
+    if (only_read) {
+        /* Some kernels say EAGAIN to a read in a ring otherwise. */
+        fcntl(fd, F_SETFL, 0);
         return fd;
+    }
     close(fd);
+    /* With O_EXCL a device that is mounted is refused. */
     fd = open(name, O_RDWR | O_CLOEXEC | (S_ISBLK(st.st_mode) ? O_EXCL : 0));
     if (fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
         die("%s: cannot write to it: %m; to use it as it is: --disk %s,ro or %s,snapshot", name,
@@ -121,7 +125,8 @@ const char *disk_image_open(struct disk *d, const char *name, bool only_read)
         return format;
     }
     if (!lock_image(fd, only_read))
-        die("%s: in use: another minivm or QEMU %s it", name, only_read ? "writes to" : "has");
+        die("%s: in use: another disk of this guest, minivm or QEMU %s it", name,
+            only_read ? "writes to" : "has");
     d->fd = fd;
     d->size = lseek(fd, 0, SEEK_END);
     d->is_device = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode);

@@ -83,15 +83,17 @@ static struct uring *ring(struct disk *d)
     return d->ring;
 }
 
-/* Read from the file without waiting, or begin to read in the ring: true, it is under way there.
- * Else *n is what preadv() returned. */
-static bool read_at_once(struct disk *d, struct disk_request *r, int fd, int iovs, ssize_t *n)
+/* Read from the file; if it may be done later and there is more to do, without waiting, or in the
+ * ring: true, it is under way there. Else *n is what preadv() returned. */
+static bool read_some(struct disk *d, struct disk_request *r, int fd, int iovs, bool later,
+                      ssize_t *n)
 {
     bool alone = !d->under_way && !d->queue.first;
 
+    later = later && !alone && ring(d);
     *n = -1;
     errno = EAGAIN;
-    if (!alone && ring(d)) {
+    if (later) {
         if (!d->no_nowait)
             *n = preadv2(fd, r->iov, iovs, r->offset, RWF_NOWAIT);
         d->no_nowait |= *n < 0 && errno == EOPNOTSUPP;
@@ -106,7 +108,7 @@ static bool read_at_once(struct disk *d, struct disk_request *r, int fd, int iov
     return false;
 }
 
-static void read_on(struct disk *d, struct disk_request *r)
+static void read_on(struct disk *d, struct disk_request *r, bool later)
 {
     int error = 0;
 
@@ -116,7 +118,7 @@ static void read_on(struct disk *d, struct disk_request *r)
         int iovs = cut(r, len);
         ssize_t n;
 
-        if (read_at_once(d, r, fd, iovs, &n))
+        if (read_some(d, r, fd, iovs, later, &n))
             return;
         error = went(r, n);
     }
@@ -265,7 +267,7 @@ static void begin(struct disk *d, struct disk_request *r)
     else if (d->fd < 0)
         nbd_submit(&d->nbd, r);
     else if (r->op == DISK_READ)
-        read_on(d, r);
+        read_on(d, r, true);
     else if (r->op == DISK_FLUSH)
         flush(d, r);
     else
@@ -288,13 +290,13 @@ static void reap(struct disk *d, bool wait)
             continue;
         }
         errno = n < 0 ? -n : 0;
-        /* Tried again a read may wait: it has been asked to be one that does not. */
         int error = went(r, n);
 
+        /* Some kernels cannot do each read in a ring, and say EAGAIN, also the next time. */
         if (error && error != EAGAIN)
             r->done(r, error);
         else
-            read_on(d, r);
+            read_on(d, r, !error);
     }
     if (d->ring)
         uring_go(d->ring);

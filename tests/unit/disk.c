@@ -229,9 +229,10 @@ static void forbid(void)
     struct sock_filter f[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_fallocate, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 2, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), /* as in containers */
     };
     struct sock_fprog p = {.len = sizeof(f) / sizeof(f[0]), .filter = f};
 
@@ -351,6 +352,8 @@ static void read_only(void)
     make_random();
     start(&d, true, false, false);
     CHECK(d.read_only);
+    /* To a read from such a descriptor some kernels' rings say EAGAIN for ever. */
+    CHECK(!(fcntl(d.fd, F_GETFL) & O_NONBLOCK));
     CHECK_EQ(ask(&d, DISK_WRITE, 0, 512), EROFS);
     CHECK_EQ(ask(&d, DISK_DISCARD, 0, 512), EROFS);
     CHECK_EQ(ask(&d, DISK_ZERO, 0, 512), EROFS);
