@@ -49,7 +49,9 @@ enum { /* how they end */
 enum {
     MAX_DISCARD = GIB / DISK_SECTOR, /* sectors; what takes the host long is cut by the driver */
     MAX_ZEROES = 64 * MIB / DISK_SECTOR,
-    ROUNDS = 8 /* times that a queue is looked at, before others have their turn */
+    /* Times that a queue is looked at before others have their turn. In line, where each time ends
+     * what it begins, they are more than a full queue needs. */
+    ROUNDS = 8
 };
 
 /* What a request begins with, and what is to be discarded or zeroed. */
@@ -62,6 +64,8 @@ struct range {
     uint64_t sector;
     uint32_t sectors, flags;
 };
+
+_Static_assert(VIRTQ_SIZE / VIRTIO_BLK_REQUESTS < ROUNDS, "a full queue is served in line");
 
 static struct virtio_blk *blk_of(struct virtio *d)
 {
@@ -220,8 +224,7 @@ static void kicked(struct virtio *d, int q)
 {
     struct virtio_blk *b = blk_of(d);
 
-    /* In line nobody adds requests meanwhile, and the rest is not for later. */
-    for (int round = 0; d->worker->in_line || round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         struct virtio_blk_request *r;
         bool began = false;
 
