@@ -374,8 +374,10 @@ static bool send_on(struct nbd *n)
         else
             got = sendmsg(n->socket, &data, MSG_NOSIGNAL);
         if (got < 0) {
-            want_room(n, errno == EAGAIN);
-            return errno == EAGAIN || errno == EINTR;
+            bool later = errno == EAGAIN || errno == EINTR;
+
+            want_room(n, later);
+            return later;
         }
         if (in_head)
             n->head_sent += got;
