@@ -89,6 +89,19 @@ check "unpacked" grep -q vermagic "$TMP/m/lib/modules/1.2.3-test/virtio_pci.ko"
     sed 's/ko.*/o/' modules.dep >modules.order && rm modules.dep)
 "$mk" -o "$TMP/m2.cpio" --modules "$tree" 2>/dev/null
 check "from a tree in which they were built" cmp "$TMP/m.cpio" "$TMP/m2.cpio"
+
+# What is no module may say anything; it is neither run nor a path.
+for needs in "/w;e>$TMP/ran;/" "../../x"; do
+    fake "$needs" >"$tree/kernel/b/virtio-rng.ko"
+    "$mk" -o "$TMP/odd-modules.cpio" --modules "$tree" 2>"$TMP/err" || :
+    check_equal "a module that needs what is none" "$(tail -n 1 "$TMP/err")" \
+        "mkinitramfs: $tree: no kernel's modules: one says that what it needs is '$needs'"
+done
+printf 'vermagic=../../../../odd SMP\0' >"$tree/kernel/b/virtio-rng.ko"
+"$mk" -o "$TMP/odd-modules.cpio" --modules "$tree" 2>"$TMP/err" || :
+check_equal "and one of an odd kernel" "$(tail -n 1 "$TMP/err")" \
+    "mkinitramfs: $tree: no kernel's modules: one says that its kernel is '../../../../odd'"
+check_equal "give no archive" "$(ls "$TMP/odd-modules.cpio" "$TMP/odd" 2>/dev/null | grep -c cpio)" 0
 check_status "a directory without modules is an error" 1 "$mk" -o "$TMP/c.cpio" --modules "$TMP/tree"
 
 check_status "a missing file is an error" 1 "$mk" -o "$TMP/c.cpio" "$TMP/none"
