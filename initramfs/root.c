@@ -373,7 +373,7 @@ static _Noreturn void run(void)
         _exit(CANNOT_RUN);
     }
     if (told.cwd && chdir(told.cwd)) {
-        say("%s: %m", told.cwd);
+        say("cannot start in %s: %m", told.cwd);
         _exit(CANNOT_RUN);
     }
     umask(told.umask);
@@ -386,8 +386,11 @@ static _Noreturn void run(void)
         arg = shell;
     }
     execvp(arg[0], (char **)arg);
+
+    int status = errno == ENOENT ? NOT_FOUND : CANNOT_RUN;
+
     say("%s: %m", arg[0]);
-    _exit(errno == ENOENT ? NOT_FOUND : CANNOT_RUN);
+    _exit(status);
 }
 
 /* What poweroff, halt and reboot ask of PID 1. */
@@ -437,6 +440,8 @@ int main(int argc, char **argv)
     pid = fork();
     if (!pid)
         run();
+    if (pid < 0)
+        FAIL("fork: %m");
     while (wait(&status) != pid)
         ;
     end(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
