@@ -42,7 +42,7 @@ void cpuid_filter(struct cpuid *c, const struct cpuid_config *config);
 
 /*
  * What a CPU of engine soft has. A portable one has of that what any processor of the last ten
- * years has as well, so that a guest may go on on another engine or on another host.
+ * years has as well, so that a guest may move to another engine or another host.
  */
 void cpuid_soft(struct cpuid *c, const struct cpuid_config *config);
 

@@ -88,7 +88,7 @@ const struct option option_table[] = {
     {"cpu", 0, STRING, AT(cpu), "host|portable",
      .text = "what CPUID offers: `host`, the default: all that the engine has; `portable`: no more "
              "than both engines have on any processor of the last ten years, and a TSC that both "
-             "have; so a guest can go on on another engine. Its kernel then guards against no "
+             "have; so that a guest can move to another engine. Its kernel then guards against no "
              "speculation"},
     {"soft-clock", 0, STRING, AT(soft_clock), "host|instructions",
      .text =
