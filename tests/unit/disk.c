@@ -532,6 +532,7 @@ static void refused(void)
 static void locks(void)
 {
     static const char *const uses[] = {"has it", "writes to it"};
+    char image[sizeof(path)];
     struct disk d, other;
 
     for (int writes = 0; writes < 2; writes++) {
@@ -550,6 +551,14 @@ static void locks(void)
         disk_open(&d, path, false, false);
         disk_close(&d);
     }
+
+    /* By whichever name. */
+    disk_open(&d, path, false, false);
+    strcpy(image, path);
+    snprintf(path, sizeof(path), "%s/link", dir);
+    CHECK_EQ(symlink(image, path), 0);
+    CHECK(dies(false, false, "in use: another disk of this guest"));
+    disk_close(&d);
 }
 
 /* Run a command of the shell, with $image for the disk's path; its status. */
