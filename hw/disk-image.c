@@ -57,7 +57,8 @@ const char *disk_format(const void *head, size_t len)
     return NULL;
 }
 
-/* Lock byte at, or ask whether somebody else has. Where files cannot be locked nobody has. */
+/* Lock the byte at that offset, or ask whether somebody else has locked it. Where files cannot be
+ * locked, nothing is. */
 static bool lock(int fd, int at)
 {
     struct flock l = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};

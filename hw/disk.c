@@ -57,8 +57,8 @@ static void step_over(struct disk_request *r, uint64_t n)
     }
 }
 
-/* So many bytes were read or written, or errno says what went wrong; the end of the file is no
- * place for a disk to end. Returns an errno, 0 for success. */
+/* n bytes were read or written, or n is -1 and errno says what went wrong. None at all is an error,
+ * too: the file ends before the disk does. Returns an errno, 0 for success. */
 static int went(struct disk_request *r, ssize_t n)
 {
     r->iov[r->cut].iov_len = r->cut_len;

@@ -59,8 +59,8 @@ enum {
     NBD_CMD_FLAG_NO_HOLE = 1 << 1,
 
     LISTEN_FD = 3,       /* where a server that is started so finds its socket */
-    START_S = 30,        /* a child that is not ready by then is not waited for */
-    ANSWER_MS = 30000,   /* nor an answer, by somebody who must have it now */
+    START_S = 30,        /* that a child may take to be ready, */
+    ANSWER_MS = 30000,   /* and to answer while we wait for it, or to end */
     DATA_MAX = 32 << 20, /* what every server takes, unless it says otherwise */
 };
 

@@ -17,7 +17,7 @@ wait_for() {
     done
 }
 
-# boot KERNEL CPUS: the disk is used up
+# boot KERNEL CPUS: from a new copy of the disk
 boot() {
     pipe=$TMP/in
     [ -z "${KVMHOST-}" ] || pipe=/run/in # 9p cannot hold a pipe

@@ -255,8 +255,7 @@ int cmd_run(int argc, char **argv)
     /* A CPU that is stuck may hold a lock that exit() takes. */
     if (r->machine.stuck)
         _exit(status);
-    /* Images are let go of, and are what the guest left, before anybody looks at them; and ports.
-     */
+    /* Who waits for us to end finds images complete and not locked, and ports free. */
     if (o->disks || o->nets)
         machine_free(&r->machine);
     return status;
