@@ -23,6 +23,7 @@
 
 enum {
     ENTRIES = 32768, /* bytes of a directory that are read at a time */
+    LISTS = 1024,    /* directories, at most, of which some were read and not yet shown */
     COPY = 64 << 20  /* bytes that are copied at a time, so that no call takes long */
 };
 
@@ -41,6 +42,26 @@ static int error_of(int64_t result)
 /*
  * Handles.
  */
+
+/* A directory's buffer, or NULL: a guest may open hundreds of thousands of them. */
+static char *get_entries(struct share *s)
+{
+    char *entries = NULL;
+
+    if (__atomic_add_fetch(&s->lists, 1, __ATOMIC_RELAXED) <= LISTS)
+        entries = malloc(ENTRIES);
+    if (!entries)
+        __atomic_sub_fetch(&s->lists, 1, __ATOMIC_RELAXED);
+    return entries;
+}
+
+static void put_entries(struct share *s, struct share_handle *h)
+{
+    if (h->entries)
+        __atomic_sub_fetch(&s->lists, 1, __ATOMIC_RELAXED);
+    free(h->entries);
+    h->entries = NULL;
+}
 
 static int get_handle(struct share *s, uint64_t fh, struct share_handle **h)
 {
@@ -64,7 +85,7 @@ static void put_handle(struct share *s, struct share_handle *h)
     share_put_node(s, h->node);
     close(h->fd);
     pthread_mutex_destroy(&h->lock);
-    free(h->entries);
+    put_entries(s, h);
     free(h);
 }
 
@@ -571,22 +592,24 @@ ssize_t share_copy(struct share *s, uint64_t fh, uint64_t off, uint64_t fh_to, u
 }
 
 /* The directory's entries from off on, h->lock held. 0 at its end. */
-static ssize_t fill(struct share_handle *h, uint64_t off)
+static ssize_t fill(struct share *s, struct share_handle *h, uint64_t off)
 {
     ssize_t got;
 
-    if (!h->entries && !(h->entries = malloc(ENTRIES)))
+    if (!h->entries && !(h->entries = get_entries(s)))
         return -ENOMEM;
     if (off == h->next && h->at < h->filled)
         return h->filled - h->at;
     if ((off != h->next || off == 0) && lseek(h->fd, off, SEEK_SET) < 0)
         return -errno;
     h->at = h->filled = 0;
+    h->next = off;
     got = getdents64(h->fd, h->entries, ENTRIES);
     if (got < 0)
         return -errno;
     h->filled = got;
-    h->next = off;
+    if (!got)
+        put_entries(s, h);
     return got;
 }
 
@@ -613,7 +636,7 @@ int share_readdir(struct share *s, uint64_t fh, uint64_t off,
     if (error)
         return error;
     pthread_mutex_lock(&h->lock);
-    while ((error = fill(h, off)) > 0) {
+    while ((error = fill(s, h, off)) > 0) {
         while (h->at < h->filled && pass_on(s, h, take, to))
             ;
         if (h->at < h->filled)

@@ -48,7 +48,8 @@ struct share {
     struct share_table nodes, handles;
     struct share_node **bucket; /* nodes by what they are on the host */
     uint32_t buckets, known;
-    dev_t dev[64]; /* the file systems met, the directory's own first */
+    uint32_t lists; /* directories that have a buffer */
+    dev_t dev[64];  /* the file systems met, the directory's own first */
     int devs;
 };
 
@@ -144,7 +145,7 @@ ssize_t share_copy(struct share *s, uint64_t fh, uint64_t off, uint64_t fh_to, u
                    uint64_t len);
 
 /* Show what is in a directory from off on (0, or an entry's next) to take(), until that returns
- * false for one that has no room. */
+ * false for one that has no room. -ENOMEM where a thousand others are not read to their ends. */
 int share_readdir(struct share *s, uint64_t fh, uint64_t off,
                   bool (*take)(void *to, const struct share_dirent *d), void *to);
 

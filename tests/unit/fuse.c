@@ -299,6 +299,34 @@ static void directories_are_listed(void)
     end_share();
 }
 
+/* What a directory has in memory until all of it is shown, hostile guests ask for again and again.
+ */
+static void few_listings_are_unfinished(void)
+{
+    struct fuse_open_out *o = body;
+    uint64_t fh[1100] = {0};
+    char name[32];
+    int good = 0;
+
+    begin(false);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "a-name-that-is-long-%d", i);
+        host_file(name, "");
+    }
+    for (int i = 0; i < 1100; i++) {
+        CHECK_EQ(ASK(FUSE_OPENDIR, 1, NULL, open_in, 0, 0), 0);
+        fh[i] = o->fh;
+        good += !ASK(FUSE_READDIR, 1, NULL, read_in, .fh = fh[i], .size = 300);
+    }
+    CHECK_EQ(good, 1024);
+    CHECK_EQ(list_all(false, 4096), 0);
+    CHECK_EQ(ASK(FUSE_RELEASEDIR, 1, NULL, release_in, .fh = fh[0]), 0);
+    CHECK_EQ(list_all(false, 4096), 22);
+    CHECK_EQ(ASK(FUSE_READDIR, 1, NULL, read_in, .fh = fh[1], .size = 4096), 0);
+    CHECK_EQ(list_all(false, 4096), 22); /* two are done with */
+    end_share();
+}
+
 static void what_is_forgotten_is_closed(void)
 {
     uint64_t node[50], fh;
@@ -847,6 +875,7 @@ int main(void)
         {attributes_change, "attributes change"},
         {extended_attributes, "extended attributes are set, read and removed"},
         {directories_are_listed, "directories are listed, with replies of any size"},
+        {few_listings_are_unfinished, "few listings are unfinished at a time"},
         {what_is_forgotten_is_closed, "what the guest forgets is closed"},
         {names_of_paths_are_refused, "a name is one name, and links are not followed"},
         {read_only_refuses, "a read-only share refuses changes"},
