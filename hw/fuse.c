@@ -139,7 +139,7 @@ static size_t copy(const struct iovec *v, int n, size_t off, void *buf, size_t l
     return at - (char *)buf;
 }
 
-/* The reply, of which its length is returned. There is room for what ops[] says. */
+/* Write the reply; its length. There is room for what ops[] says. */
 static int put(const struct call *c, const void *reply, size_t len)
 {
     return copy(c->out, c->outs, sizeof(struct fuse_out_header), (void *)reply, len, true);
@@ -212,7 +212,7 @@ static int put_attributes(const struct call *c, int error, const struct statx *s
     return put(c, &out, sizeof(out));
 }
 
-/* The same errors and lengths, of functions that return either. */
+/* Write the bytes of which a function has returned the length, unless that is an error. */
 static int put_bytes(const struct call *c, int got, const void *bytes)
 {
     return got < 0 ? got : put(c, bytes, got);
@@ -633,7 +633,7 @@ struct listing {
     char entries[ENTRIES];
 };
 
-/* Fits an entry in? Then it is looked up, which counts. */
+/* Add an entry if there is room, with a lookup of it, which counts as one. */
 static bool list(void *to, const struct share_dirent *d)
 {
     struct listing *l = to;
@@ -779,7 +779,8 @@ static const struct op {
                                FIXED(entry_out) + FIXED(open_out)},
 };
 
-/* Where one that ends within text begins: the names follow each other, each with its end. */
+/* The name at *at of text, of which len bytes are valid, and *at is where the next one begins. NULL
+ * where it has no end. */
 static const char *next_name(const struct call *c, size_t *at, size_t len)
 {
     const char *name = c->text + *at, *end = memchr(name, 0, len - *at);

@@ -142,8 +142,8 @@ void share_release_all(struct share *s)
     } while (h);
 }
 
-/* A guest that keeps what it writes reads what it writes only parts of, and knows the end itself.
- */
+/* A guest with writeback reads a page before it changes a part of it, also of a file that is open
+ * for writing only; and as it knows the end of the file, it appends by itself. */
 static int host_flags(const struct share *s, int flags)
 {
     flags &= O_ACCMODE | O_APPEND | O_TRUNC | O_SYNC | O_DSYNC;

@@ -57,7 +57,7 @@ void *share_nth(const struct share_table *t,
 /* fd, or -ENFILE where there are too many already, or -errno for a negative one. */
 int share_keep_fd(const struct share *s, int fd);
 
-/* A descriptor for node n that can do more than O_PATH; or -errno. */
+/* Open anew, with other flags, what descriptor fd stands for: a descriptor or -errno. */
 int share_reopen(const struct share *s, int fd, int flags);
 
 /* "N" in /proc/self/fd, and the whole path. */
@@ -85,7 +85,8 @@ static inline void share_change_ends(struct share_node *n)
     __atomic_add_fetch(&n->ended, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Has the host changed what is st now since it was told to the guest? s->lock held. */
+/* The node looked like *st: has the host changed it since the guest was told of it? *st may be read
+ * anew. s->lock held. */
 bool share_changed(struct share_node *n, struct statx *st);
 int share_stat(int fd, struct statx *st);
 void share_release_all(struct share *s);

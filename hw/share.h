@@ -33,7 +33,7 @@ enum {
     SHARE_ROOT = 1 /* the number of the directory itself; it is always known */
 };
 
-/* Whose files something is, numbered so that no number comes twice. */
+/* What the guest knows by numbers, of which none comes twice. */
 struct share_table {
     struct share_slot *slot;
     uint32_t slots, free;
@@ -42,7 +42,7 @@ struct share_table {
 struct share {
     int proc; /* /proc/self/fd, by which descriptors are opened anew */
     int fd_limit;
-    bool read_only, root /* that is who we are */;
+    bool read_only, root /* minivm is run by root */;
     bool writeback; /* the guest keeps what it writes for a while; see share_open() */
     pthread_mutex_t lock, file_locks;
     struct share_table nodes, handles;
@@ -101,7 +101,8 @@ int share_rename(struct share *s, uint64_t node, const char *name, uint64_t to, 
 /* The guest gives back n of what lookups gave it. */
 void share_forget(struct share *s, uint64_t node, uint64_t n);
 
-/* Attributes. fh is a handle of the same file, or 0, which may be all that lets its size change. */
+/* Attributes. fh is a handle of the same file, or 0: by one that was opened for writing the size
+ * changes even if the file could not be opened so again. */
 int share_getattr(struct share *s, uint64_t node, struct statx *st);
 int share_setattr(struct share *s, uint64_t node, uint64_t fh, const struct share_change *c,
                   struct statx *st);
