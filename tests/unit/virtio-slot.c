@@ -131,6 +131,23 @@ static void test_thread(void)
     teardown();
 }
 
+/* A kick from before a reset finds the queue that the driver has set up for the next time. */
+static void test_late_kick(void)
+{
+    build(false);
+    virtio_set_status(&device, 3, true);
+    device.s.q[0].desc = 0x20000;
+    device.s.q[0].avail = 0x21000;
+    device.s.q[0].used = 0x22000;
+    virtq_enable(&device, 0);
+    CHECK(device.s.q[0].enabled);
+    slot.bell[0].watch.ready(&slot.bell[0].watch);
+    CHECK(!device.s.begun);
+    virtio_kick(&device, 0);
+    CHECK(device.s.begun);
+    teardown();
+}
+
 /* With the instruction clock each run is the same, to the last instruction. */
 static void test_in_line(void)
 {
@@ -157,6 +174,7 @@ int main(void)
     const char *name = getenv("MINIVM_ENGINE");
     const struct test tests[] = {
         {test_thread, "a legacy driver's requests are served by a worker, also after a reset"},
+        {test_late_kick, "a kick from before a reset does not begin the device"},
         {test_in_line, "with the instruction clock they are served in line, the same each time"},
         {0},
     };
