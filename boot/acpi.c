@@ -10,8 +10,8 @@
  * the chip is there for A20, for resets and for guests that know no ACPI, but it has no keyboard.
  * With only the DSDT silent, Linux would try the ports.
  *
- * The root bridge is PNP0A03, a conventional one, though it has ECAM: of one of PCI Express guests
- * would ask, by _OSC, to be given what there is none of (hotplug, error reporting).
+ * The root bridge is PNP0A03, a conventional one, though it has ECAM: with one of PCI Express,
+ * guests would ask by _OSC for the control of hotplug and error reporting, which are not here.
  *
  * Left out: GPEs, sleep states other than S5, C and P states (the host's business), Processor
  * objects (the MADT has the CPUs; the objects serve hotplug and C states).

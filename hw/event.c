@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The main thread's event loop, over epoll.
+ * An event loop, over epoll.
  *
  * After: epoll(7), eventfd(2).
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main thread's event loop: file descriptors, and whose they are.
+ * An event loop, of the main thread or of a worker: file descriptors, and whose they are.
  */
 #ifndef HW_EVENT_H
 #define HW_EVENT_H
@@ -11,7 +11,7 @@
 /* A file descriptor that somebody waits for, embedded in its owner. */
 struct watch {
     int fd;
-    void (*ready)(struct watch *w); /* in the main thread, with the loop's lock held */
+    void (*ready)(struct watch *w); /* in the loop's thread, with its lock held */
     bool on;
     bool always; /* epoll refuses it (a file, /dev/null), so it is always readable */
     struct watch *next;
@@ -44,14 +44,15 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock);
 void event_free(struct event_loop *l);
 
 /* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
- * as in a callback, or the loop not running. event_add() dies when fd cannot be watched. */
+ * as in a callback, or the loop not running. event_add() dies when fd cannot be watched.
+ * event_remove() not from another thread, as the loop may wait for the lock in order to serve w. */
 void event_add(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 
 /* Stop and resume watching. Any thread, lock held. */
 void event_enable(struct event_loop *l, struct watch *w, bool on);
 
-/* Run callbacks until event_stop(). In the main thread, lock not held. */
+/* Run callbacks until event_stop(). In the loop's thread, lock not held. */
 void event_run(struct event_loop *l);
 
 /* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.

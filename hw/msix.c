@@ -42,7 +42,7 @@ bool msix_enabled(const struct msix *x)
     return control(x) & CONTROL_ENABLE;
 }
 
-/* A message is a write to memory, which not every function may do. */
+/* A message is a write to memory: a function that is no bus master keeps it. */
 static bool masked(const struct msix *x, int vector)
 {
     return x->s.table[vector].control & ENTRY_MASKED || control(x) & CONTROL_MASK_ALL ||

@@ -2,8 +2,8 @@
 /*
  * virtio-console.
  *
- * After: Virtual I/O Device (VIRTIO) Version 1.2, "Console Device". Of its message of a new size
- * the rows come first, as Linux has them, and not the columns.
+ * After: Virtual I/O Device (VIRTIO) Version 1.2, "Console Device". But in the message of a new
+ * size the rows come before the columns, as Linux has it.
  *
  * Nothing is lost: input stays in its console until the guest has opened the port and given a
  * buffer, and output in its ring while the console has much to write. When the input has ended, the
@@ -278,7 +278,7 @@ static void forget(struct virtio *d)
         v->s.port[i] = (struct virtio_console_port_state){.held = v->s.port[i].held};
 }
 
-/* Who writes so has no queue to wait in: when the console has much to write, it is lost. */
+/* Such a byte has no queue to wait in: when the console has much to write, it is lost. */
 static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
 {
     struct console *console = console_of(d)->port[0].end.console;

@@ -7,8 +7,8 @@
  * Operation".
  *
  * Left out: the packed ring, notification data, and the reset of a single queue, which no driver
- * needs that is not offered them. Nobody is told that the used ring was written, as code does not
- * lie there.
+ * needs that is not offered them. The engine is not told that the used ring was written: no guest
+ * has code there.
  */
 #include "hw/virtio.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A guest goes on on another engine: RAM, boards and clock stay, the CPUs' states are handed over.
+ * A guest moves to another engine: RAM, boards and clock stay, the CPUs' states are handed over.
  */
 #include "x86/carry.h"
 

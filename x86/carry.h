@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest goes on on another engine.
+ * A guest moves to another engine.
  */
 #ifndef X86_CARRY_H
 #define X86_CARRY_H

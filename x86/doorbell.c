@@ -18,7 +18,7 @@ static uint64_t key_of(bool port, uint64_t addr)
  * who looks at it just then rings the wrong one at worst, which does no harm. */
 static void hang(struct machine *m, struct doorbell_slot *slot)
 {
-    /* A trace tells of all exits, and shall. */
+    /* A trace tells of all kicks, so the engine may not take any. */
     bool ours =
         m->config.trace || !m->engine->doorbell || !m->engine->doorbell(m, &slot->bell, true);
     uint64_t key = ours ? key_of(slot->bell.port, slot->bell.addr) : 0;
