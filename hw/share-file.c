@@ -14,10 +14,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -155,6 +157,14 @@ static int host_flags(const struct share *s, int flags)
     return flags;
 }
 
+/* With files of /proc a guest would read and write our own memory, which decides what we do. */
+static bool is_of_proc(const struct share_node *n)
+{
+    struct statfs st;
+
+    return fstatfs(n->fd, &st) < 0 || st.f_type == PROC_SUPER_MAGIC;
+}
+
 /* Open n's file, or fail as the host does; O_WRONLY also where it may not be read. */
 static int open_node(const struct share *s, const struct share_node *n, int flags)
 {
@@ -162,6 +172,8 @@ static int open_node(const struct share *s, const struct share_node *n, int flag
 
     if (!S_ISREG(n->mode))
         return S_ISDIR(n->mode) ? -EISDIR : -ENXIO;
+    if (is_of_proc(n))
+        return -EACCES;
     fd = share_reopen(s, n->fd, host_flags(s, flags));
     if (fd == -EACCES && (flags & O_ACCMODE) == O_WRONLY)
         fd = share_reopen(s, n->fd, (host_flags(s, flags) & ~O_ACCMODE) | O_WRONLY);

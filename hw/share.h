@@ -13,6 +13,9 @@
  * Numbers, names and sizes may be anything at all; other numbers than those given are -ESTALE, and
  * other handles -EBADF. On a read-only share whatever would change something is -EROFS.
  *
+ * Mounts in the directory are shared with it, but files of a /proc are not opened (-EACCES), as our
+ * memory is among them.
+ *
  * With minivm as root the owners are those of the guest; without, all that is made belongs to the
  * user who runs it.
  */

@@ -396,6 +396,27 @@ static void names_of_paths_are_refused(void)
     end_share();
 }
 
+/* Our memory is in /proc, which may be mounted in what is shared. */
+static void files_of_proc_are_not_opened(void)
+{
+    char pid[16];
+    uint64_t mem, version;
+
+    share_init(&share, "/proc", false);
+    fuse_init(&fuse, &share);
+    CHECK_EQ(init_fuse(38, ALL_FLAGS), 0);
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    version = look_up(1, "version");
+    CHECK(version);
+    CHECK_EQ(ASK(FUSE_OPEN, version, NULL, open_in, O_RDONLY, 0), -EACCES);
+    mem = look_up(look_up(1, pid), "mem");
+    CHECK(mem);
+    CHECK_EQ(ASK(FUSE_OPEN, mem, NULL, open_in, O_RDONLY, 0), -EACCES);
+    CHECK_EQ(ASK(FUSE_OPEN, mem, NULL, open_in, O_RDWR, 0), -EACCES);
+    CHECK_EQ(ASK(FUSE_SETATTR, mem, NULL, setattr_in, .valid = FATTR_SIZE), -EACCES);
+    share_free(&share);
+}
+
 static void read_only_refuses(void)
 {
     struct fuse_open_out *o = body;
@@ -878,6 +899,7 @@ int main(void)
         {few_listings_are_unfinished, "few listings are unfinished at a time"},
         {what_is_forgotten_is_closed, "what the guest forgets is closed"},
         {names_of_paths_are_refused, "a name is one name, and links are not followed"},
+        {files_of_proc_are_not_opened, "files of /proc are not opened"},
         {read_only_refuses, "a read-only share refuses changes"},
         {locks_are_the_hosts, "locks are the host's, and waiting for one can be called off"},
         {files_without_names, "files without names get one, and files are copied"},
