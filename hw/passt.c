@@ -26,12 +26,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     PREFIX = 4,       /* a frame's length */
     START_MS = 30000, /* a child that does not answer by then is not waited for */
+    END_MS = 1000,    /* nor one that hung up, and has this long to say why */
     BUFFER = 1 << 20  /* of the socket, if the host allows that much */
 };
 
@@ -149,7 +151,9 @@ void passt_wait(struct passt *p, const struct passt_options *o)
     if (!n)
         die_of(p, o, "does not answer");
     if (recv(p->socket, &byte, 1, MSG_PEEK) != 1) {
-        waitid(P_PID, p->child, &(siginfo_t){0}, WEXITED | WNOWAIT);
+        struct pollfd end = {.fd = syscall(SYS_pidfd_open, p->child, 0), .events = POLLIN};
+
+        poll(&end, 1, END_MS);
         die_of(p, o, "ended at once");
     }
 }

@@ -72,7 +72,7 @@ struct passt {
 void passt_open(struct passt *p, const struct passt_options *o);
 
 /* Wait until it serves, and so has opened the ports that it forwards. Dies, when it cannot, of what
- * it said. */
+ * it said. Its loop has not begun yet. */
 void passt_wait(struct passt *p, const struct passt_options *o);
 
 /* The same as both with a process that is there, over a stream socket. */

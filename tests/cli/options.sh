@@ -25,6 +25,10 @@ says() {
     check "$name" sh -c "$minivm $* | grep -q -- '$words'"
 }
 
+mkdir "$TMP/bin"
+printf '#!/bin/sh\nexec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\nexec sleep 1000\n' >"$TMP/bin/passt"
+chmod +x "$TMP/bin/passt"
+
 for minivm in ./minivm build/asan/minivm; do
     [ -x $minivm ] || continue
     says "version" "^minivm [0-9]" version
@@ -85,6 +89,8 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a card without an address of its own" "not a card.s address" \
         run -n mac=ff:ff:ff:ff:ff:ff guest/minimal
     refused "an MTU for nobody" "from 1280 to 65520" run -n mtu=68 guest/minimal
+    check_equal "a passt that hangs up and stays" \
+        "$(PATH=$TMP/bin:$PATH $minivm run --net guest/minimal 2>&1)" "minivm: --net: passt: ended at once"
     refused "a network for several guests" "for one guest" run -n guest/minimal guest/minimal
     refused "a network in a run that repeats" "no run repeats" \
         run -n --engine soft --soft-clock instructions guest/minimal

@@ -151,6 +151,9 @@ check_equal "a port that is taken" \
     "$(./minivm run -n forward=127.0.0.1:$tcp:22 guest/minimal 2>&1; echo $?)" \
     "minivm: --net forward=127.0.0.1:$tcp:22: the port is taken, or may not be had at that address
 125"
+for try in 1 2 3 4 5; do
+    check_status "a small program with a network" 0 timeout 20 ./minivm run --net guest/minimal
+done
 check_equal "no passt" "$(PATH=/none ./minivm run --net guest/minimal 2>&1)" \
     "minivm: --net needs passt (Debian: apt-get install passt): not there"
 

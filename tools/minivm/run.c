@@ -239,10 +239,11 @@ int cmd_run(int argc, char **argv)
         disk_open(&r->disk[i], o->disk[i].file, o->disk[i].read_only, o->disk[i].snapshot);
     choose_engine(&r->choice, o);
     build(r);
-    choose_again(&r->choice, &r->load, &r->machine);
-    load_guests(&r->load, &r->machine);
+    /* Before a guest runs, if only to try the engine: then what passt says is read elsewhere. */
     for (int i = 0; i < o->nets; i++)
         passt_wait(&r->net[i], &o->net[i]);
+    choose_again(&r->choice, &r->load, &r->machine);
+    load_guests(&r->load, &r->machine);
     load_warn(&r->load);
     choose_say(&r->choice, &r->machine);
     steer_start(&r->steer);
