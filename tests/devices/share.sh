@@ -37,7 +37,7 @@ cat changing log >>results
 sync
 flock locked sh -c 'touch ready; until [ -e go ]; do sleep 0.1; done'
 cat changing log >>results
-ls /gone >>results 2>&1
+ls /gone >>results 2>/dev/null # where the host is on 9p, an error
 echo x 2>/dev/null >/gone/new || echo "nothing is made where nothing is" >>results
 cd /
 umount /data /src && mount -t virtiofs src /src && cat /src/in | md5sum >>/src/results
