@@ -261,6 +261,7 @@ distro: all build/debian.img
 
 test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
+	@tools/need network
 	@./minivm check --quiet --engine kvm || tools/need kvmhost
 	tests/run $(TESTS)
 
