@@ -189,7 +189,7 @@ static bool is_module(const struct answer *a, const struct elf *e)
     char names[4096];
     int word =
         e->is_64 ? 8 : 4; /* of which the section's header has four, from its third field on */
-    uint64_t header = e->shoff + e->shstrndx * e->shentsize + 8;
+    uint64_t header = e->shoff + (uint64_t)e->shstrndx * e->shentsize + 8;
     uint64_t off = little(a, header + 2 * word, word), size = little(a, header + 3 * word, word);
 
     if (size > sizeof(names))

@@ -107,11 +107,11 @@ bool modules_find(struct modules *m, const char *kernel, const char *version, co
     else
         found = look_beside(m, kernel, release) ||
                 (*release && look(m, text("/lib/modules/%s", release)));
+    free(release);
     if (given && !found)
         die("--modules %s: has neither modules.dep nor modules.order: it is no directory of "
             "modules",
             given);
-    free(release);
     return found;
 }
 

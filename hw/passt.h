@@ -34,7 +34,7 @@ struct passt_options {
     int mtu;
     int forwards;
     struct passt_forward {
-        const char *said;
+        char said[96]; /* as the user wrote it */
         bool udp;
         char spec[96]; /* as passt's own options have it: ADDR/PORT:PORT */
     } forward[PASST_FORWARDS];

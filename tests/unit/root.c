@@ -33,12 +33,25 @@ static void put(const char *name)
     fclose(f);
 }
 
+static void parse(const char *name, char **command)
+{
+    free(r.dir);
+    r.dir = NULL;
+    root_parse(&r, name, command);
+}
+
 static bool dies(const char *name, char **command, const char *text)
 {
-    if (setjmp(died))
-        return died_of(NULL, text);
-    root_parse(&r, below(name), command);
-    return false;
+    volatile bool alive = false;
+
+    begin_to_die();
+    if (!setjmp(died)) {
+        parse(below(name), command);
+        alive = true;
+    }
+    end_to_die();
+    r.dir = NULL;
+    return !alive && died_of(NULL, text);
 }
 
 /* The strings of the archive's minivm/root, of which each must be there as a whole. */
@@ -85,24 +98,24 @@ static void test_kinds(void)
 
     mkdir(below("dir"), 0755);
     put("image");
-    root_parse(&r, below("dir"), command);
+    parse(below("dir"), command);
     CHECK(r.dir && !strcmp(r.dir, below("dir")) && !r.write && !r.disk);
-    root_parse(&r, below("dir,rw"), command);
+    parse(below("dir,rw"), command);
     CHECK(r.dir && !strcmp(r.dir, below("dir")) && r.write && !r.disk);
     mkdir(below("dir,rw"), 0755);
-    root_parse(&r, below("dir,rw"), command);
+    parse(below("dir,rw"), command);
     CHECK(r.dir && !strcmp(r.dir, below("dir,rw")) && !r.write);
     rmdir(below("dir,rw"));
-    root_parse(&r, below("image"), NULL);
+    parse(below("image"), NULL);
     CHECK(!r.dir && r.disk);
-    root_parse(&r, below("image,ro"), NULL);
+    parse(below("image,ro"), NULL);
     CHECK(!r.dir && r.disk);
     CHECK(dies("dir,ro", command, "is forgotten anyway; say --root /"));
     CHECK(dies("dir,snapshot", command, "is forgotten anyway; say --root /"));
-    root_parse(&r, below("none"), NULL);
+    parse(below("none"), NULL);
     CHECK(!r.dir && r.disk);
     CHECK(!symlink("dir", below("link")));
-    root_parse(&r, below("link"), command);
+    parse(below("link"), command);
     CHECK(r.dir && !strcmp(r.dir, below("dir")));
 }
 
@@ -117,7 +130,7 @@ static void test_shell(void)
     CHECK(!symlink("/bin/bash", below("sys/usr/bin/sh")));
     CHECK(dies("sys", NULL, "it has no /bin/sh"));
     put("sys/usr/bin/bash");
-    root_parse(&r, below("sys"), NULL);
+    parse(below("sys"), NULL);
     CHECK(r.dir);
 }
 
@@ -142,7 +155,7 @@ static void test_environment(void)
         putenv(host[i]);
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         putenv(kept[i]);
-    root_parse(&r, "/", command);
+    parse("/", command);
     make(command, true);
     for (size_t i = 0; i < sizeof(host) / sizeof(host[0]); i++) {
         snprintf(text, sizeof(text), "env %s", host[i]);
@@ -165,11 +178,11 @@ static void test_place(void)
     mkdir(below("dir/in"), 0755);
     mkdir(below("director"), 0755);
     CHECK(!chdir(below("dir/in")));
-    root_parse(&r, "/", command);
+    parse("/", command);
     make(command, false);
     snprintf(text, sizeof(text), "cwd %s/dir/in", top);
     CHECK(tells(text) && !tells("raw"));
-    root_parse(&r, "..,rw", command);
+    parse("..,rw", command);
     make(command, false);
     CHECK(tells("cwd /in") && !tells("overlay") && !tells("env PWD=/"));
     CHECK(!chdir(below("dir")));
@@ -183,7 +196,7 @@ static void test_place(void)
 
 static void test_disk(void)
 {
-    root_parse(&r, below("image"), NULL);
+    parse(below("image"), NULL);
     make(NULL, false);
     CHECK(tells("disk vda") && tells("env HOME=/root") && tells("cwd /"));
     CHECK(!tells("share /dev/root") && !tells("env HOME=/home/x"));
@@ -205,7 +218,9 @@ int main(void)
         {0},
     });
 
+    free(r.dir);
     if (asprintf(&command, "/bin/rm -rf %s", top) < 0 || system(command))
         abort();
+    free(command);
     return status;
 }

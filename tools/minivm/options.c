@@ -260,7 +260,7 @@ static void add_forward(struct passt_options *net, const char *said, const char 
 
     if (net->forwards++ == PASST_FORWARDS)
         die("%s forward=%s: one too many; a card has at most %d", said, val, PASST_FORWARDS);
-    f->said = val;
+    snprintf(f->said, sizeof(f->said), "%s", val);
     f->udp = !strncmp(val, "udp:", 4);
     snprintf(text, sizeof(text), "%s", val + (f->udp ? 4 : 0));
     inner = strrchr(text, ':');
@@ -300,7 +300,7 @@ static void parse_mac(uint8_t mac[6], const char *said, const char *val)
 static void add_net(struct options *o, const char *said, const char *val)
 {
     struct passt_options *net = &o->net[o->nets];
-    char *text = strdup(val ? val : ""), *word, mtu[16];
+    char *copy = strdup(val ? val : ""), *text = copy, *word, mtu[16];
 
     if (o->nets == PC_MAX_NETS)
         die("%s: one network card too many; there are at most %d", said, PC_MAX_NETS);
@@ -327,6 +327,7 @@ static void add_net(struct options *o, const char *said, const char *val)
     }
     if (net->mtu < PASST_MTU_MIN || net->mtu > PASST_MTU)
         die("%s mtu=%d: from %d to %d", said, net->mtu, PASST_MTU_MIN, PASST_MTU);
+    free(copy);
 }
 
 /* val is none of the words that the table allows. */
