@@ -274,6 +274,10 @@ static void try_all(const struct instruction *list)
             /* REX: of a byte operand without one it is AH or CH that is named by 4 or 5. */
             bool rex_r = i->digit < 0 && below(3) == 0, rex_b = !memory && below(3) == 0;
 
+            /* SDM 2, PAUSE and XCHG: with REX.B, F3 90 is PAUSE to some and XCHG R8, RAX to others.
+             */
+            if (i->how & LOW && prefix && rm == 0)
+                rex_b = false;
             if (bytes && below(3) == 0 && !(i->how & PLAIN)) {
                 rex_r = rex_b = false;
                 if (i->digit < 0 && prefix == 0) /* crc32's is not of 8 bits */

@@ -246,6 +246,44 @@ static uint32_t unknown_flags(const struct soft_row *row, const struct native *n
     return raised & (MXCSR_OE | MXCSR_UE) ? MXCSR_PE : 0;
 }
 
+/* A quiet NaN that an operation makes of a and b, vectors of elements of 1 << shift bytes. */
+static bool nan_of(uint64_t val, const uint8_t *a, const uint8_t *b, int shift)
+{
+    uint64_t infinity = shift == 2 ? 0x7f800000 : 0x7ff0000000000000;
+    uint64_t sign = shift == 2 ? 0x80000000 : UINT64_C(1) << 63;
+    uint64_t quiet = shift == 2 ? 0x00400000 : 0x0008000000000000;
+
+    if (val == (sign | infinity | quiet)) /* the default */
+        return true;
+    if ((val & ~sign) <= infinity)
+        return false;
+    for (int i = 0; i < 16; i += 1 << shift) {
+        uint64_t x = soft_peek(a + i, shift), y = soft_peek(b + i, shift);
+
+        if (((x & ~sign) > infinity && (x | quiet) == val) ||
+            ((y & ~sign) > infinity && (y | quiet) == val))
+            return true;
+    }
+    return false;
+}
+
+/* SDM 2, DPPS and DPPD: which of several NaNs comes out depends on the order of the additions,
+ * which is the processor's own affair, in each element. */
+static void accept_nans(const struct soft_row *row, const uint8_t *host, uint8_t *soft,
+                        const uint8_t *a, const uint8_t *b)
+{
+    int shift = strncmp(row->text, "dpps", 4) ? 3 : 2;
+
+    if (strncmp(row->text, "dpp", 3) != 0)
+        return;
+    for (int i = 0; i < 16; i += 1 << shift) {
+        uint64_t val = soft_peek(host + i, shift);
+
+        if (nan_of(val, a, b, shift) && nan_of(soft_peek(soft + i, shift), a, b, shift))
+            soft_poke(soft + i, shift, val);
+    }
+}
+
 static void dump(const char *what, const uint8_t *p, int n)
 {
     printf("# %s", what);
@@ -294,6 +332,16 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
     if (host == EXCEPTION_UD)
         return false;
     soft = soft_run_op(ops);
+
+    int modrm = (code[0] == f->prefix && f->prefix ? 1 : 0) + (f->map ? 3 : 2), reg, rm, rex = 0;
+
+    if ((code[f->prefix ? 1 : 0] & 0xf0) == 0x40)
+        rex = code[f->prefix ? 1 : 0], modrm++;
+    reg = (code[modrm] >> 3 & 7) | (rex & 4) << 1;
+    rm = (code[modrm] & 7) | (rex & 1) << 3;
+    accept_nans(row, n.xmm[reg], c->fpu.xmm[reg], before.xmm[reg],
+                mem ? soft_at + offset : before.xmm[rm]);
+
     const char *what = difference(&n, host_at, soft_at, unknown_flags(row, &n, host));
 
     if (host == soft && !what)
@@ -302,12 +350,6 @@ static bool try_one(const struct soft_row *row, const struct form *f, bool mem)
     printf("# %s: host %d, soft %d; %s\n", row->text, host, soft, what ? what : "");
     dump("code", code, len);
     printf("# mxcsr before %#x\n", (unsigned)before.mxcsr);
-    int modrm = (code[0] == f->prefix && f->prefix ? 1 : 0) + (f->map ? 3 : 2), reg, rm, rex = 0;
-
-    if ((code[f->prefix ? 1 : 0] & 0xf0) == 0x40)
-        rex = code[f->prefix ? 1 : 0], modrm++;
-    reg = (code[modrm] >> 3 & 7) | (rex & 4) << 1;
-    rm = (code[modrm] & 7) | (rex & 1) << 3;
     dump("reg ", before.xmm[reg], 16);
     if (mem)
         dump("mem ", soft_at + offset, 16);
