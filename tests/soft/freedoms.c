@@ -100,6 +100,12 @@ static uint64_t extended(uint64_t at)
     return (int64_t)(at << (63 - CANONICAL)) >> (63 - CANONICAL);
 }
 
+/* Of the processors that know five levels of page tables, used or not. */
+static uint64_t extended57(uint64_t at)
+{
+    return (int64_t)(at << 7) >> 7;
+}
+
 static bool canonical(uint64_t at)
 {
     return extended(at) == at;
@@ -134,22 +140,45 @@ static void end_as(struct state *s, const struct state *end)
     s->cr2 = end->cr2;
 }
 
-/* What the CPU made of C makes of other bytes in other's state; memory stays as it was. */
-static struct state alone(const struct both *b, const struct sample *other)
+/* What the CPU made of C makes of other bytes in other's state, and in memory. */
+static struct state again(const struct both *b, const struct sample *other)
 {
-    static uint8_t data[DATA_SIZE];
     uint8_t code[SOFT_MAX_LEN];
     uint64_t at = other->in.rip - CODE;
     int n = at + other->n > CODE_SIZE ? CODE_SIZE - (int)at : other->n;
     struct state end = {0};
 
-    memcpy(data, b->made->data, DATA_SIZE);
     memcpy(code, b->made->code + at, n);
     memcpy(b->made->code + at, other->bytes, n);
     made_run(other, &end);
     memcpy(b->made->code + at, code, n);
+    return end;
+}
+
+/* The same; memory stays as it was. */
+static struct state alone(const struct both *b, const struct sample *other)
+{
+    static uint8_t data[DATA_SIZE];
+
+    memcpy(data, b->made->data, DATA_SIZE);
+    struct state end = again(b, other);
+
     memcpy(b->made->data, data, DATA_SIZE);
     return end;
+}
+
+/* What DATA, CONST or CODE had there; 0 elsewhere. */
+static uint64_t value_at(const struct both *b, uint64_t at, int size)
+{
+    uint64_t val = 0;
+
+    if (at - DATA <= (uint64_t)DATA_SIZE - size)
+        memcpy(&val, b->before + (at - DATA), size);
+    else if (at - CONST <= (uint64_t)CONST_SIZE - size)
+        memcpy(&val, b->real->constant + (at - CONST), size);
+    else if (at - CODE <= (uint64_t)CODE_SIZE - size)
+        memcpy(&val, b->real->code + (at - CODE), size);
+    return val;
 }
 
 /* ---- flags ---- */
@@ -208,6 +237,14 @@ static void flags_repeated(const struct both *b, const struct freedom *f)
         take_flags(b, f->bits);
 }
 
+/* Flags as they were before the first repetition. */
+static void flags_restored(const struct both *b, const struct freedom *f)
+{
+    if (!ended(b) && b->s->op.prefix & (SOFT_REP | SOFT_REPNE) &&
+        !((b->want->flags ^ b->s->in.flags) & f->bits))
+        take_flags(b, f->bits);
+}
+
 /* ---- results ---- */
 
 /* What is written to a register of 16 bits or more. */
@@ -243,6 +280,78 @@ static void swap_of_16_bits(const struct both *b, const struct freedom *f)
     (void)f;
     if (ended(b) && b->s->op.osize == 1)
         register_open(b, b->s->op.rm / 8);
+}
+
+/* Registers that a repetition with addresses of 32 bits leaves as they are: each either whole, or
+ * written with its 32 bits. */
+static void repeated_extends(const struct both *b, const struct freedom *f)
+{
+    static const uint8_t registers[] = {RCX, RSI, RDI};
+    const struct sample *s = b->s;
+
+    (void)f;
+    if (s->compat || s->op.asize != 2 || !(s->op.prefix & (SOFT_REP | SOFT_REPNE)))
+        return;
+    for (size_t i = 0; i < sizeof(registers); i++) {
+        uint8_t r = registers[i];
+
+        if (b->got->r[r] == s->in.r[r] && b->want->r[r] == (uint32_t)s->in.r[r])
+            b->got->r[r] = b->want->r[r];
+    }
+}
+
+/* F3 90 is PAUSE even if REX.B makes R8 of what would be RAX. */
+static void pause_of_r8(const struct both *b, const struct freedom *f)
+{
+    const uint64_t *in = b->s->in.r, *want = b->want->r;
+
+    (void)f;
+    if (b->s->op.prefix & SOFT_REP && b->s->bytes[b->s->n - 1] == 0x90 && want[RAX] == in[RAX] &&
+        want[R8] == in[R8]) {
+        b->got->r[RAX] = in[RAX];
+        b->got->r[R8] = in[R8];
+    }
+}
+
+static bool is_nan(uint64_t val, int size)
+{
+    return size == 4 ? (val & INT32_MAX) > 0x7f800000
+                     : (val & INT64_MAX) > UINT64_C(0x7ff0000000000000);
+}
+
+/* The sums of several NaNs: each is one of the factors, made quiet, or the default. */
+static void nan_of_sum(const struct both *b, const struct freedom *f)
+{
+    const struct sample *s = b->s;
+    int size = f->bits;
+    uint64_t quiet = size == 4 ? 1 << 22 : UINT64_C(1) << 51;
+    uint64_t first = size == 4 ? 0xffc00000 : UINT64_C(0xfff8000000000000);
+    const uint8_t *to = s->in.fpu.xmm[s->op.reg];
+    const uint8_t *want = b->want->fpu.xmm[s->op.reg];
+    uint8_t *got = b->got->fpu.xmm[s->op.reg];
+
+    if (!ended(b))
+        return;
+    for (int i = 0; i < 16; i += size) {
+        uint64_t w = 0, g = 0;
+        bool known;
+
+        memcpy(&w, want + i, size);
+        memcpy(&g, got + i, size);
+        known = w == first;
+        for (int k = 0; k < 16; k += size) {
+            uint64_t a = 0, c = 0;
+
+            memcpy(&a, to + k, size);
+            if (s->op.mem)
+                c = value_at(b, address(s) + k, size);
+            else
+                memcpy(&c, s->in.fpu.xmm[s->op.rm] + k, size);
+            known |= (is_nan(a, size) && w == (a | quiet)) || (is_nan(c, size) && w == (c | quiet));
+        }
+        if (is_nan(w, size) && is_nan(g, size) && known)
+            memcpy(got + i, &w, size);
+    }
 }
 
 /* An unmasked overflow or underflow: was the result inexact as well? */
@@ -297,7 +406,8 @@ static void pointer_open(const struct both *b, uint64_t in, uint64_t want, uint6
 {
     bool pending = b->want->fpu.fsw & FSW_ES;
 
-    if (want == extended(*got) || (!pending && (want == 0 || want == in || want == extended(in))))
+    if (want == extended(*got) || (host_is_intel() && want == extended57(*got)) ||
+        (!pending && (want == 0 || want == in || want == extended(in))))
         *got = want;
 }
 
@@ -314,16 +424,78 @@ static void pointers(const struct both *b, const struct freedom *f)
     pointer_open(b, in->fdp, want->fdp, &got->fdp);
 }
 
-/* Have the registers become MMX's already when the instruction that begins it faults? */
+/* A store to memory, at DATA instead. value: what it wrote there. */
+static struct state stored_elsewhere(const struct both *b, uint8_t value[OPERAND])
+{
+    static uint8_t data[DATA_SIZE];
+    struct sample other = *b->s;
+    int i = 0;
+
+    while (i < b->s->n - 2 && (b->s->bytes[i] & 0xf8) != 0xd8)
+        i++;
+    other.n = 0;
+    other.bytes[other.n++] = b->s->bytes[i];
+    other.bytes[other.n++] = (b->s->bytes[i + 1] & 0x38) | (b->s->compat ? 5 : 4);
+    if (!b->s->compat)
+        other.bytes[other.n++] = 0x25;
+    memcpy(other.bytes + other.n, &(uint32_t){DATA}, 4);
+    other.n += 4;
+    other.in.rip = CODE + (b->s->in.rip < CODE + CODE_SIZE / 2 ? 3 : 1) * CODE_SIZE / 4;
+    memcpy(data, b->made->data, DATA_SIZE);
+    struct state end = again(b, &other);
+
+    memcpy(value, b->made->data, OPERAND);
+    memcpy(b->made->data, data, DATA_SIZE);
+    return end;
+}
+
+/* A store that causes an exception which is not masked writes nothing: so its address need not be
+ * looked at. */
+static void store_pending(const struct both *b, const struct freedom *f)
+{
+    uint8_t value[OPERAND];
+
+    (void)f;
+    if (!ended(b) || !faulted(b->got) || b->got->rip != b->s->in.rip)
+        return;
+    struct state end = stored_elsewhere(b, value);
+
+    if (end.vector != ENDED || !(end.fpu.fsw & FSW_ES) || memcmp(value, b->made->data, OPERAND))
+        return;
+    end.rip = b->s->in.rip + b->s->n;
+    end.fpu.fop = b->want->fpu.fop; /* which have the address */
+    end.fpu.fip = b->want->fpu.fip;
+    end.fpu.fdp = b->want->fpu.fdp;
+    *b->got = end;
+    end_as(b->got, b->want);
+}
+
+/* The eight bytes of ten that are in the first of two pages may be there already. */
+static void store_halved(const struct both *b, const struct freedom *f)
+{
+    uint64_t at = address(b->s) - DATA;
+    uint8_t value[OPERAND];
+
+    (void)f;
+    if (!same_end(b->want, b->got) || b->want->vector != EXCEPTION_PF || at < DATA_SIZE - 10 + 1 ||
+        at > DATA_SIZE - 8)
+        return;
+    stored_elsewhere(b, value);
+    if (!memcmp(b->real->data + at, value, 8))
+        memcpy(b->made->data + at, value, 8);
+}
+
+/* Have the registers become MMX's already when the instruction that begins it faults? Or, with
+ * bits, TOP alone? */
 static void half_mmx(const struct both *b, const struct freedom *f)
 {
     const struct soft_fpu *in = &b->s->in.fpu, *want = &b->want->fpu;
     struct soft_fpu *got = &b->got->fpu;
 
-    (void)f;
     if (!faulted(b->want))
         return;
-    if ((want->ftw == in->ftw && want->fsw == in->fsw) ||
+    if ((want->ftw == in->ftw && want->fsw == (in->fsw & ~f->bits)) ||
+        (want->ftw == in->ftw && want->fsw == in->fsw) ||
         (want->ftw == 0xff && want->fsw == (in->fsw & ~FSW_TOP))) {
         /* The registers' values stay, but their numbers count from TOP. */
         int turn = (want->fsw >> 11 & 7) - (got->fsw >> 11 & 7);
@@ -406,6 +578,70 @@ static void wraps(const struct both *b, const struct freedom *f)
         end_as(b->got, want);
 }
 
+/* The same of operands that instructions have without naming them, of which there may be two: that
+ * of ES:rDI may be the first. And with #AC, that may come instead. */
+static void wraps_implied(const struct both *b, const struct freedom *f)
+{
+    const struct state *want = b->want, *got = b->got;
+    bool limit = got->vector == EXCEPTION_GP || got->vector == EXCEPTION_SS;
+    bool ac = b->s->in.flags & EFLAGS_AC && want->vector == EXCEPTION_AC && want->error == 0;
+    uint32_t error;
+
+    if (!b->s->compat)
+        return;
+    if (limit && ac &&
+        (beyond(b->s, got->r[RBP] - OPERAND, 2 * OPERAND) || beyond(b->s, got->r[RSI], OPERAND) ||
+         beyond(b->s, got->r[RDI], OPERAND)))
+        end_as(b->got, want);
+    if (!limit && (!f->bits || got->vector != EXCEPTION_PF || (uint32_t)got->r[RDI] != want->cr2))
+        return;
+    if (want->vector == EXCEPTION_PF &&
+        (want->cr2 == 0 || (want->cr2 <= UINT32_MAX && beyond(b->s, want->cr2, OPERAND))) &&
+        page_fault(want->cr2, want->error & 2, &error) && want->error == error)
+        end_as(b->got, want);
+}
+
+/* No #AC for what need not be aligned. */
+static void alignment_free(const struct both *b, const struct freedom *f)
+{
+    struct sample other = *b->s;
+
+    (void)f;
+    if (!(b->s->in.flags & EFLAGS_AC) || b->got->vector != EXCEPTION_AC || !ended(b))
+        return;
+    other.in.flags &= ~EFLAGS_AC;
+    *b->got = again(b, &other);
+    b->got->flags |= EFLAGS_AC;
+}
+
+/* INS and OUTS look at IOPL, and at the map of ports, even if there is nothing to repeat. */
+static void ports_first(const struct both *b, const struct freedom *f)
+{
+    (void)f;
+    if (b->want->vector == EXCEPTION_GP && b->want->error == 0 && b->want->rip == b->s->in.rip &&
+        b->got->rip == b->s->in.rip + b->s->n && b->s->op.prefix & (SOFT_REP | SOFT_REPNE) &&
+        soft_cut(b->s->op.asize, b->s->in.r[RCX]) == 0) {
+        end_as(b->got, b->want);
+        b->got->rip = b->s->in.rip;
+    }
+}
+
+/* Below the lower bound, the upper one need not be read. */
+static void lower_first(const struct both *b, const struct freedom *f)
+{
+    int size = 1 << b->s->op.osize;
+    int32_t index = b->s->in.r[b->s->op.reg / 8];
+    int32_t lower = value_at(b, (uint32_t)address(b->s), size);
+
+    (void)f;
+    if (size == 2) {
+        index = (int16_t)index;
+        lower = (int16_t)lower;
+    }
+    if (b->want->vector == EXCEPTION_BR && faulted(b->got) && index < lower)
+        end_as(b->got, b->want);
+}
+
 /* #AC and another fault of the same access. */
 static void alignment_order(const struct both *b, const struct freedom *f)
 {
@@ -475,20 +711,19 @@ static void push_first(const struct both *b, const struct freedom *f)
         end_as(b->got, &end);
 }
 
-/* ---- a fault in the middle ---- */
-
-static uint64_t stack_value(const struct both *b, uint64_t at, int size)
+/* CALL to where nothing can be: the return address may be there already. */
+static void pushed_first(const struct both *b, const struct freedom *f)
 {
-    uint64_t val = 0;
+    uint64_t at = b->s->in.r[RSP] - 8 - DATA;
+    uint64_t next = b->s->in.rip + b->s->n;
 
-    if (at - DATA <= (uint64_t)DATA_SIZE - size)
-        memcpy(&val, b->before + (at - DATA), size);
-    else if (at - CONST <= (uint64_t)CONST_SIZE - size)
-        memcpy(&val, b->real->constant + (at - CONST), size);
-    else if (at - CODE <= (uint64_t)CODE_SIZE - size)
-        memcpy(&val, b->real->code + (at - CODE), size);
-    return val;
+    (void)f;
+    if (!b->s->compat && b->want->vector == EXCEPTION_GP && same_end(b->want, b->got) &&
+        at <= DATA_SIZE - 8 && !memcmp(b->real->data + at, &next, 8))
+        memcpy(b->made->data + at, &next, 8);
 }
+
+/* ---- a fault in the middle ---- */
 
 /* Registers that were popped may have their new values already: it can be repeated. */
 static void popped(const struct both *b, const struct freedom *f)
@@ -502,7 +737,7 @@ static void popped(const struct both *b, const struct freedom *f)
     for (int i = 0; i < 8; i++) {
         int r = RDI - i;
         uint64_t old = b->s->in.r[r];
-        uint64_t val = stack_value(b, (uint32_t)(b->s->in.r[RSP] + i * size), size);
+        uint64_t val = value_at(b, (uint32_t)(b->s->in.r[RSP] + i * size), size);
 
         if (r != RSP && (b->want->r[r] == old || b->want->r[r] == ((old & ~bits) | val)))
             b->got->r[r] = b->want->r[r];
@@ -542,6 +777,14 @@ static void pushed(const struct both *b, const struct freedom *f)
 
 /* In an order in which each finds what those before it left. */
 static const struct freedom freedoms[] = {
+    /* What is done after all. */
+    {INTEL, "movups movupd movdqu lddqu pcmpestri pcmpestrm pcmpistri pcmpistrm", alignment_free, 0,
+     "SDM 2, MOVUPS, MOVUPD, MOVDQU: #AC may or may not be generated for 16 bytes; LDDQU, "
+     "PCMPESTRI: likewise"},
+    {INTEL, "fst fstp fist fistp fisttp fbstp", store_pending, 0,
+     "SDM 1, x87 FPU Floating-Point Exception Conditions: not masked, a store leaves its "
+     "destination as it was; nothing is said of whether its address is looked at"},
+
     /* Flags: SDM 2, each instruction's "Flags Affected"; APM 3, Instruction Effects on RFLAGS. */
     {ANY, "and or xor test andn blsi blsr blsmsk bextr bzhi", flags_open, AF, "Flags Affected"},
     {ANY, "blsi blsr blsmsk andn bzhi", flags_open, PF, "Flags Affected"},
@@ -559,12 +802,19 @@ static const struct freedom freedoms[] = {
     {ANY, "rol ror rcl rcr", shift_flags, OF, "Flags Affected"},
     {AMD, "cmps scas", flags_repeated, EFLAGS_ARITHMETIC,
      "SDM 2, REP: flags before a repetition that faults; APM 3, Repeat Prefixes, says nothing"},
+    {INTEL, "cmps scas", flags_restored, EFLAGS_ARITHMETIC,
+     "SDM 2, REP: EFLAGS is restored to the state prior to the execution of the instruction"},
 
     /* Results. */
     {INTEL, "shld shrd", double_shift, CF | OF | SF | ZF | AF | PF,
      "SDM 2, SHLD: a count greater than the operand's size; APM 3, SHLD"},
     {INTEL, "bsf bsr", no_bit_found, 0, "SDM 2, BSF: a source of 0"},
     {INTEL, "bswap", swap_of_16_bits, 0, "SDM 2, BSWAP: registers of 16 bits; APM 3, BSWAP"},
+    {INTEL, "movs cmps stos lods scas ins outs", repeated_extends, 0,
+     "SDM 2, REP: which registers are written when there is nothing to repeat, or a fault"},
+    {INTEL, "xchg", pause_of_r8, 0, "SDM 2, PAUSE: F3 90; XCHG: REX.B and F3"},
+    {INTEL, "dpps", nan_of_sum, 4, "SDM 2, DPPS: propagation of NaNs"},
+    {INTEL, "dppd", nan_of_sum, 8, "SDM 2, DPPD: propagation of NaNs"},
     {ANY, "*", inexact_unmasked, 0,
      "SDM 1, Unmasked Response to SIMD Floating-Point Exceptions: flags that are set beside"},
     {AMD, "ldmxcsr fxrstor fxrstor64", mxcsr_mm, 0,
@@ -576,13 +826,16 @@ static const struct freedom freedoms[] = {
     {INTEL, "fsin fcos fsincos fptan", codes_open, FSW_C0 | FSW_C3, "SDM 2, FPU Flags Affected"},
     {INTEL, "fldcw fnstcw fnclex", codes_open, FSW_C0 | FSW_C1 | FSW_C2 | FSW_C3,
      "SDM 2, FPU Flags Affected"},
-    {AMD, "fcomi fcomip fucomi fucomip", code_unchanged, FSW_C1,
+    {ANY, "fcomi fcomip fucomi fucomip", code_unchanged, FSW_C1,
      "SDM 2, FCOMI: C1 is cleared; APM 5, FCOMI: is only for the stack's faults"},
     {ANY, "*", pointers, 0,
      "APM 2, FXSAVE and FXRSTOR: pointers only while an exception is pending; SDM 1, x87 FPU "
      "Instruction and Data (Operand) Pointers, Last Instruction Opcode"},
     {AMD, "cvtps2pi cvttps2pi cvtpd2pi cvttpd2pi cvtpi2ps cvtpi2pd maskmovq", half_mmx, 0,
      "APM 1, Mixing Media Code with x87 Code; SDM 3A, Effect of MMX Instructions"},
+    {INTEL, "cvtps2pi cvttps2pi cvtpd2pi cvttpd2pi cvtpi2ps cvtpi2pd maskmovq movd movq movntq",
+     half_mmx, FSW_TOP,
+     "SDM 3A, Effect of MMX Instructions on x87 FPU State; does not speak of faults"},
 
     /* Faults. */
     {ANY, "cmps", string_order, 0xae - 0xa6 /* to SCAS */, CONCURRENT},
@@ -592,6 +845,12 @@ static const struct freedom freedoms[] = {
     {INTEL, "*", second_page, 0, CONCURRENT},
     {ANY, "*", wraps, 0,
      "SDM 3A, Limit Checking: with a limit of 4 GiB it may or may not cause an exception"},
+    {INTEL, "enter leave stos lods scas", wraps_implied, false, "SDM 3A, Limit Checking, likewise"},
+    {INTEL, "movs cmps", wraps_implied, true, "SDM 3A, Limit Checking, likewise"},
+    {INTEL, "ins outs", ports_first, 0,
+     "SDM 2, INS and OUTS: #GP of a port that is not allowed; REP: a count of 0; not which is "
+     "first"},
+    {INTEL, "bound", lower_first, 0, CONCURRENT},
     {INTEL, "*", alignment_order, 0, CONCURRENT},
     {ANY, "*", alignment_or_limit, 0, CONCURRENT},
     {ANY, "fxsave fxrstor fxsave64 fxrstor64", alignment_kind, 0,
@@ -599,8 +858,11 @@ static const struct freedom freedoms[] = {
     {AMD, "*", offset_canonical, 0,
      "APM 2, Canonicalization: of effective addresses; SDM 1, Canonical Addressing: of linear "
      "ones"},
-    {AMD, "call", push_first, 0,
-     "SDM 2, CALL: the target is looked at before the push; APM 3, CALL: after it"},
+    {ANY, "call", push_first, 0,
+     "SDM 2, CALL: the target is looked at before the push, of which some processors do parts "
+     "before; APM 3, CALL: after it"},
+    {INTEL, "call", pushed_first, 0, "SDM 3A, Restart of Program or Task"},
+    {INTEL, "fstp fbstp", store_halved, 0, "SDM 3A, Restart of Program or Task"},
     {ANY, "popa", popped, 0, "SDM 3A, Restart of Program or Task; APM 2, Faults"},
     {ANY, "pusha", pushed, 0, "SDM 3A, Restart of Program or Task; APM 2, Faults"},
 };
