@@ -185,6 +185,38 @@ static void test_other_engine(void)
     close(b.fd);
 }
 
+/* An engine that rings them itself, as it says. */
+static bool takes(struct machine *machine, const struct doorbell *b, bool on)
+{
+    (void)machine, (void)b, (void)on;
+    return true;
+}
+
+/* Who rings them changes with the engine. */
+static void test_who_rings(void)
+{
+    const struct engine *other = engine;
+    struct engine ringer = *engine;
+    struct doorbell b = bell(true, -1);
+
+    ringer.doorbell = takes;
+    engine = &ringer;
+    build(NULL);
+    engine = other;
+    machine_doorbell(m, &b, true);
+    CHECK_EQ(m->doorbells.slot[0].key, 0);
+    machine_use(m, &soft_engine);
+    CHECK(m->doorbells.slot[0].key != 0);
+    run(ports, ports_end);
+    CHECK_EQ(rung(&b), 2);
+    CHECK_EQ(writes, 2);
+    machine_use(m, &ringer);
+    CHECK_EQ(m->doorbells.slot[0].key, 0);
+    machine_doorbell(m, &b, false);
+    teardown();
+    close(b.fd);
+}
+
 /* More than there is room for come to their chips. */
 static void test_many(void)
 {
@@ -284,6 +316,7 @@ int main(void)
         {test_traced, "and are told of in a trace"},
         {test_taken_away, "one that was taken away does not ring"},
         {test_other_engine, "another engine has the same ones"},
+        {test_who_rings, "which rings them itself, or has them rung"},
         {test_many, "one too many comes to its chip"},
         {test_written, "the guest runs what a worker wrote"},
         {test_stuck, "a worker that does not end is left after two seconds"},

@@ -148,6 +148,23 @@ static void test_late_kick(void)
     teardown();
 }
 
+/* What the machine's own devices have beside their queues is reset, too. */
+static void test_devices(void)
+{
+    struct config config = {.engine = engine, .ram = 1 << 20, .cpus = 1, .guests = 1, .apic = true};
+    struct console *consoles[] = {&console.console};
+
+    m = calloc(1, sizeof(*m));
+    test_console_init(&console);
+    machine_build(m, &config, consoles);
+    m->board->devices.rng.s.next = 5;
+    m->stop = STOP_RESET;
+    machine_reset(m);
+    CHECK_EQ(m->board->devices.rng.s.next, 0);
+    machine_free(m);
+    free(m);
+}
+
 /* With the instruction clock each run is the same, to the last instruction. */
 static void test_in_line(void)
 {
@@ -175,6 +192,7 @@ int main(void)
     const struct test tests[] = {
         {test_thread, "a legacy driver's requests are served by a worker, also after a reset"},
         {test_late_kick, "a kick from before a reset does not begin the device"},
+        {test_devices, "the machine's reset reaches devices whole"},
         {test_in_line, "with the instruction clock they are served in line, the same each time"},
         {0},
     };
