@@ -42,10 +42,8 @@ static int cut(struct disk_request *r, uint64_t n)
     return i < IOV_MAX ? i + 1 : IOV_MAX;
 }
 
-static void step_over(struct disk_request *r, uint64_t n)
+void disk_request_take(struct disk_request *r, size_t n)
 {
-    r->offset += n;
-    r->len -= n;
     while (r->iovs && n >= r->iov->iov_len) {
         n -= r->iov->iov_len;
         r->iov++;
@@ -55,6 +53,13 @@ static void step_over(struct disk_request *r, uint64_t n)
         r->iov->iov_base = (char *)r->iov->iov_base + n;
         r->iov->iov_len -= n;
     }
+}
+
+static void step_over(struct disk_request *r, uint64_t n)
+{
+    r->offset += n;
+    r->len -= n;
+    disk_request_take(r, n);
 }
 
 /* n bytes were read or written, or n is -1 and errno says what went wrong. None at all is an error,

@@ -93,6 +93,9 @@ void disk_attach(struct disk *d, struct event_loop *loop, bool in_line);
 void disk_submit(struct disk *d, struct disk_request *r);
 void disk_go(struct disk *d);
 
+/* The first n bytes of what is left of its buffers are done. For those that serve it. */
+void disk_request_take(struct disk_request *r, size_t n);
+
 /* Wait until every request has ended. */
 void disk_drain(struct disk *d);
 

@@ -327,19 +327,6 @@ static struct msghdr data_of(struct disk_request *r)
     return (struct msghdr){.msg_iov = r->iov, .msg_iovlen = r->iovs < IOV_MAX ? r->iovs : IOV_MAX};
 }
 
-static void take(struct disk_request *r, size_t n)
-{
-    while (r->iovs && n >= r->iov->iov_len) {
-        n -= r->iov->iov_len;
-        r->iov++;
-        r->iovs--;
-    }
-    if (n) {
-        r->iov->iov_base = (char *)r->iov->iov_base + n;
-        r->iov->iov_len -= n;
-    }
-}
-
 static void make_head(struct nbd *n, const struct disk_request *r)
 {
     static const uint16_t command[] = {
@@ -382,7 +369,7 @@ static bool send_on(struct nbd *n)
         if (in_head)
             n->head_sent += got;
         else
-            take(r, got);
+            disk_request_take(r, got);
         if (n->head_sent < sizeof(n->head) || (has_data && r->iovs))
             continue;
         n->head_sent = 0;
@@ -422,7 +409,7 @@ static bool receive_on(struct nbd *n)
         if (got <= 0)
             return got < 0 && (errno == EAGAIN || errno == EINTR);
         if (r) {
-            take(r, got);
+            disk_request_take(r, got);
             if (r->iovs)
                 continue;
             n->in = NULL;

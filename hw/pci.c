@@ -16,6 +16,7 @@
 #include "hw/die.h"
 #include "hw/msix.h"
 #include "hw/pc.h"
+#include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
@@ -269,7 +270,7 @@ int pci_capability(struct pci_function *f, uint8_t id, const void *body, int len
     if (mask)
         memcpy(f->writable + off + 2, mask, len);
     f->last_capability = off;
-    f->capabilities_end = (off + 2 + len + 3) & ~3;
+    f->capabilities_end = (int)align_up(off + 2 + len, 4);
     return off;
 }
 
@@ -280,7 +281,7 @@ int pci_capability(struct pci_function *f, uint8_t id, const void *body, int len
 static uint64_t take_room(struct pci *p, enum pci_bar_kind kind, uint64_t len)
 {
     const struct pci_window *w = &p->window[kind];
-    uint64_t addr = (p->free[kind] + len - 1) & ~(len - 1);
+    uint64_t addr = align_up(p->free[kind], len);
 
     if (kind == PCI_BAR_MEM64) {
         uint64_t low = take_room(p, PCI_BAR_MEM32, len);

@@ -8,6 +8,7 @@
 #include "x86/board.h"
 #include "hw/die.h"
 #include "hw/port-hypercall-abi.h"
+#include "hw/units.h"
 #include "x86/machine.h"
 
 /* An ISA interrupt line ends at both interrupt controllers. */
@@ -59,7 +60,7 @@ static void ioapic_route(void *to, int pin, uint64_t addr, uint32_t data, bool l
 static uint64_t pci_window(const struct ram *ram)
 {
     uint64_t end = RAM_HIGH + ram_high(ram);
-    uint64_t base = (end + PC_PCI_MEM64_LEN - 1) & ~(PC_PCI_MEM64_LEN - 1);
+    uint64_t base = align_up(end, PC_PCI_MEM64_LEN);
 
     return base + PC_PCI_MEM64_LEN <= UINT64_C(1) << PC_ADDRESS_BITS ? base : 0;
 }
