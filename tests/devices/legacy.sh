@@ -1,0 +1,35 @@
+#!/bin/sh
+# Old and small systems: drivers for the legacy interface, a few lines each, find their disk and their
+# network card.
+# engines: kvm soft
+# needs: kvm
+# takes: 2
+. tests/lib.sh
+
+gcc -m32 -masm=intel -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
+    -fno-asynchronous-unwind-tables -mgeneral-regs-only -nostdlib -static -no-pie -o "$TMP/legacy" \
+    -Wl,-m,elf_i386,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments \
+    tests/devices/legacy.c || exit 1
+{
+    echo "the first sector"
+    head -c 1M /dev/zero
+} | head -c 1M >"$TMP/disk"
+
+# guest ARGUMENT...: what it prints, and its status
+guest() {
+    ./minivm run --timeout $limit "$@" "$TMP/legacy" </dev/null 2>&1
+    echo $?
+}
+
+check_equal "no device" "$(guest)" 35
+check_equal "a disk" "$(guest --disk "$TMP/disk,ro")" "disk: 2048 sectors, status 0, the first sector
+35"
+if ! command -v passt >/dev/null || [ -z "$(ip -4 route show default 2>/dev/null)" ]; then
+    skip "a network card" "no passt or no network here"
+else
+    check_equal "a network card beside it" \
+        "$(guest --disk "$TMP/disk" --net | sed 's/at [0-9a-f:]\{17\}$/at MAC/')" \
+        "disk: 2048 sectors, status 0, the first sector
+net: 169.254.0.1 is at MAC
+35"
+fi
