@@ -363,6 +363,8 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&m->came, &attr);
+    m->vcpu = calloc(c->cpus, sizeof(*m->vcpu));
+    assert(m->vcpu);
     for (int i = 0; i < c->cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
@@ -429,6 +431,7 @@ void machine_free(struct machine *m)
     close(m->alarm.fd);
     close(m->calm.fd);
     free(m->board);
+    free(m->vcpu);
 }
 
 enum machine_stop machine_run(struct machine *m)

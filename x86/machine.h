@@ -96,8 +96,8 @@ struct machine {
     struct doorbells doorbells;
     struct doze doze;
 
-    struct vcpu vcpu[PC_MAX_CPUS];
-    int running; /* vCPUs that have not exited; machine lock */
+    struct vcpu *vcpu; /* config.cpus of them */
+    int running;       /* vCPUs that have not exited; machine lock */
 
     bool began;             /* machine_run() was called: no more die() */
     enum machine_stop stop; /* atomic */

@@ -181,7 +181,8 @@ void soft_cache_flush(struct soft *c)
             __atomic_fetch_sub(&c->vm->coders[i], 1, __ATOMIC_SEQ_CST);
             cache->page[i] = (struct page){0};
         }
-    memset(cache->hash, 0, sizeof(cache->hash));
+    if (cache->used) /* else it is clear and not yet backed by RAM */
+        memset(cache->hash, 0, sizeof(cache->hash));
     cache->used = 0;
     cache->unlinked = NULL;
     c->line = NULL;
