@@ -674,7 +674,9 @@ static int serve_readdir(struct call *c)
     if (l.size > sizeof(l.entries))
         l.size = sizeof(l.entries);
     error = share_readdir(c->share, c->a.read.fh, c->a.read.offset, list, &l);
-    return error ? error : put(c, l.entries, l.filled);
+    /* What was listed counts as looked up: it is told, and the error comes with the next request.
+     */
+    return error && !l.filled ? error : put(c, l.entries, l.filled);
 }
 
 /*
@@ -687,7 +689,7 @@ static int serve_flock(const struct call *c, bool wait)
     int op = type == F_RDLCK ? LOCK_SH : type == F_WRLCK ? LOCK_EX : type == F_UNLCK ? LOCK_UN : -1;
     int error = op < 0 ? -EINVAL : share_flock(c->share, c->a.lk.fh, op);
 
-    if (error != -EAGAIN || !wait || !c->f->waits)
+    if (error != -EAGAIN || !wait)
         return error;
     return interrupted(c) ? -EINTR : LATER;
 }
@@ -709,7 +711,7 @@ static int serve_lk(struct call *c)
     if (test && c->room < sizeof(out))
         return -EINVAL;
     error = share_lock(c->share, c->h.nodeid, c->a.lk.owner, &l, test);
-    if (error == -EAGAIN && wait && c->f->waits)
+    if (error == -EAGAIN && wait)
         return interrupted(c) ? -EINTR : LATER;
     if (error || !test)
         return error;
@@ -833,11 +835,31 @@ static bool has_no_reply(uint32_t opcode)
     return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
 
+static ssize_t answer(const struct fuse_in_header *in, int result, const struct iovec *out,
+                      int outs)
+{
+    struct fuse_out_header h = {
+        .len = sizeof(h) + (result > 0 ? result : 0),
+        .error = result < 0 ? result : 0,
+        .unique = in->unique,
+    };
+
+    copy(out, outs, 0, &h, sizeof(h), true);
+    return h.len;
+}
+
+ssize_t fuse_refuse(const struct iovec *in, int ins, const struct iovec *out, int outs, int error)
+{
+    struct fuse_in_header h = {0};
+
+    copy(in, ins, 0, &h, sizeof(h), false);
+    return answer(&h, error, out, outs);
+}
+
 ssize_t fuse_serve(struct fuse *f, const struct iovec *in, int ins, const struct iovec *out,
                    int outs)
 {
     struct call c;
-    struct fuse_out_header h;
     size_t room = length(out, outs);
     int result;
 
@@ -850,26 +872,20 @@ ssize_t fuse_serve(struct fuse *f, const struct iovec *in, int ins, const struct
     c.outs = outs;
     if (copy(in, ins, 0, &c.h, sizeof(c.h), false) < sizeof(c.h))
         return 0;
-    if (room < sizeof(h) && !has_no_reply(c.h.opcode))
+    if (room < sizeof(struct fuse_out_header) && !has_no_reply(c.h.opcode))
         return 0;
-    c.room = room < sizeof(h) ? 0 : room - sizeof(h);
+    c.room = room < sizeof(struct fuse_out_header) ? 0 : room - sizeof(struct fuse_out_header);
     result = serve(&c);
     if (result == LATER)
         return FUSE_LATER;
     if (result == NO_REPLY || has_no_reply(c.h.opcode))
         return 0;
-    h = (struct fuse_out_header){
-        .len = sizeof(h) + (result > 0 ? result : 0),
-        .error = result < 0 ? result : 0,
-        .unique = c.h.unique,
-    };
-    copy(out, outs, 0, &h, sizeof(h), true);
-    return h.len;
+    return answer(&c.h, result, out, outs);
 }
 
 void fuse_init(struct fuse *f, struct share *share)
 {
-    *f = (struct fuse){.share = share, .waits = true};
+    *f = (struct fuse){.share = share};
 }
 
 void fuse_reset(struct fuse *f)

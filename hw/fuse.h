@@ -21,8 +21,6 @@ enum {
 struct fuse {
     struct share *share;
     bool begun; /* by INIT */
-    bool waits; /* its owner serves a request again for which FUSE_LATER was returned; at first true
-                 */
     uint64_t interrupted[FUSE_INTERRUPTED];
     uint32_t interrupts;
 };
@@ -42,5 +40,9 @@ void fuse_reset(struct fuse *f);
  */
 ssize_t fuse_serve(struct fuse *f, const struct iovec *in, int ins, const struct iovec *out,
                    int outs);
+
+/* Answer a request for which FUSE_LATER was returned with an error (below 0) in place of serving it
+ * again. The reply's length. */
+ssize_t fuse_refuse(const struct iovec *in, int ins, const struct iovec *out, int outs, int error);
 
 #endif

@@ -480,6 +480,13 @@ int share_lookup(struct share *s, uint64_t node, const char *name, struct share_
     return error;
 }
 
+/* Whoever may open it would have that device of the host's. Character device 0:0 is none: with it
+ * overlayfs marks what is deleted. */
+static bool is_device(uint32_t mode, dev_t dev)
+{
+    return S_ISBLK(mode) || (S_ISCHR(mode) && dev);
+}
+
 int share_mknod(struct share *s, uint64_t node, const char *name, uint32_t mode, dev_t dev,
                 const struct share_caller *who, struct share_entry *e)
 {
@@ -489,6 +496,10 @@ int share_mknod(struct share *s, uint64_t node, const char *name, uint32_t mode,
 
     if (error)
         return error;
+    if (is_device(mode, dev)) {
+        share_put_node(s, dir);
+        return -EPERM;
+    }
     old = share_become(s, who);
     if (S_ISDIR(mode))
         error = error_of(mkdirat(dir->fd, name, mode & 07777));

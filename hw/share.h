@@ -16,8 +16,10 @@
  * Mounts in the directory are shared with it, but files of a /proc are not opened (-EACCES), as our
  * memory is among them.
  *
- * With minivm as root the owners are those of the guest; without, all that is made belongs to the
- * user who runs it.
+ * With minivm as root the owners are those of the guest, and so programs that the guest makes
+ * set-user-ID root are that on the host as well: systems that are built in a guest need them.
+ * Device nodes are made for no guest (-EPERM): nobody but root could, and nothing in a guest needs
+ * those of the host. Without root all that is made belongs to the user who runs minivm.
  */
 #ifndef HW_SHARE_H
 #define HW_SHARE_H

@@ -8,12 +8,16 @@
  * awake, serves it, without its lock; what else is in the queue, or may take the host a while, goes
  * to helpers.
  *
+ * Who waits for a lock is asked for again after a while by a helper. Where there are none, as with
+ * the instruction clock, after each request that follows, as one of them may give the lock back.
+ *
  * Left out: the notification queue, which no driver uses, and the DAX window.
  */
 #define _GNU_SOURCE
 #include "hw/virtio-fs.h"
 #include "hw/device.h"
 
+#include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,10 +27,11 @@ enum {
     RETRY_MS = 64
 };
 
-/* A request that a helper serves. */
-struct job {
+/* A request that a helper serves, or that waits. */
+struct virtio_fs_job {
     struct helper_job job;
     struct virtio_fs *f;
+    struct virtio_fs_job *next;
     int q, wait_ms;
     uint32_t generation;
     struct virtq_chain chain;
@@ -59,13 +64,13 @@ static ssize_t serve_unlocked(struct virtio_fs *f, const struct virtq_chain *c)
 
 static void drop(struct helper_job *job)
 {
-    free(container_of(job, struct job, job));
+    free(container_of(job, struct virtio_fs_job, job));
 }
 
 /* In a helper's thread. */
 static void run(struct helper_job *job)
 {
-    struct job *j = container_of(job, struct job, job);
+    struct virtio_fs_job *j = container_of(job, struct virtio_fs_job, job);
     struct virtio_fs *f = j->f;
     struct worker *w = f->virtio.worker;
     ssize_t len = FUSE_LATER;
@@ -86,20 +91,29 @@ static void run(struct helper_job *job)
         free(j);
 }
 
-/* Have a helper serve a request. False when that is not possible. */
-static bool hand_over(struct virtio_fs *f, int q, const struct virtq_chain *c, int ms)
+static struct virtio_fs_job *new_job(struct virtio_fs *f, int q, const struct virtq_chain *c)
 {
-    struct job *j = malloc(sizeof(*j));
+    struct virtio_fs_job *j = malloc(sizeof(*j));
 
     if (!j)
-        return false;
+        return NULL;
     j->job = (struct helper_job){.run = run, .drop = drop};
     j->f = f;
     j->q = q;
-    j->wait_ms = ms;
+    j->wait_ms = 0;
     j->generation = f->generation;
     j->chain = *c;
-    if (helpers_give(f->helpers, &j->job, ms))
+    return j;
+}
+
+/* Have a helper serve a request. False when that is not possible. */
+static bool hand_over(struct virtio_fs *f, int q, const struct virtq_chain *c)
+{
+    struct virtio_fs_job *j = f->helpers ? new_job(f, q, c) : NULL;
+
+    if (!j)
+        return false;
+    if (helpers_give(f->helpers, &j->job, 0))
         return true;
     free(j);
     return false;
@@ -124,43 +138,76 @@ static bool is_slow(const struct virtq_chain *c)
     }
 }
 
+/* Keep one that waits for a lock. */
+static void park(struct virtio_fs *f, int q, const struct virtq_chain *c)
+{
+    struct virtio_fs_job *j = new_job(f, q, c);
+
+    if (!j) {
+        virtq_push(&f->virtio, q, c, fuse_refuse(c->v, c->outs, c->v + c->outs, c->ins, -ENOLCK));
+        return;
+    }
+    j->next = f->parked;
+    f->parked = j;
+}
+
 static void serve_here(struct virtio_fs *f, int q, const struct virtq_chain *c)
 {
+    uint32_t generation = f->generation;
     ssize_t len = serve_unlocked(f, c);
 
     if (len != FUSE_LATER)
         virtq_push(&f->virtio, q, c, len);
+    else if (generation == f->generation)
+        park(f, q, c);
 }
 
-static void serve_in_line(struct virtio_fs *f, int q)
+static void serve_parked(struct virtio_fs *f)
 {
-    struct virtq_chain c;
+    struct virtio_fs_job *next = f->parked;
 
-    while (virtq_pop(&f->virtio, q, &c))
-        virtq_push(&f->virtio, q, &c, serve(f, &c));
+    f->parked = NULL;
+    while (next) {
+        struct virtio_fs_job *j = next;
+
+        next = j->next;
+        if (j->generation == f->generation)
+            serve_here(f, j->q, &j->chain);
+        free(j);
+    }
+}
+
+static void forget_parked(struct virtio_fs *f)
+{
+    while (f->parked) {
+        struct virtio_fs_job *j = f->parked;
+
+        f->parked = j->next;
+        free(j);
+    }
 }
 
 static void kicked(struct virtio *d, int q)
 {
     struct virtio_fs *f = container_of(d, struct virtio_fs, virtio);
     struct virtq_chain first, c;
+    uint32_t generation = 0;
     bool mine = false;
 
-    if (d->worker->in_line) {
-        serve_in_line(f, q);
-        return;
-    }
     /* All are taken, so that the driver kicks for the next; only then the lock is left. */
     while (virtq_pop(d, q, &c)) {
         if (!mine && !is_slow(&c) && worker_is_here(d->worker)) {
             first = c;
+            generation = f->generation;
             mine = true;
-        } else if (!hand_over(f, q, &c, 0)) {
+        } else if (!hand_over(f, q, &c)) {
             serve_here(f, q, &c);
         }
     }
-    if (mine)
+    if (mine && generation == f->generation)
         serve_here(f, q, &first);
+    if (f->parked)
+        serve_parked(f);
 }
 
 /* What is being served has the guest's memory: it ends first, which takes no lock of the worker's.
@@ -174,6 +221,7 @@ static void reset(struct virtio *d)
     while (f->serving)
         pthread_cond_wait(&f->nobody, &f->lock);
     pthread_mutex_unlock(&f->lock);
+    forget_parked(f);
     fuse_reset(f->fuse);
 }
 
@@ -195,7 +243,6 @@ void virtio_fs_init(struct virtio_fs *f, const char *tag, struct fuse *fuse,
     memcpy(f->config.tag, tag, strnlen(tag, VIRTIO_FS_TAG));
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->nobody, NULL);
-    fuse->waits = helpers != NULL;
     virtio_init(&f->virtio, &virtio_fs, 0, QUEUES, memory, worker);
     f->virtio.config = &f->config;
     f->virtio.config_len = sizeof(f->config);
@@ -203,6 +250,7 @@ void virtio_fs_init(struct virtio_fs *f, const char *tag, struct fuse *fuse,
 
 void virtio_fs_free(struct virtio_fs *f)
 {
+    forget_parked(f);
     fuse_reset(f->fuse);
     pthread_cond_destroy(&f->nobody);
     pthread_mutex_destroy(&f->lock);

@@ -20,13 +20,18 @@ struct virtio_fs_config {
     uint32_t num_request_queues;
 };
 
+struct virtio_fs_job;
+
 struct virtio_fs {
     struct virtio virtio;
     struct virtio_fs_config config;
     struct fuse *fuse;
     struct helpers *helpers; /* NULL where the worker is in line */
 
-    uint32_t generation;   /* of requests: a reset forgets those that are older. Worker locked */
+    /* Worker locked. */
+    uint32_t generation;          /* of requests: a reset forgets those that are older */
+    struct virtio_fs_job *parked; /* that wait, where no helper does */
+
     pthread_mutex_t lock;  /* of what follows; after the worker's */
     pthread_cond_t nobody; /* is being served */
     int serving;

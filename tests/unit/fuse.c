@@ -150,6 +150,11 @@ static void names_come_and_go(void)
     CHECK_EQ(ASK(FUSE_MKNOD, sub, "fifo", mknod_in, S_IFIFO | 0600, 0, 0, 0), 0);
     CHECK(!fstatat(top, "sub/fifo", &st, 0) && S_ISFIFO(st.st_mode));
     CHECK_EQ(ASK(FUSE_OPEN, e->nodeid, NULL, open_in, O_RDONLY, 0), -ENXIO);
+    CHECK_EQ(ASK(FUSE_MKNOD, sub, "null", mknod_in, S_IFCHR | 0666, 0x103, 0, 0), -EPERM);
+    CHECK_EQ(ASK(FUSE_MKNOD, sub, "disk", mknod_in, S_IFBLK | 0666, 0x800, 0, 0), -EPERM);
+    CHECK_EQ(ASK(FUSE_MKNOD, sub, "disk", mknod_in, S_IFBLK | 0666, 0, 0, 0), -EPERM);
+    CHECK_EQ(ASK(FUSE_MKNOD, sub, "whiteout", mknod_in, S_IFCHR, 0, 0, 0), 0);
+    CHECK_EQ(ask(FUSE_UNLINK, sub, NULL, 0, "whiteout"), 0);
     CHECK_EQ(ask_bytes(FUSE_SYMLINK, sub, NULL, 0, "link\0/etc/passwd", 17), 0);
     CHECK_EQ(e->attr.mode & S_IFMT, S_IFLNK);
     CHECK_EQ(ask(FUSE_READLINK, e->nodeid, NULL, 0, NULL), 0);
@@ -324,6 +329,43 @@ static void few_listings_are_unfinished(void)
     CHECK_EQ(list_all(false, 4096), 22);
     CHECK_EQ(ASK(FUSE_READDIR, 1, NULL, read_in, .fh = fh[1], .size = 4096), 0);
     CHECK_EQ(list_all(false, 4096), 22); /* two are done with */
+    end_share();
+}
+
+/* What was read of the directory before it was gone, as entries that were looked up are counted. */
+static void listings_end_with_errors(void)
+{
+    struct fuse_open_out *o = body;
+    const struct fuse_direntplus *d;
+    char name[64];
+    uint64_t fh, off = 0, sub;
+    int told = 0, error;
+
+    begin(false);
+    mkdirat(top, "sub", 0755);
+    sub = look_up(1, "sub");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "sub/a-name-that-is-long-%d", i);
+        host_file(name, "");
+    }
+    CHECK_EQ(ASK(FUSE_OPENDIR, sub, NULL, open_in, 0, 0), 0);
+    fh = o->fh;
+    while (!(error = ASK(FUSE_READDIRPLUS, sub, NULL, read_in, .fh = fh, .offset = off,
+                         .size = 4096)) &&
+           reply_len) {
+        for (size_t at = 0; at < reply_len; told++) {
+            d = (const void *)((char *)body + at);
+            off = d->dirent.off;
+            at += FUSE_DIRENTPLUS_SIZE(d);
+        }
+        for (int i = 0; i < 1000; i++) {
+            snprintf(name, sizeof(name), "sub/a-name-that-is-long-%d", i);
+            unlinkat(top, name, 0);
+        }
+        unlinkat(top, "sub", AT_REMOVEDIR);
+    }
+    CHECK(error == 0 || error == -ENOENT);
+    CHECK_EQ(told, 2 + (32768 - 2 * 24) / 48); /* what the host had told in 32 KiB */
     end_share();
 }
 
@@ -897,6 +939,7 @@ int main(void)
         {extended_attributes, "extended attributes are set, read and removed"},
         {directories_are_listed, "directories are listed, with replies of any size"},
         {few_listings_are_unfinished, "few listings are unfinished at a time"},
+        {listings_end_with_errors, "an error in a directory comes after what was listed"},
         {what_is_forgotten_is_closed, "what the guest forgets is closed"},
         {names_of_paths_are_refused, "a name is one name, and links are not followed"},
         {files_of_proc_are_not_opened, "files of /proc are not opened"},

@@ -247,23 +247,63 @@ static void locks_wait(void)
     stop(); /* with one that waits */
 }
 
-/* In line nobody else could give the lock back. */
+/* In line, or where the host has no threads: until another request gives the lock back. */
 static void locks_in_line(void)
 {
     struct fuse_lk_in lk = {0, 1, {0, 9, F_WRLCK, 1}, 0, 0};
-    uint64_t node;
+    const struct fuse_out_header *h[3];
 
-    start(true);
-    host_file("file", "");
-    node = look("file");
-    for (int owner = 1; owner < 3; owner++) {
-        lk.owner = owner;
+    for (int in_line = 0; in_line < 2; in_line++) {
+        const struct fuse_interrupt_in interrupt = {.unique = 3};
+        uint32_t head, len;
+        uint64_t node;
+
+        start(in_line);
+        for (int i = 0; i < 3; i++)
+            h[i] = slot(i, REPLY_AT);
+        if (!in_line)
+            rig.fs.helpers = NULL;
+        host_file("file", "");
+        node = look("file");
+        for (int n = 0; n < 3; n++) {
+            lk.owner = n + 1;
+            add(1, n, FUSE_SETLKW, node, &lk, sizeof(lk));
+            kick();
+            if (n == 0)
+                CHECK_EQ(take(1), 0);
+        }
+        CHECK_EQ(h[0]->error, 0);
+        add(1, 3, FUSE_GETATTR, node, NULL, 0);
+        kick();
+        CHECK_EQ(take(1), 3);
+        CHECK(!ring_take(&rig.ring[1], &head, &len));
+        add(0, 4, FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
+        kick();
+        CHECK_EQ(take(0), 4);
+        CHECK_EQ(take(1), 2);
+        CHECK_EQ(h[2]->error, -EINTR);
+        add(1, 3, FUSE_FLUSH, node, &(struct fuse_flush_in){.lock_owner = 1},
+            sizeof(struct fuse_flush_in));
+        kick();
+        CHECK_EQ(take(1), 3);
+        CHECK_EQ(take(1), 1);
+        CHECK_EQ(h[1]->error, 0);
+
+        /* A reset forgets who waits. */
+        lk.owner = 3;
+        add(1, 2, FUSE_SETLKW, node, &lk, sizeof(lk));
+        kick();
+        reset();
+        drive();
+        node = look("file");
         add(1, 0, FUSE_SETLKW, node, &lk, sizeof(lk));
         kick();
         CHECK_EQ(take(1), 0);
-        CHECK_EQ(((struct fuse_out_header *)slot(0, REPLY_AT))->error, owner == 1 ? 0 : -EAGAIN);
+        lk.owner = 4;
+        add(1, 1, FUSE_SETLKW, node, &lk, sizeof(lk));
+        kick();
+        stop(); /* with one that waits */
     }
-    stop();
 }
 
 /* Resets at any moment: what was under way ends before, and is not answered after. */
@@ -297,7 +337,7 @@ int main(void)
     return test_main((struct test[]){
         {requests, "requests are served, many at once, in line and by threads"},
         {locks_wait, "who waits for a lock holds nobody up, and is forgotten by a reset"},
-        {locks_in_line, "in line nobody waits for a lock"},
+        {locks_in_line, "without helpers who waits for a lock gets it when another gives it back"},
         {resets, "after a reset nothing is written to the guest's memory"},
         {0},
     });
