@@ -21,7 +21,7 @@ engine=${MINIVM_ENGINE:-auto}
 limit=900 # seconds for what takes a few where nothing else runs
 fast='-p cryptomgr.notests' # Linux without its ciphers' self-tests: two thirds of what it executes
 test_count=0 test_failed=0
-TMP=$(mktemp -d /tmp/minivm-test.XXXXXX)
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/minivm-test.XXXXXX")
 echo "KTAP version 1"
 
 pass() {

@@ -20,7 +20,6 @@ wait_for() {
 # boot KERNEL CPUS: from a new copy of the disk
 boot() {
     pipe=$TMP/in
-    [ -z "${KVMHOST-}" ] || pipe=/run/in # 9p cannot hold a pipe
     cp --sparse=always build/debian.img "$TMP/disk"
     mkfifo "$pipe"
     ./minivm run -k build/kernels/$1/vmlinuz --root "$TMP/disk" -m 1G -c $2 --timeout 3000 \

@@ -24,7 +24,6 @@ wait_for() {
     while [ "$(grep -c "$2" "$TMP/out")" -lt "$1" ] && kill -0 $pid 2>/dev/null; do sleep 0.2; done
 }
 pipe=$TMP/in
-[ -z "${KVMHOST-}" ] || pipe=/run/in # 9p cannot hold a pipe
 mkfifo "$pipe"
 $minivm <"$pipe" >"$TMP/out" 2>"$TMP/err" &
 pid=$!
