@@ -108,6 +108,7 @@ for bits in x64 ia32; do
         skip "memtest86+, $bits" "no $memtest (tools/fetch-kernels memtest86+)"
         continue
     fi
+    : >"$TMP/memtest"
     ./minivm run "$memtest" --cmdline console=ttyS0,115200 --mem 16M --timeout 200 \
         </dev/null >"$TMP/memtest" 2>&1 &
     pid=$!

@@ -80,6 +80,7 @@ for way in multiboot multiboot2; do
         skip "Xen by $way" "no $xen"
         continue
     fi
+    : >"$TMP/xen"
     ./minivm run --boot $way --kernel "$xen" --cmdline 'com1=115200,8n1 console=com1 dom0_mem=256M' \
         --module build/kernels/amd64/vmlinuz --cpus 2 --mem 1G --timeout $limit --no-reboot \
         </dev/null >"$TMP/xen" 2>&1 &
