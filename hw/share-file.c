@@ -102,7 +102,7 @@ static int new_handle(struct share *s, struct share_node *n, int fd, uint64_t *f
         pthread_mutex_lock(&s->lock);
         *fh = h->id = share_number(&s->handles, h);
         if (h->id)
-            n->uses++;
+            share_use_node(s, n);
         pthread_mutex_unlock(&s->lock);
         if (h->id)
             return 0;
@@ -190,7 +190,7 @@ static int look_again(struct share *s, struct share_node *n, bool *keep)
     if (error)
         return error;
     pthread_mutex_lock(&s->lock);
-    *keep = !share_changed(n, &st);
+    *keep = !share_changed(n, n->fd, "", &st);
     opened = n->opened;
     n->opened = *keep;
     pthread_mutex_unlock(&s->lock);
@@ -231,12 +231,18 @@ int share_opendir(struct share *s, uint64_t node, uint64_t *fh)
     return error;
 }
 
-/* A file that was just made, open as fd, which it takes. */
-static int enter_new(struct share *s, int fd, struct share_entry *e, uint64_t *fh)
+/* A file that was just made, open as fd, which it takes: name in dir, or one without a name. */
+static int enter_new(struct share *s, struct share_node *dir, const char *name, int fd,
+                     struct share_entry *e, uint64_t *fh)
 {
     struct share_node *n;
     int path = share_reopen(s, fd, O_PATH);
-    int error = path < 0 ? path : share_enter(s, path, e);
+    int error = path < 0 ? path : share_stat(path, &e->st);
+
+    if (!error)
+        error = share_enter(s, dir, name, path, e);
+    else if (path >= 0)
+        close(path);
 
     if (!error)
         error = share_get_node(s, e->node, false, &n);
@@ -284,10 +290,11 @@ int share_create(struct share *s, uint64_t node, const char *name, int flags, ui
                                      O_NONBLOCK | O_NOCTTY,
                                  mode & 07777));
     share_be_self(s, who, old);
+    error = fd < 0 ? fd : enter_new(s, dir, name, fd, e, fh);
     share_put_node(s, dir);
-    if (fd == -EEXIST && !(flags & O_EXCL))
+    if (error == -EEXIST && !(flags & O_EXCL))
         return open_existing(s, node, name, flags, e, fh);
-    return fd < 0 ? fd : enter_new(s, fd, e, fh);
+    return error;
 }
 
 int share_tmpfile(struct share *s, uint64_t node, int flags, uint32_t mode,
@@ -307,24 +314,12 @@ int share_tmpfile(struct share *s, uint64_t node, int flags, uint32_t mode,
                                  mode & 07777));
     share_be_self(s, who, old);
     share_put_node(s, dir);
-    return fd < 0 ? fd : enter_new(s, fd, e, fh);
+    return fd < 0 ? fd : enter_new(s, NULL, NULL, fd, e, fh);
 }
 
 /*
  * Attributes.
  */
-
-int share_getattr(struct share *s, uint64_t node, struct statx *st)
-{
-    struct share_node *n;
-    int error = share_get_node(s, node, false, &n);
-
-    if (error)
-        return error;
-    error = share_stat(n->fd, st);
-    share_put_node(s, n);
-    return error;
-}
 
 /* Root writes to a file without its losing these; the guest's user may be another. */
 static void kill_ids(const struct share *s, const struct share_node *n)

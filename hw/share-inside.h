@@ -12,13 +12,18 @@ struct share_node {
     uint64_t id;
     dev_t dev;
     uint64_t ino, mount; /* what it is on the host */
-    int fd;              /* O_PATH */
-    uint16_t mode;       /* its type, which never changes */
-    bool hashed;         /* found by what it is */
-    uint64_t lookups;    /* how often the guest holds its number */
-    uint32_t uses;       /* calls under way and open handles */
-    struct share_node *next;
-    struct share_owner *owners; /* of locks; under file_locks */
+    struct statx_timestamp born;
+    int fd;                    /* O_PATH; -1: it is opened when it is used */
+    uint16_t mode;             /* its type, which never changes */
+    bool hashed;               /* found by what it is */
+    bool idle;                 /* among those whose descriptors may be closed */
+    uint64_t lookups;          /* how often the guest holds its number */
+    uint32_t uses;             /* calls under way and open handles */
+    uint32_t below;            /* nodes whose place is in it */
+    struct share_node *parent; /* its place, and name in it; NULL: none is known */
+    char *name;
+    struct share_node *next, *older, *newer; /* in its bucket, and of those that are idle */
+    struct share_owner *owners;              /* of locks; under file_locks */
 
     /* Size and time as last told to the guest, and how many changes by the guest itself had begun
      * and ended: what differs without one of them is the host's doing. */
@@ -39,8 +44,10 @@ struct share_handle {
     uint64_t next; /* the offset of the entry at at */
 };
 
-/* An error or 0; put back what is got. The node is still what it was if the guest forgets it. */
+/* An error or 0; put back what is got, which has a descriptor until then. The node is still what it
+ * was if the guest forgets it. share_use_node(): once more; s->lock held. */
 int share_get_node(struct share *s, uint64_t id, bool to_change, struct share_node **n);
+void share_use_node(struct share *s, struct share_node *n);
 void share_put_node(struct share *s, struct share_node *n);
 
 /* The same of a directory in which name, of one part, means something. */
@@ -67,8 +74,19 @@ struct share_path {
 #define SHARE_PROC "/proc/self/fd/"
 const char *share_fd_name(struct share_path *p, int fd);
 
-/* Make descriptor fd (O_PATH), which it takes, an entry that the guest has a number of. */
-int share_enter(struct share *s, int fd, struct share_entry *e);
+/* Make what e->st tells of an entry that the guest has a number of: name in dir, which is in use,
+ * or where dir is NULL one without a name. fd, which it takes: O_PATH, or -1. */
+int share_enter(struct share *s, struct share_node *dir, const char *name, int fd,
+                struct share_entry *e);
+struct share_node *share_new_node(struct share *s, const struct statx *st); /* s->lock held */
+void share_free_nodes(struct share *s);
+
+/* What name in dir is, if the guest knows it, with a descriptor whatever becomes of the name; put
+ * it back. Then tell that it has a new name (to, to_name), or that this one of it is gone (NULL).
+ */
+struct share_node *share_hold(struct share *s, const struct share_node *dir, const char *name);
+void share_moved(struct share *s, struct share_node *n, const struct share_node *dir,
+                 const char *name, struct share_node *to, const char *to_name);
 
 /* Between these, what this thread makes is who's. old is what the first returned: our umask. */
 mode_t share_become(const struct share *s, const struct share_caller *who);
@@ -86,8 +104,11 @@ static inline void share_change_ends(struct share_node *n)
 }
 
 /* The node looked like *st: has the host changed it since the guest was told of it? *st may be read
- * anew. s->lock held. */
-bool share_changed(struct share_node *n, struct statx *st);
+ * anew, from name in directory fd, or fd itself (""). s->lock held. */
+bool share_changed(struct share_node *n, int fd, const char *name, struct statx *st);
+
+/* Of name in directory fd, which is not followed, or of fd itself (""). */
+int share_stat_at(int fd, const char *name, struct statx *st);
 int share_stat(int fd, struct statx *st);
 void share_release_all(struct share *s);
 void share_free_owners(struct share_node *n);

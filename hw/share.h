@@ -2,11 +2,15 @@
 /*
  * A directory of the host that a guest shares: its files, known by number.
  *
- * The guest never names a path, only one name in a directory whose number it was given. A number
- * stands for a descriptor of the host (O_PATH), and one name that is looked up from it without
- * following links cannot lead out, whatever links the guest or the host make meanwhile. What the
- * host moves out of the shared directory while the guest holds its number stays in reach by that
- * number, as an open file does.
+ * The guest never names a path, only one name in a directory whose number it was given. A directory
+ * that is used is a descriptor of the host's (O_PATH), and one name that is looked up from it
+ * without following links cannot lead out, whatever links the guest or the host make meanwhile.
+ * What the host moves out of the shared directory while the guest uses it may stay in reach by its
+ * number, as an open file does; a number of what is not there any more is -ESTALE, after which a
+ * guest looks it up again.
+ *
+ * How many files the guest knows does not matter. Of those that it has open there may be as many as
+ * the process may have open: half of its hard limit, at least; then opening one is -ENFILE.
  *
  * Functions return 0 or what they say, or the negative of an errno; they are for any thread, at any
  * time, and take no lock of the machine. They wait for the host's file system and for nothing else.
@@ -53,6 +57,8 @@ struct share {
     struct share_table nodes, handles;
     struct share_node **bucket; /* nodes by what they are on the host */
     uint32_t buckets, known;
+    struct share_node *oldest, *newest; /* nodes with descriptors that are not in use */
+    int node_fds, node_fd_limit;
     uint32_t lists; /* directories that have a buffer */
     dev_t dev[64];  /* the file systems met, the directory's own first */
     int devs;

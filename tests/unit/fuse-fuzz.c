@@ -188,6 +188,7 @@ static void fuzz(void)
     CHECK(!stat(name, &before));
     setrlimit(RLIMIT_FSIZE, &small);
     begin_share(false);
+    share.node_fd_limit = 8;
     mkdirat(top, "dir", 0777);
     CHECK(!symlinkat(outside, top, "swap"));
     fflush(stdout);

@@ -383,6 +383,11 @@ static void what_is_forgotten_is_closed(void)
         node[i] = look_up(1, name);
         CHECK_EQ(look_up(1, name), node[i]);
     }
+    CHECK_EQ(count_fds(), before); /* what is only looked at costs none */
+    for (int i = 0; i < 50; i++) {
+        fh = open_file(node[i], O_RDONLY);
+        CHECK_EQ(ASK(FUSE_RELEASE, node[i], NULL, release_in, .fh = fh), 0);
+    }
     CHECK_EQ(count_fds(), before + 50);
     for (int i = 0; i < 49; i++) {
         struct fuse_forget_one one[2] = {{node[i], 1}, {node[i], 1}};
@@ -667,7 +672,7 @@ static void too_many_files_are_an_error(void)
 {
     struct rlimit old, few = {200, 200};
     char name[16];
-    uint64_t node = 0;
+    uint64_t node[300], fh = 0;
     int error = 0, i, status = -1;
     pid_t child;
 
@@ -678,27 +683,116 @@ static void too_many_files_are_an_error(void)
         setrlimit(RLIMIT_NOFILE, &few);
         test_failures = 0;
         begin(false);
-        for (i = 0; i < 300 && !error; i++) {
+        for (i = 0; i < 300; i++) {
             snprintf(name, sizeof(name), "%d", i);
             host_file(name, "");
-            error = ask(FUSE_LOOKUP, 1, NULL, 0, name);
-            if (!error)
-                node = ((struct fuse_entry_out *)body)->nodeid;
+            node[i] = look_up(1, name);
+            CHECK(node[i]);
+        }
+        for (i = 0; i < 300 && !error; i++) {
+            error = ASK(FUSE_OPEN, node[i], NULL, open_in, O_RDONLY, 0);
+            fh = error ? fh : ((struct fuse_open_out *)body)->fh;
         }
         CHECK_EQ(error, -ENFILE);
-        CHECK_EQ(ASK(FUSE_OPEN, node, NULL, open_in, O_RDONLY, 0), -ENFILE);
-        CHECK(i > 100 && i < 200);
+        CHECK(i > 50 && i < 100);
+        CHECK_EQ(ask(FUSE_LOOKUP, 1, NULL, 0, "7"), 0);
         i = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the rest of minivm still has some */
         CHECK(i >= 0);
         close(i);
-        CHECK_EQ(ASK(FUSE_FORGET, node, NULL, forget_in, 1), 0);
-        CHECK_EQ(ask(FUSE_LOOKUP, 1, NULL, 0, name), 0);
+        CHECK_EQ(ASK(FUSE_RELEASE, 0, NULL, release_in, .fh = fh), 0);
+        CHECK_EQ(ASK(FUSE_OPEN, node[200], NULL, open_in, O_RDONLY, 0), 0);
         end_share();
         fflush(stdout);
         _exit(test_failures > 0);
     }
     waitpid(child, &status, 0);
     CHECK_EQ(status, 0);
+}
+
+/* After which all others are closed. */
+static void use_others(const uint64_t sub[8])
+{
+    for (int i = 0; i < 8; i++)
+        CHECK_EQ(ASK(FUSE_SETATTR, sub[i], NULL, setattr_in, .valid = FATTR_MODE, .mode = 0755), 0);
+}
+
+/* With few descriptors a hundred directories below each other, and a file in the last: by its
+ * number it is found again, whatever the guest has moved. */
+static void few_descriptors_are_enough(void)
+{
+    struct fuse_attr_out *attr = body;
+    uint64_t sub[100], file, other, gone, fh;
+    int at, before;
+
+    begin(false);
+    share.node_fd_limit = 4;
+    before = count_fds();
+    for (int i = 0; i < 100; i++) {
+        CHECK_EQ(ASK(FUSE_MKDIR, i ? sub[i - 1] : 1, "d", mkdir_in, 0777, 0), 0);
+        sub[i] = ((struct fuse_entry_out *)body)->nodeid;
+    }
+    CHECK_EQ(ASK(FUSE_CREATE, sub[99], "file", create_in, O_RDWR, 0644, 0, 0), 0);
+    file = ((struct fuse_entry_out *)body)->nodeid;
+    fh = ((struct fuse_open_out *)((struct fuse_entry_out *)body + 1))->fh;
+    CHECK_EQ(ask_bytes(FUSE_WRITE, file, &(struct fuse_write_in){.fh = fh, .size = 4},
+                       sizeof(struct fuse_write_in), "text", 4),
+             0);
+    CHECK_EQ(ASK(FUSE_RELEASE, file, NULL, release_in, .fh = fh), 0);
+    CHECK_EQ(ASK(FUSE_MKDIR, 1, "e", mkdir_in, 0777, 0), 0);
+    other = ((struct fuse_entry_out *)body)->nodeid;
+    use_others(sub);
+    CHECK(count_fds() <= before + 4);
+
+    CHECK_EQ(ask(FUSE_GETATTR, file, NULL, 0, NULL), 0);
+    CHECK_EQ(attr->attr.size, 4);
+    CHECK_EQ(ask_bytes(FUSE_RENAME, sub[9], &(struct fuse_rename_in){other}, 8, "d\0moved", 8), 0);
+    use_others(sub);
+    fh = open_file(file, O_RDONLY);
+    CHECK(reads(file, fh, 0, "text"));
+    CHECK_EQ(ASK(FUSE_RELEASE, file, NULL, release_in, .fh = fh), 0);
+    CHECK_EQ(look_up(other, "moved"), sub[10]);
+
+    /* A directory cannot come to be below itself, and what the guest removed it still has. */
+    CHECK_EQ(ask_bytes(FUSE_RENAME, other, &(struct fuse_rename_in){sub[12]}, 8, "moved\0x", 8),
+             -EINVAL);
+    host_file("gone", "still");
+    gone = look_up(1, "gone");
+    CHECK_EQ(ask(FUSE_UNLINK, 1, NULL, 0, "gone"), 0);
+    host_file("a", "");
+    host_file("over", "over");
+    CHECK(look_up(1, "a"));
+    at = (int)look_up(1, "over");
+    CHECK_EQ(ask_bytes(FUSE_RENAME, 1, &(struct fuse_rename_in){1}, 8, "a\0over", 7), 0);
+    use_others(sub);
+    CHECK(reads(gone, open_file(gone, O_RDONLY), 0, "still"));
+    CHECK(reads(at, open_file(at, O_RDONLY), 0, "over"));
+
+    /* What the host moves, or makes anew, is looked up again. */
+    CHECK(!renameat(top, "e/moved", top, "e/elsewhere"));
+    use_others(sub);
+    CHECK_EQ(ask(FUSE_GETATTR, sub[10], NULL, 0, NULL), -ESTALE);
+    CHECK_EQ(ASK(FUSE_OPEN, file, NULL, open_in, O_RDONLY, 0), -ESTALE);
+    CHECK_EQ(look_up(other, "elsewhere"), sub[10]);
+    CHECK_EQ(ASK(FUSE_OPEN, file, NULL, open_in, O_RDONLY, 0), 0);
+    host_file("new", "1");
+    gone = look_up(1, "new");
+    unlinkat(top, "new", 0);
+    CHECK_EQ(ask(FUSE_GETATTR, gone, NULL, 0, NULL), -ESTALE);
+    host_file("new", "2"); /* it may get the same number on the host */
+    CHECK_EQ(ask(FUSE_GETATTR, gone, NULL, 0, NULL), -ESTALE);
+    CHECK(look_up(1, "new") != gone);
+
+    /* Two that the host puts into each other in turn. */
+    share.node_fd_limit = 16;
+    mkdirat(top, "p", 0777);
+    mkdirat(top, "p/q", 0777);
+    other = look_up(1, "p");
+    gone = look_up(other, "q");
+    CHECK_EQ(look_up(gone, "nothing"), 0); /* with descriptors for both */
+    CHECK(!renameat(top, "p/q", top, "q") && !renameat(top, "p", top, "q/p"));
+    CHECK_EQ(look_up(gone, "p"), other);
+    CHECK_EQ(look_up(other, "q"), 0);
+    end_share();
 }
 
 /* A process of the host swaps a directory and a link out of the share, as fast as it can, while the
@@ -949,7 +1043,8 @@ int main(void)
         {owners_are_the_guests, "with root what is made belongs to who made it"},
         {owners_are_the_user, "without root what is made belongs to the user"},
         {the_hosts_changes_are_seen, "what the host changes is seen by the next to open it"},
-        {too_many_files_are_an_error, "too many open files are an error, until some are forgotten"},
+        {too_many_files_are_an_error, "too many open files are an error, until some are closed"},
+        {few_descriptors_are_enough, "what the guest knows costs few descriptors"},
         {links_swapped_meanwhile_lead_nowhere, "links swapped during lookups lead nowhere"},
         {threads_serve_at_once, "several threads serve at once"},
         {bad_directories_are_named, "what cannot be shared is named"},
