@@ -63,6 +63,7 @@ enum {
     OPTIONS = 312,
     TRIES = 3,
     PATIENCE = 1000, /* ms, for each */
+    LINK = 100,      /* ms for a card to find that it has a link */
 };
 
 /* A message of RFC 2131, in its datagram. */
@@ -190,6 +191,26 @@ static int64_t now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* Is the link up, soon after the interface is? A driver that cannot tell says that it is. */
+static bool has_link(const struct client *c)
+{
+    int64_t deadline = now() + LINK;
+    char name[64], state = 0;
+
+    snprintf(name, sizeof(name), "/sys/class/net/%s/carrier", c->name);
+    do {
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0 || read(fd, &state, 1) < 1)
+            state = '1';
+        close(fd);
+        if (state == '1')
+            return true;
+        poll(NULL, 0, 1);
+    } while (now() < deadline);
+    return false;
 }
 
 /* Wait for an answer; false when none comes. */
@@ -320,6 +341,10 @@ static void up(struct client *c)
     set(c, SIOCSIFFLAGS, &flags);
     if (!set(c, SIOCGIFHWADDR, &mac) || mac.ifr_hwaddr.sa_family != ARPHRD_ETHER)
         return;
+    if (!has_link(c)) {
+        fprintf(stderr, "minivm: %s: the link is down\n", c->name);
+        return;
+    }
     memcpy(c->mac, mac.ifr_hwaddr.sa_data, sizeof(c->mac));
     c->everyone = (struct sockaddr_ll){.sll_family = AF_PACKET,
                                        .sll_protocol = htons(ETH_P_IP),

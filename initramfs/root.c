@@ -270,17 +270,23 @@ static void mount_share(void)
                                : strerror(errno));
 }
 
-/* Does the device hold a system? Then it is mounted now. */
+/* Does the device hold a system? Then it is mounted now. A disk that is read-only and was not
+ * unmounted is shown as it is: its journal cannot be played back. */
 static bool mount_system(const char *device)
 {
-    static const char *const kinds[] = {"ext4", "xfs", "btrfs", "f2fs", "erofs", "squashfs"};
+    static const struct {
+        const char *name, *no_journal;
+    } kinds[] = {{"ext4", "noload"},     {"xfs", "norecovery"}, {"btrfs", "norecovery"},
+                 {"f2fs", "norecovery"}, {"erofs", NULL},       {"squashfs", NULL}};
     struct stat st;
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        /* A disk that is read-only. */
-        if (mount(device, ROOT, kinds[i], MS_SILENT, NULL) &&
+        const char *name = kinds[i].name, *as_it_is = kinds[i].no_journal;
+
+        if (mount(device, ROOT, name, MS_SILENT, NULL) &&
             ((errno != EACCES && errno != EROFS) ||
-             mount(device, ROOT, kinds[i], MS_RDONLY | MS_SILENT, NULL)))
+             (mount(device, ROOT, name, MS_RDONLY | MS_SILENT, NULL) &&
+              (!as_it_is || mount(device, ROOT, name, MS_RDONLY | MS_SILENT, as_it_is)))))
             continue;
         if (!lstat(ROOT "/sbin/init", &st) || !lstat(ROOT "/bin/sh", &st))
             return true;

@@ -23,6 +23,15 @@ long=0123456789012345678901234567890123456
 refused "--share $TMP/a=$long: a tag has 1 to 36 bytes: say --share $TMP/a=TAG" --share "$TMP/a=$long"
 refused "--share $TMP/b/a: $TMP/a has the tag a already; say --share $TMP/b/a=TAG with another one" \
     --share "$TMP/a" --share "$TMP/b/a"
+
+# A directory that is there has the name that it has.
+mkdir "$TMP/c=d" "$TMP/e,ro" "$TMP/b/c=d" "$TMP/b/e,ro"
+refused "--share $TMP/b/c=d,ro: $TMP/c=d has the tag c=d already; say --share $TMP/b/c=d=TAG with another one" \
+    --share "$TMP/c=d" --share "$TMP/b/c=d,ro"
+refused "--share $TMP/b/c=d=d: $TMP/c=d has the tag d already; say --share $TMP/b/c=d=TAG with another one" \
+    --share "$TMP/c=d=d" --share "$TMP/b/c=d=d"
+refused "--share $TMP/b/e,ro: $TMP/e,ro has the tag e,ro already; say --share $TMP/b/e,ro=TAG with another one" \
+    --share "$TMP/e,ro,ro" --share "$TMP/b/e,ro"
 if [ "$(id -u)" = 0 ]; then
     skip "a directory that may not be read" "root may read all"
 else

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* An option as it stands on the command line, and the table's row for it. */
@@ -188,17 +189,25 @@ static const char *last_name(const char *said, const char *dir)
     return path[1] ? strrchr(path, '/') + 1 : "root";
 }
 
-/* DIR[=TAG][,ro]: the tag is what follows the last '='. */
+static bool is_dir(const char *name)
+{
+    struct stat st;
+
+    return !stat(name, &st) && S_ISDIR(st.st_mode);
+}
+
+/* DIR[=TAG][,ro]: the tag is what follows the last '='. The names of directories that are there may
+ * have all of these in them. */
 static void add_share(struct options *o, const char *said, const char *val)
 {
     char *dir = strdup(val), *comma = strrchr(dir, ','), *tag = NULL;
-    bool read_only = comma && !strcmp(comma, ",ro");
+    bool read_only = comma && !strcmp(comma, ",ro") && !is_dir(dir);
 
     if (o->shares == PC_MAX_SHARES)
         die("%s %s: one directory too many; at most %d are shared", said, val, PC_MAX_SHARES);
     if (read_only)
         *comma = 0;
-    if ((tag = strrchr(dir, '=')))
+    if (!is_dir(dir) && (tag = strrchr(dir, '=')))
         *tag++ = 0;
     if (!*dir)
         die("%s: the directory's name is missing", said);

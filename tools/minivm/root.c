@@ -7,6 +7,7 @@
 #include "hw/die.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -30,16 +31,18 @@ static bool is_dir(const char *name)
     return !stat(name, &st) && S_ISDIR(st.st_mode);
 }
 
-/* Is there such a file, with links as the guest will follow them? */
-static bool in_root(const char *dir, const char *name)
+/* Is there surely no such file, with links as the guest will follow them? A host before Linux 5.6
+ * cannot tell. */
+static bool not_in_root(const char *dir, const char *name)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
     int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int fd = syscall(SYS_openat2, at, name, &how, sizeof(how));
+    bool none = fd < 0 && errno != ENOSYS && errno != EPERM;
 
     close(fd);
     close(at);
-    return fd >= 0;
+    return none;
 }
 
 void root_parse(struct root *r, const char *said, char **command)
@@ -69,20 +72,63 @@ void root_parse(struct root *r, const char *said, char **command)
     r->dir = realpath(name, NULL);
     if (!r->dir || access(r->dir, R_OK | X_OK))
         die("--root %s: %m", name);
-    if (!command && !in_root(r->dir, "bin/sh"))
+    if (!command && not_in_root(r->dir, "bin/sh"))
         die("--root %s: it has no /bin/sh; say what to run: -- COMMAND", name);
     free(name);
 }
 
-/* Names of the environment that mean something on the host only: its terminals, displays, sessions,
- * sockets and jobs. One that ends with * stands for all that begin so. */
+/* Names of the environment that mean something on the host only: its terminals, displays, desktops,
+ * sessions, services, sockets, containers and jobs. One that ends with * stands for all that begin
+ * so. The manual page lists them (--root). */
 static const char *const host_only[] = {
-    "DBUS_*",        "DESKTOP_*",       "DISPLAY",    "GPG_AGENT_INFO", "GPG_TTY",
-    "INVOCATION_ID", "JOURNAL_*",       "LISTEN_*",   "MAKEFLAGS",      "MAKELEVEL",
-    "MFLAGS",        "NOTIFY_SOCKET",   "SESSION_*",  "SSH_*",          "STY",
-    "SUDO_*",        "TMUX*",           "WATCHDOG_*", "WAYLAND_*",      "WINDOWID",
-    "XAUTHORITY",    "XDG_RUNTIME_DIR", "XDG_SE*",    "XDG_VTNR",       "COLUMNS",
-    "LINES",         "OLDPWD",          "_",
+    "ALACRITTY_*",
+    "AT_SPI_*",
+    "CREDENTIALS_DIRECTORY",
+    "DBUS_*",
+    "DESKTOP_*",
+    "DISPLAY",
+    "FAKEROOTKEY",
+    "GNOME_*",
+    "GPG_AGENT_INFO",
+    "GPG_TTY",
+    "ICEAUTHORITY",
+    "INVOCATION_ID",
+    "JOURNAL_*",
+    "KDE_*",
+    "KITTY_*",
+    "KONSOLE_*",
+    "LISTEN_*",
+    "MAINPID",
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MANAGERPID",
+    "MEMORY_PRESSURE_*",
+    "MFLAGS",
+    "NOTIFY_SOCKET",
+    "PIPEWIRE_*",
+    "PULSE_*",
+    "SESSION_*",
+    "SSH_*",
+    "STY",
+    "SUDO_*",
+    "SYSTEMD_EXEC_PID",
+    "TMUX*",
+    "VTE_*",
+    "WATCHDOG_*",
+    "WAYLAND_*",
+    "WEZTERM_*",
+    "WINDOW",
+    "WINDOWID",
+    "WINDOWPATH",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "XDG_SE*",
+    "XDG_VTNR",
+    "container",
+    "COLUMNS",
+    "LINES",
+    "OLDPWD",
+    "_",
 };
 
 static bool is_host_only(const char *setting)
