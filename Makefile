@@ -2,7 +2,7 @@
 #
 #   make          build everything          make run     boot Linux to a shell
 #   make test     run all tests             make bench   measure against QEMU
-#   make quick    those of a minute
+#   make quick    those of a minute         make bench-io  disks, networks, shares
 #   make check    style and layers          make tour    what to read, in order
 #   make compare  KVM, engine soft, native  make docs    the lists in the manual
 #   make fuzz     fuzz without end          make soak    boot a hundred times
@@ -130,7 +130,7 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What is missing is installed by the targets that do more than build. The others name it.
-INSTALL = $(filter run distro test quick check bench bench-soft compare fuzz soak,$(MAKECMDGOALS))
+INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak,$(MAKECMDGOALS))
 NEED = tools/need $(if $(INSTALL),,-n)
 
 build/ready: tools/need
@@ -285,6 +285,11 @@ bench-soft: all $K/$(FLAVOUR)/package
 	@tools/need bench-soft
 	tools/bench-soft
 
+bench-io: all $K/$(FLAVOUR)/package $K/amd64/package
+	@tools/need bench-io
+	@./minivm check --quiet --engine kvm || tools/need kvmhost
+	tools/bench-io $(ARGS)
+
 fuzz: asan unit
 	n=1; while for f in $(FUZZERS); do build/asan/unit/$$f 100000 $$n || exit; done && \
 	    for f in $(SOFT); do $$f 3000000 $$n; case $$? in 0 | 4) ;; *) exit 1 ;; esac; done; do \
@@ -317,4 +322,4 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run distro test quick check bench bench-soft fuzz soak compare tour docs install clean
+.PHONY: always all unit asan run distro test quick check bench bench-soft bench-io fuzz soak compare tour docs install clean
