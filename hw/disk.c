@@ -21,6 +21,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* What can be copied while somebody is being woken up, roughly. */
+#define QUICK (64 * KIB)
+
 static void put(struct disk_queue *q, struct disk_request *r)
 {
     r->next = NULL;
@@ -128,6 +131,29 @@ static void read_on(struct disk *d, struct disk_request *r, bool later)
         error = went(r, n);
     }
     r->done(r, error);
+}
+
+/* Read what the host has in memory, and only if that is all; the rest is left in r. */
+static bool read_now(struct disk *d, struct disk_request *r)
+{
+    int error = 0;
+
+    while (r->len && !error) {
+        uint64_t len = r->len;
+        int fd = d->snapshot ? overlay_file(&d->overlay, r->offset, &len) : d->fd;
+        int iovs = cut(r, len);
+        ssize_t n =
+            preadv2(fd, r->iov, iovs, r->offset, d->in_memory && !d->snapshot ? 0 : RWF_NOWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) {
+            r->iov[r->cut].iov_len = r->cut_len;
+            d->no_nowait |= errno == EOPNOTSUPP;
+            return false;
+        }
+        error = went(r, n);
+    }
+    r->done(r, error);
+    return true;
 }
 
 /* The first sector tells a raw image from those of other formats: a guest that could write any
@@ -281,6 +307,19 @@ static void begin(struct disk *d, struct disk_request *r)
                                            : zero(d, r));
 }
 
+/* The same where that ends at once; else false, and it is as it was. */
+static bool begin_now(struct disk *d, struct disk_request *r)
+{
+    if (d->fd < 0 || r->len > QUICK)
+        return false;
+    if (r->op == DISK_READ && r->len && !refused(d, r))
+        return !d->no_nowait && read_now(d, r);
+    if (!d->in_memory || d->snapshot)
+        return false;
+    begin(d, r);
+    return true;
+}
+
 static void reap(struct disk *d, bool wait)
 {
     void *tag;
@@ -360,6 +399,24 @@ void disk_go(struct disk *d)
     }
     if (d->ring)
         uring_go(d->ring);
+}
+
+bool disk_try(struct disk *d)
+{
+    struct disk_request *r;
+
+    while ((r = d->queue.first)) {
+        d->queue.first = r->next;
+        if (begin_now(d, r))
+            continue;
+        /* done() may have handed in another one. */
+        r->next = d->queue.first;
+        if (!r->next)
+            d->queue.last = r;
+        d->queue.first = r;
+        return false;
+    }
+    return true;
 }
 
 void disk_drain(struct disk *d)

@@ -93,6 +93,11 @@ void disk_attach(struct disk *d, struct event_loop *loop, bool in_line);
 void disk_submit(struct disk *d, struct disk_request *r);
 void disk_go(struct disk *d);
 
+/* Begin only what ends at once, in any thread with the lock: small reads of what the host has in
+ * memory, and all small requests where it has everything there. False: more was handed in, and
+ * disk_go() is to follow. */
+bool disk_try(struct disk *d);
+
 /* The first n bytes of what is left of its buffers are done. For those that serve it. */
 void disk_request_take(struct disk_request *r, size_t n);
 

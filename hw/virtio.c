@@ -402,6 +402,11 @@ void virtio_kick(struct virtio *d, int q)
         begin(d);
 }
 
+bool virtio_try_kick(struct virtio *d, int q)
+{
+    return d->kind->quick && q < d->queues && is_up(d, q) && d->kind->quick(d, q);
+}
+
 uint64_t virtio_config_read(const struct virtio *d, uint64_t off, int size)
 {
     uint64_t val = 0;

@@ -74,6 +74,10 @@ struct virtio_kind {
     /* The driver writes size bytes (1, 2 or 4) at off of the configuration, within config_len. NULL
      * where nothing can be written. */
     void (*config_write)(struct virtio *d, uint32_t off, int size, uint32_t val);
+
+    /* There may be new buffers in queue q: do in the kicking CPU's thread what can be done at once,
+     * without waiting for the host. False: something is left for kicked(). NULL: all is. */
+    bool (*quick)(struct virtio *d, int q);
 };
 
 /* A queue. */
@@ -219,6 +223,9 @@ void virtq_enable(struct virtio *d, int q);
 
 /* The driver kicks a queue, whichever there are. */
 void virtio_kick(struct virtio *d, int q);
+
+/* The same, where the device is quick; false: virtio_kick() is to follow. */
+bool virtio_try_kick(struct virtio *d, int q);
 
 /* The device's configuration; size is 1, 2, 4 or 8. Beyond its end it is 0. */
 uint64_t virtio_config_read(const struct virtio *d, uint64_t off, int size);

@@ -31,6 +31,20 @@ void worker_end(struct worker *w)
         w->still(w->to);
 }
 
+bool worker_try(struct worker *w)
+{
+    if (w->in_line || pthread_mutex_trylock(&w->lock))
+        return false;
+    pthread_mutex_lock(&w->door);
+    bool open = !w->holds;
+
+    w->busy += open;
+    pthread_mutex_unlock(&w->door);
+    if (!open)
+        pthread_mutex_unlock(&w->lock);
+    return open;
+}
+
 static void enter(struct event_loop *l)
 {
     struct worker *w = container_of(l, struct worker, own);

@@ -88,6 +88,10 @@ void worker_unlock(struct worker *w);
 void worker_begin(struct worker *w);
 void worker_end(struct worker *w);
 
+/* The same with the lock, if it can be had at once and the worker may work now; else false, and
+ * nothing is to be ended. Then worker_unlock() and worker_end(). No lock held. */
+bool worker_try(struct worker *w);
+
 /* Ask it to stand still, and let it go on; as often. Any lock but its own. */
 void worker_hold(struct worker *w);
 void worker_release(struct worker *w);

@@ -40,6 +40,7 @@ static void add(struct machine *m, const struct doorbell *b)
     d->slot[i].bell.addr = b->addr;
     __atomic_store_n(&d->slot[i].bell.match, b->match, __ATOMIC_RELAXED);
     __atomic_store_n(&d->slot[i].bell.fd, b->fd, __ATOMIC_RELAXED);
+    __atomic_store_n(&d->slot[i].owner, b->answer ? b : NULL, __ATOMIC_RELAXED);
     hang(m, &d->slot[i]);
     if (i >= d->n)
         __atomic_store_n(&d->n, i + 1, __ATOMIC_RELEASE);
@@ -92,7 +93,10 @@ bool doorbell_ring(struct doorbells *d, bool port, uint64_t addr, uint16_t val)
 
         if (match >= 0 && match != val)
             continue;
-        (void)!write(__atomic_load_n(&slot->bell.fd, __ATOMIC_RELAXED), &one, sizeof(one));
+        const struct doorbell *owner = __atomic_load_n(&slot->owner, __ATOMIC_RELAXED);
+
+        if (!owner || !owner->answer(owner))
+            (void)!write(__atomic_load_n(&slot->bell.fd, __ATOMIC_RELAXED), &one, sizeof(one));
         return true;
     }
     return false;

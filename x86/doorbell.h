@@ -18,6 +18,11 @@ struct doorbell {
     uint64_t addr;
     int match; /* only if this value is written; -1 for whichever */
     int fd;
+
+    /* Where it is not the engine that rings: do in the CPU's thread what is wanted, if that takes
+     * no longer than to wake somebody up. False: fd is to be rung. No lock held. May be NULL; else
+     * the struct stays until the machine ends. */
+    bool (*answer)(const struct doorbell *b);
 };
 
 enum {
@@ -29,6 +34,7 @@ struct doorbells {
     struct doorbell_slot {
         bool there;
         struct doorbell bell;
+        const struct doorbell *owner; /* atomic: as it was given, if it answers */
         uint64_t key; /* atomic: of its place, for doorbell_ring(); 0 where the engine rings it */
     } slot[DOORBELLS];
 };
@@ -40,7 +46,7 @@ void machine_doorbell(struct machine *m, const struct doorbell *b, bool on);
 void doorbells_move(struct machine *m);
 
 /* Two bytes are written at an address: ring the doorbell there. False when there is none. Any
- * thread, any lock. */
+ * thread, no lock held. */
 bool doorbell_ring(struct doorbells *d, bool port, uint64_t addr, uint16_t val);
 
 #endif

@@ -99,7 +99,7 @@ static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
     memcpy(config + off, &val, size);
 }
 
-static const struct virtio_kind kind = {"virtio-blk", 2, kicked, NULL, forget, config_write};
+static const struct virtio_kind kind = {"virtio-blk", 2, kicked, NULL, forget, config_write, NULL};
 
 static void message(void *to, uint64_t addr, uint32_t data)
 {
