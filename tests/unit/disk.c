@@ -161,7 +161,8 @@ static void compare(struct disk *d, uint8_t *model, int rounds)
             hand_in(d, s, did[i].op, did[i].offset, did[i].len);
             s->r.keep = below(2);
         }
-        disk_go(d);
+        if (below(2) || !disk_try(d))
+            disk_go(d);
         if (below(2))
             disk_drain(d);
         CHECK(!d->in_line || !under_way);

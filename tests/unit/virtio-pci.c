@@ -66,7 +66,8 @@ static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
     memcpy(rig.config + off, &val, size);
 }
 
-static const struct virtio_kind blk = {"virtio-blk", 2, kicked, NULL, was_reset, config_write, NULL};
+static const struct virtio_kind blk = {"virtio-blk", 2,   kicked, NULL, was_reset,
+                                       config_write, NULL};
 static const struct virtio_kind rng = {"virtio-rng", 4, kicked, NULL, was_reset, NULL, NULL};
 
 static void message(void *to, uint64_t addr, uint32_t data)
