@@ -21,8 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -83,7 +81,7 @@ static void probe(const struct passt *p, const uint8_t mac[6])
     memcpy(q + PREFIX + 6, mac, 6);
     memcpy(q + PREFIX + 22, mac, 6);
     memcpy(q + PREFIX + 38, link_local, 4);
-    (void)!send(p->socket, q, sizeof(q), MSG_NOSIGNAL);
+    (void)!send(p->link.fd, q, sizeof(q), MSG_NOSIGNAL);
 }
 
 /* The last line that the child said, but for what it always says: that there is no syslog, and who
@@ -142,7 +140,7 @@ void passt_open(struct passt *p, const struct passt_options *o)
 
 void passt_wait(struct passt *p, const struct passt_options *o)
 {
-    struct pollfd in = {.fd = p->socket, .events = POLLIN};
+    struct pollfd in = {.fd = p->link.fd, .events = POLLIN};
     char byte;
     int n;
 
@@ -150,7 +148,7 @@ void passt_wait(struct passt *p, const struct passt_options *o)
         ;
     if (!n)
         die_of(p, o, "does not answer");
-    if (recv(p->socket, &byte, 1, MSG_PEEK) != 1) {
+    if (recv(p->link.fd, &byte, 1, MSG_PEEK) != 1) {
         struct pollfd end = {.fd = syscall(SYS_pidfd_open, p->child, 0), .events = POLLIN};
 
         poll(&end, 1, END_MS);
@@ -160,27 +158,9 @@ void passt_wait(struct passt *p, const struct passt_options *o)
 
 /* ---- the conversation ---- */
 
-static void hang_up(struct passt *p)
+static struct passt *passt_of(struct link *l)
 {
-    if (p->socket < 0)
-        return;
-    close(p->socket);
-    p->socket = -1;
-    p->out_len = 0;
-    if (p->user.down)
-        p->user.down(p->user.to);
-}
-
-/* Watch for what is of interest now. */
-static void watch_again(struct passt *p)
-{
-    struct epoll_event e = {.events = (p->full ? 0 : EPOLLIN) | (p->out_len ? EPOLLOUT : 0),
-                            .data.fd = p->socket};
-
-    if (p->socket < 0 || e.events == p->events)
-        return;
-    p->events = e.events;
-    epoll_ctl(p->poll, EPOLL_CTL_MOD, p->socket, &e);
+    return container_of(l, struct passt, link);
 }
 
 /* Did the socket fail, and not only want no more now? */
@@ -189,20 +169,22 @@ static bool failed(ssize_t n)
     return n < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS;
 }
 
-static void send_rest(struct passt *p)
+static void flush(struct link *l)
 {
-    ssize_t n = send(p->socket, p->out + p->out_sent, p->out_len - p->out_sent,
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct passt *p = passt_of(l);
+    ssize_t n =
+        send(l->fd, p->out + p->out_sent, p->out_len - p->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (failed(n))
-        hang_up(p);
+        link_down(l);
     else if (n > 0 && (p->out_sent += n) == p->out_len)
-        p->out_sent = p->out_len = 0;
+        l->busy = false;
 }
 
 /* Keep what is left of a message of which n bytes are gone. */
 static void keep_rest(struct passt *p, const struct iovec *v, int count, size_t n)
 {
+    p->out_sent = p->out_len = 0;
     for (int i = 0; i < count; i++) {
         size_t skip = n < v[i].iov_len ? n : v[i].iov_len;
 
@@ -210,56 +192,50 @@ static void keep_rest(struct passt *p, const struct iovec *v, int count, size_t 
         p->out_len += v[i].iov_len - skip;
         n -= skip;
     }
+    p->link.busy = true;
+    link_wait(&p->link);
 }
 
-void passt_send(struct passt *p, const struct iovec *v, int count, size_t len)
+static void send_frame(struct link *l, const struct link_header *h, const struct iovec *v,
+                       int count, size_t len)
 {
     uint32_t prefix = htobe32(len);
-    struct iovec all[1 + PASST_SEGMENTS] = {{&prefix, sizeof(prefix)}};
+    struct iovec all[1 + LINK_SEGMENTS] = {{&prefix, sizeof(prefix)}};
     struct msghdr m = {.msg_iov = all, .msg_iovlen = 1 + count};
 
-    assert(passt_has_room(p) && count <= PASST_SEGMENTS);
-    if (p->socket < 0 || len < PASST_FRAME_MIN || len > PASST_FRAME_MAX)
+    (void)h;
+    if (len > PASST_FRAME_MAX)
         return;
     memcpy(all + 1, v, count * sizeof(*v));
-    ssize_t n = sendmsg(p->socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    if (failed(n)) {
-        hang_up(p);
-    } else if (n < (ssize_t)(PREFIX + len)) {
-        keep_rest(p, all, 1 + count, n < 0 ? 0 : n);
-        watch_again(p);
-    }
+    if (failed(n))
+        link_down(l);
+    else if (n < (ssize_t)(PREFIX + len))
+        keep_rest(passt_of(l), all, 1 + count, n < 0 ? 0 : n);
 }
 
-void passt_ask(struct passt *p)
+/* Hand on the frames that are here as a whole. Nothing falsifies what goes over a socket. */
+static void deliver(struct link *l)
 {
-    uint64_t one = 1;
+    static const struct link_header valid = {.flags = LINK_DATA_VALID};
+    struct passt *p = passt_of(l);
 
-    p->asked = true;
-    (void)!write(p->again, &one, sizeof(one));
-}
-
-/* Hand on the frames that are here as a whole. */
-static void deliver(struct passt *p)
-{
-    p->full = false;
-    while (p->socket >= 0 && p->in_end - p->in_start >= PREFIX) {
+    while (l->fd >= 0 && p->in_end - p->in_start >= PREFIX) {
         const uint8_t *frame = p->in + p->in_start + PREFIX;
         uint32_t len;
 
         memcpy(&len, frame - PREFIX, PREFIX);
         len = be32toh(len);
-        if (len < PASST_FRAME_MIN || len > PASST_FRAME_MAX) {
-            hang_up(p);
+        if (len < LINK_FRAME_MIN || len > PASST_FRAME_MAX) {
+            link_down(l);
             return;
         }
         if (p->in_end - p->in_start - PREFIX < len)
             break;
-        if (!p->user.received(p->user.to, frame, len)) {
-            p->full = true;
+        l->full = !l->user.received(l->user.to, &valid, frame, len);
+        if (l->full)
             return;
-        }
         p->in_start += PREFIX + len;
     }
     memmove(p->in, p->in + p->in_start, p->in_end - p->in_start);
@@ -267,80 +243,23 @@ static void deliver(struct passt *p)
     p->in_start = 0;
 }
 
-static void receive(struct passt *p)
+static void receive(struct link *l)
 {
-    ssize_t n = recv(p->socket, p->in + p->in_end, sizeof(p->in) - p->in_end, MSG_DONTWAIT);
+    struct passt *p = passt_of(l);
+    ssize_t n = recv(l->fd, p->in + p->in_end, sizeof(p->in) - p->in_end, MSG_DONTWAIT);
 
     if (!n || failed(n)) {
-        hang_up(p);
+        link_down(l);
     } else if (n > 0) {
         p->in_end += n;
-        deliver(p);
+        deliver(l);
     }
 }
 
-static void ready(struct watch *w)
+static void close_passt(struct link *l)
 {
-    struct passt *p = container_of(w, struct passt, watch);
-    struct epoll_event e[2];
-    uint64_t count;
+    struct passt *p = passt_of(l);
 
-    for (int i = epoll_wait(p->poll, e, 2, 0) - 1; i >= 0; i--) {
-        if (e[i].data.fd == p->again)
-            (void)!read(p->again, &count, sizeof(count));
-        else if (e[i].events & EPOLLIN)
-            receive(p);
-        else if (e[i].events & (EPOLLHUP | EPOLLERR))
-            hang_up(p);
-    }
-    if (p->socket >= 0 && p->out_len)
-        send_rest(p);
-    if (p->asked && passt_has_room(p)) {
-        p->asked = false;
-        p->user.room(p->user.to);
-    }
-    watch_again(p);
-}
-
-void passt_resume(struct passt *p)
-{
-    if (!p->full)
-        return;
-    deliver(p);
-    watch_again(p);
-}
-
-void passt_attach(struct passt *p, const struct passt_user *user)
-{
-    p->user = *user;
-    p->watch = (struct watch){.fd = p->poll, .ready = ready};
-}
-
-void passt_talk(struct passt *p, int socket)
-{
-    struct epoll_event e = {.events = EPOLLIN, .data.fd = socket}, again = {.events = EPOLLIN};
-
-    p->socket = socket;
-    p->events = e.events;
-    p->log = -1;
-    p->child = 0;
-    p->asked = p->full = false;
-    p->out_sent = p->out_len = p->in_start = p->in_end = 0;
-    p->user = (struct passt_user){0};
-    p->poll = epoll_create1(EPOLL_CLOEXEC);
-    p->again = again.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (p->poll < 0 || p->again < 0 || epoll_ctl(p->poll, EPOLL_CTL_ADD, socket, &e) < 0 ||
-        epoll_ctl(p->poll, EPOLL_CTL_ADD, p->again, &again) < 0)
-        die("--net: cannot watch a socket: %m");
-}
-
-void passt_close(struct passt *p)
-{
-    if (p->socket >= 0)
-        close(p->socket);
-    p->socket = -1;
-    close(p->poll);
-    close(p->again);
     if (p->log >= 0)
         close(p->log);
     if (!p->child)
@@ -348,4 +267,20 @@ void passt_close(struct passt *p)
     kill(p->child, SIGKILL);
     waitpid(p->child, NULL, 0);
     p->child = 0;
+}
+
+static const struct link_kind kind = {
+    .send = send_frame,
+    .receive = receive,
+    .resume = deliver,
+    .flush = flush,
+    .close = close_passt,
+};
+
+void passt_talk(struct passt *p, int socket)
+{
+    link_init(&p->link, &kind, socket);
+    p->log = -1;
+    p->child = 0;
+    p->out_sent = p->out_len = p->in_start = p->in_end = 0;
 }

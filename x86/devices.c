@@ -56,8 +56,7 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci)
         struct net_device *n = &d->net[i];
 
         machine_add_worker(m, &n->worker);
-        virtio_net_init(&n->net, &c->net[i], c->net_options[i].mac, c->net_options[i].mtu, &memory,
-                        &n->worker);
+        virtio_net_init(&n->net, &c->net[i], &memory, &n->worker);
         virtio_slot_init(&n->slot, m, pci, &n->net.virtio);
     }
 }

@@ -38,8 +38,7 @@ struct config {
     void *ended_to;
     struct disk *disk; /* those of the one guest, open; they stay where they are */
     int disks;
-    struct passt *net; /* likewise; and how their cards are to be */
-    const struct passt_options *net_options;
+    const struct virtio_net_options *net; /* network cards, whose links are open likewise */
     int nets;
     FILE *trace;   /* where each exit to minivm is told in a line of text; NULL for nowhere */
     bool stat;     /* measure the time in the guest, too */

@@ -77,7 +77,13 @@ for minivm in ./minivm build/asan/minivm; do
     refused "modules for nobody" "no initramfs that could load them" run -k $kernel --modules tests
     refused "a network with a word that is none" "what is foo" run --net=mtu=1500,foo guest/minimal
     refused "a word behind nothing" "what is foo" run --net=,foo guest/minimal
-    refused "a tap device" "no tap devices yet; --net without" run --net tap=tap0 guest/minimal
+    refused "a tap device that is not there" "no such device; make one: ip tuntap add none mode tap" \
+        run --net tap=none guest/minimal
+    refused "a tap device's name" "not the name of a device" run --net tap=0123456789abcdef guest/minimal
+    refused "a tap device that forwards" "forward= is passt.s" \
+        run --net tap=none,forward=127.0.0.1:8022:22 guest/minimal
+    refused "queues of passt" "of a tap device" run --net queues=2 guest/minimal
+    refused "queues" "from 1 to 8" run --net tap=none,queues=9 guest/minimal
     refused "an MTU that is no number" "--net mtu 9k: not a number" run --net mtu=9k guest/minimal
     refused "a forward without a port" "write .udp:.ADDR:PORT:PORT" \
         run --net=forward=127.0.0.1::22 guest/minimal

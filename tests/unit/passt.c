@@ -15,15 +15,17 @@
 #include <unistd.h>
 
 static struct passt p;
+static const struct link_header none;
 static int peer = -1;
 static int frames, rooms, downs;
 static size_t places; /* received() has */
 static uint8_t last[PASST_FRAME_MAX];
 static size_t last_len;
 
-static bool received(void *to, const uint8_t *frame, size_t len)
+static bool received(void *to, const struct link_header *h, const uint8_t *frame, size_t len)
 {
     CHECK(to == &p);
+    CHECK_EQ(h->flags, LINK_DATA_VALID);
     if (!places)
         return false;
     places--;
@@ -36,7 +38,7 @@ static bool received(void *to, const uint8_t *frame, size_t len)
 static void room(void *to)
 {
     CHECK(to == &p);
-    CHECK(passt_has_room(&p));
+    CHECK(!link_is_busy(&p.link));
     rooms++;
 }
 
@@ -52,7 +54,7 @@ static void start(void)
 
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     passt_talk(&p, pair[0]);
-    passt_attach(&p, &(struct passt_user){received, room, down, &p});
+    link_attach(&p.link, &(struct link_user){received, room, down, &p});
     peer = pair[1];
     frames = rooms = downs = 0;
     places = SIZE_MAX;
@@ -60,7 +62,7 @@ static void start(void)
 
 static void stop(void)
 {
-    passt_close(&p);
+    link_close(&p.link);
     if (peer >= 0)
         close(peer);
     peer = -1;
@@ -68,7 +70,7 @@ static void stop(void)
 
 static void serve(void)
 {
-    p.watch.ready(&p.watch);
+    p.link.watch.ready(&p.link.watch);
 }
 
 /* What the peer says: a length, and so many bytes. */
@@ -99,10 +101,10 @@ static void in_pieces(void)
     /* And several at once, with the longest among them. */
     say(20, 20, 1);
     say(PASST_FRAME_MAX, PASST_FRAME_MAX, 2);
-    say(PASST_FRAME_MIN, PASST_FRAME_MIN, 3);
+    say(LINK_FRAME_MIN, LINK_FRAME_MIN, 3);
     serve();
     CHECK_EQ(frames, 4);
-    CHECK_EQ(last_len, PASST_FRAME_MIN);
+    CHECK_EQ(last_len, LINK_FRAME_MIN);
     CHECK_EQ(last[0], 3);
     CHECK_EQ(downs, 0);
     stop();
@@ -117,21 +119,21 @@ static void no_place(void)
         say(100 + i, 100 + i, i);
     serve();
     CHECK_EQ(frames, 2);
-    CHECK(p.full);
-    CHECK_EQ(p.events, 0);
+    CHECK(p.link.full);
+    CHECK_EQ(p.link.events, 0);
     serve();
     CHECK_EQ(frames, 2);
-    passt_resume(&p);
+    link_resume(&p.link);
     CHECK_EQ(frames, 2);
     places = 1;
-    passt_resume(&p);
+    link_resume(&p.link);
     CHECK_EQ(frames, 3);
     CHECK_EQ(last_len, 102);
     CHECK_EQ(last[0], 2);
     places = SIZE_MAX;
-    passt_resume(&p);
+    link_resume(&p.link);
     CHECK_EQ(frames, 5);
-    CHECK(!p.full);
+    CHECK(!p.link.full);
     say(50, 50, 9);
     serve();
     CHECK_EQ(frames, 6);
@@ -145,7 +147,7 @@ static void no_place(void)
     serve();
     CHECK_EQ(downs, 1);
     serve();
-    passt_resume(&p);
+    link_resume(&p.link);
     CHECK_EQ(frames, 6);
     CHECK_EQ(downs, 1);
     stop();
@@ -153,7 +155,7 @@ static void no_place(void)
 
 static void against_the_rules(void)
 {
-    static const uint32_t lens[] = {0,          1,         PASST_FRAME_MIN - 1, PASST_FRAME_MAX + 1,
+    static const uint32_t lens[] = {0,          1,         LINK_FRAME_MIN - 1, PASST_FRAME_MAX + 1,
                                     UINT32_MAX, 0x80000000};
 
     for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
@@ -163,7 +165,7 @@ static void against_the_rules(void)
         serve();
         CHECK_EQ(frames, 1);
         CHECK_EQ(downs, 1);
-        CHECK(p.socket < 0);
+        CHECK(p.link.fd < 0);
         serve();
         CHECK_EQ(downs, 1);
         stop();
@@ -173,7 +175,7 @@ static void against_the_rules(void)
 /* Frame n: its length tells it, and each byte. */
 static size_t frame_len(int n)
 {
-    return PASST_FRAME_MIN + n * 7919 % (PASST_FRAME_MAX - PASST_FRAME_MIN + 1);
+    return LINK_FRAME_MIN + n * 7919 % (PASST_FRAME_MAX - LINK_FRAME_MIN + 1);
 }
 
 static uint8_t frame_byte(int n, size_t at)
@@ -189,7 +191,7 @@ static void send_frame(int n)
 
     for (size_t i = 0; i < len; i++)
         buf[i] = frame_byte(n, i);
-    passt_send(&p, v, 3, len);
+    link_send(&p.link, &none, v, 3, len);
     memset(buf, 0xee, sizeof(buf)); /* it is the sender's again */
 }
 
@@ -206,7 +208,7 @@ static bool read_frame(int n)
         ssize_t k = recv(peer, buf + got, want, MSG_DONTWAIT);
 
         serve();
-        if (k < 0 && errno == EAGAIN && !passt_has_room(&p))
+        if (k < 0 && errno == EAGAIN && link_is_busy(&p.link))
             continue;
         if (k <= 0)
             return false;
@@ -227,10 +229,10 @@ static void reads_nothing(void)
 
     start();
     for (int round = 0; round < 4; round++) {
-        while (passt_has_room(&p) && sent < 1000)
+        while (!link_is_busy(&p.link) && sent < 1000)
             send_frame(sent++);
         CHECK(sent < 1000);
-        passt_ask(&p);
+        link_ask(&p.link);
         serve();
         CHECK_EQ(rooms, round);
         while (seen < sent && read_frame(seen))
@@ -243,22 +245,22 @@ static void reads_nothing(void)
     }
 
     /* What is no frame is not sent. */
-    passt_send(&p, &(struct iovec){last, 13}, 1, 13);
-    CHECK(passt_has_room(&p));
+    link_send(&p.link, &none, &(struct iovec){last, 13}, 1, 13);
+    CHECK(!link_is_busy(&p.link));
     CHECK(recv(peer, last, 1, MSG_DONTWAIT) < 0);
 
     /* The peer ends, with a frame half sent: what is sent from then on is lost, at once. */
-    while (passt_has_room(&p))
+    while (!link_is_busy(&p.link))
         send_frame(sent++);
     close(peer);
     peer = -1;
     serve();
     CHECK_EQ(downs, 1);
-    CHECK(passt_has_room(&p));
+    CHECK(!link_is_busy(&p.link));
     send_frame(0);
-    CHECK(passt_has_room(&p));
+    CHECK(!link_is_busy(&p.link));
     rooms = 0;
-    passt_ask(&p);
+    link_ask(&p.link);
     serve();
     CHECK_EQ(rooms, 1);
     serve();

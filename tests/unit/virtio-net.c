@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
  * A network card from its driver's side, with a socket at the far end of its cable: frames out and
- * in, merged buffers, checksums, back pressure, a link that goes down, old drivers.
+ * in, merged buffers, checksums, back pressure, a link that goes down, old drivers. And with links
+ * like a tap's: frames that are not finished, commands, several pairs of queues.
  *
  * After: Virtual I/O Device (VIRTIO) Version 1.2, "Network Device".
  */
 #define _GNU_SOURCE
+#include "hw/passt.h"
 #include "hw/virtio-net.h"
 #include "tests/unit/test.h"
 #include "tests/unit/virtio-driver.h"
 
 #include <endian.h>
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +23,14 @@ enum {
     GUEST_CSUM = 1 << 1,
     MRG_RXBUF = 1 << 15,
     STATUS = 1 << 16,
+    GUEST_TSO4 = 1 << 7,
+    HOST_TSO4 = 1 << 11,
+    HOST_ECN = 1 << 13,
+    CTRL_VQ = 1 << 17,
+    MQ = 1 << 22,
+
+    PAIRS = 3, /* of links like a tap's */
+    QUEUES = 2 * PAIRS + 1,
 
     RAM = 0x800000,
     SIZE = 64,      /* of a queue */
@@ -37,12 +48,17 @@ static struct rig {
     struct worker worker;
     struct event_loop loop;
     struct ram ram;
-    struct ring ring[2];
+    struct ring ring[QUEUES];
     int peer;
-    int interrupts[2], config_interrupts;
+    int interrupts[QUEUES], config_interrupts;
+    struct taplike {
+        struct link link;
+        int takes, frames;
+        bool used;
+        struct link_header header; /* of the last frame sent, and its length */
+        size_t len;
+    } taplike[PAIRS];
 } rig;
-
-static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
 
 static void interrupt(void *to, int q)
 {
@@ -64,12 +80,80 @@ static void make(void)
     event_init(&rig.loop, &lock);
     worker_init_in_line(&rig.worker, &rig.loop);
     passt_talk(&rig.passt, pair[0]);
-    virtio_net_init(&rig.net, &rig.passt, mac, PASST_MTU, &(struct virtio_memory){.ram = &rig.ram},
-                    &rig.worker);
+    virtio_net_init(
+        &rig.net,
+        &(struct virtio_net_options){{&rig.passt.link}, 1, {0x52, 0x54, 0, 1, 2, 3}, PASST_MTU},
+        &(struct virtio_memory){.ram = &rig.ram}, &rig.worker);
     rig.net.virtio.interrupt = interrupt;
     for (int q = 0; q < 2; q++)
         ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x2000, SIZE);
 }
+
+/* ---- a link like a tap's ---- */
+
+static struct taplike *taplike_of(struct link *l)
+{
+    return container_of(l, struct taplike, link);
+}
+
+static void take_frame(struct link *l, const struct link_header *h, const struct iovec *v,
+                       int count, size_t len)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < count; i++)
+        sum += v[i].iov_len;
+    CHECK_EQ(sum, len);
+    taplike_of(l)->header = *h;
+    taplike_of(l)->len = len;
+    taplike_of(l)->frames++;
+}
+
+static void nothing(struct link *l)
+{
+    (void)l;
+}
+
+static void offload(struct link *l, int takes)
+{
+    taplike_of(l)->takes = takes;
+}
+
+static void use(struct link *l, bool on)
+{
+    taplike_of(l)->used = on;
+}
+
+static const struct link_kind taplike = {.send = take_frame,
+                                         .receive = nothing,
+                                         .resume = nothing,
+                                         .offload = offload,
+                                         .use = use,
+                                         .close = nothing};
+
+/* A card with so many pairs, of whose queues the driver enables the first n. */
+static void start_taplike(int pairs, uint64_t features, int n)
+{
+    struct virtio_net_options o = {.pairs = pairs, .mac = {2, 0, 0, 1, 2, 3}, .mtu = 1500};
+
+    memset(&rig, 0, sizeof(rig));
+    rig.peer = -1;
+    ram_init(&rig.ram, RAM);
+    event_init(&rig.loop, &lock);
+    worker_init_in_line(&rig.worker, &rig.loop);
+    for (int i = 0; i < pairs; i++) {
+        o.link[i] = &rig.taplike[i].link;
+        link_init(o.link[i], &taplike, eventfd(0, 0));
+    }
+    virtio_net_init(&rig.net, &o, &(struct virtio_memory){.ram = &rig.ram}, &rig.worker);
+    rig.net.virtio.interrupt = interrupt;
+    for (int q = 0; q < n; q++)
+        ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x2000, SIZE);
+    driver_start(&rig.net.virtio, features, rig.ring, n);
+    CHECK_EQ(rig.net.virtio.s.status, 0x0f);
+}
+
+/* ---- */
 
 static void start(uint64_t features)
 {
@@ -89,7 +173,7 @@ static void stop(void)
 
 static void serve(void)
 {
-    rig.passt.watch.ready(&rig.passt.watch);
+    rig.passt.link.watch.ready(&rig.passt.link.watch);
 }
 
 static void *at(uint64_t gpa)
@@ -395,7 +479,7 @@ static void waits(void)
             serve();
             if (k > 0)
                 got += k;
-            else if (came == sent && passt_has_room(&rig.passt))
+            else if (came == sent && !link_is_busy(&rig.passt.link))
                 break;
             while (came_back(1))
                 came++;
@@ -457,6 +541,160 @@ static void resets(void)
     stop();
 }
 
+/* A frame comes to a pair; is it shown to the driver there, and with which flags? -1: no. */
+static int comes(int pair, struct link_header h, uint8_t to)
+{
+    uint8_t frame[60] = {to, 0, 0, 1, 2, 3};
+    uint32_t head = 0, len = 0;
+    struct ring *r = &rig.ring[2 * pair];
+
+    ring_desc(r, 0, RX_AT, 0x800, RING_WRITE, 0);
+    ring_add(r, 0);
+    CHECK(rig.taplike[pair].link.user.received(&rig.net.pair[pair], &h, frame, sizeof(frame)));
+    if (ring_take(r, &head, &len))
+        return ring_get16(r, RX_AT);
+    r->added--; /* it is not taken yet */
+    return -1;
+}
+
+/* What is left to do is passed on both ways, as far as it was agreed on. */
+static void unfinished(void)
+{
+    const struct link_header csum = {.flags = LINK_NEEDS_CSUM},
+                             tso4 = {1, LINK_GSO_TCPV4, 54, 1448, 34, 16},
+                             tso6 = {1, LINK_GSO_TCPV6, 74, 1428, 54, 16};
+
+    start_taplike(1, CSUM | GUEST_CSUM | HOST_TSO4 | HOST_ECN | GUEST_TSO4, 2);
+    CHECK_EQ(rig.net.virtio.offered & 0xffffff, 0x87bbab);
+    CHECK_EQ(rig.taplike[0].takes, LINK_TAKES_CSUM | LINK_TAKES_TSO4);
+    CHECK_EQ(comes(0, (struct link_header){0}, 2), 0);
+    CHECK_EQ(comes(0, csum, 2), LINK_NEEDS_CSUM);
+    CHECK_EQ(comes(0, tso4, 2), LINK_NEEDS_CSUM | LINK_GSO_TCPV4 << 8);
+    CHECK_EQ(comes(0, tso6, 2), -1);
+    CHECK_EQ(comes(0, (struct link_header){.gso_type = LINK_GSO_TCPV4 | LINK_GSO_ECN}, 2), -1);
+
+    memset(tx(0), 0, 16);
+    memcpy(tx(0), &tso4, sizeof(tso4));
+    add_tx(0, 12, 0x9000);
+    virtio_kick(&rig.net.virtio, 1);
+    CHECK_EQ(rig.taplike[0].len, 0x9000);
+    CHECK(!memcmp(&rig.taplike[0].header, &tso4, sizeof(tso4)));
+    memcpy(tx(1), &tso6, sizeof(tso6));
+    add_tx(1, 12, 0x9000);
+    virtio_kick(&rig.net.virtio, 1);
+    CHECK_EQ(rig.taplike[0].frames, 1);
+    CHECK(came_back(1) && came_back(1));
+    stop();
+
+    start_taplike(1, 0, 2);
+    CHECK_EQ(rig.taplike[0].takes, 0);
+    CHECK_EQ(comes(0, csum, 2), -1);
+    CHECK_EQ(comes(0, (struct link_header){.flags = LINK_DATA_VALID}, 2), 0);
+    stop();
+}
+
+/* A command over queue q; the answer. */
+static int command(int q, const void *data, size_t len)
+{
+    uint64_t at_data = TX_AT, answer = TX_AT + 0x800;
+
+    memcpy(at(at_data), data, len);
+    *(uint8_t *)at(answer) = 0xee;
+    ring_desc(&rig.ring[q], 0, at_data, len, RING_NEXT, 1);
+    ring_desc(&rig.ring[q], 1, answer, 1, RING_WRITE, 0);
+    ring_add(&rig.ring[q], 0);
+    virtio_kick(&rig.net.virtio, q);
+    CHECK(came_back(q));
+    return *(uint8_t *)at(answer);
+}
+#define COMMAND(q, ...) command(q, (uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}))
+
+static void commands(void)
+{
+    struct link_header none = {0};
+    uint8_t many[2 + 4 + 6 * 40 + 4] = {1, 0, 40};
+
+    start_taplike(1, CTRL_VQ, 3);
+    CHECK_EQ(comes(0, none, 0x42), 0); /* all, until it says what it wants */
+    CHECK_EQ(COMMAND(2, 0, 0, 0), 0);
+    CHECK_EQ(comes(0, none, 0x42), -1);
+    CHECK_EQ(comes(0, none, 2), 0);
+    CHECK_EQ(comes(0, none, 3), -1);
+    CHECK_EQ(COMMAND(2, 0, 1, 1), 0);
+    CHECK_EQ(comes(0, none, 3), 0);
+    CHECK_EQ(COMMAND(2, 0, 1, 0), 0);
+    CHECK_EQ(COMMAND(2, 1, 0, 1, 0, 0, 0, 0x42, 0, 0, 1, 2, 3, 1, 0, 0, 0, 3, 0, 0, 1, 2, 3), 0);
+    CHECK_EQ(comes(0, none, 0x42), 0);
+    CHECK_EQ(comes(0, none, 3), 0);
+    CHECK_EQ(comes(0, none, 5), -1);
+    CHECK_EQ(COMMAND(2, 1, 1, 0x42, 0, 0, 1, 2, 3), 0);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 0, 1), 0x42);
+    CHECK_EQ(COMMAND(2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0);
+    CHECK_EQ(comes(0, none, 2), -1);
+    CHECK_EQ(comes(0, none, 0x42), 0);
+    /* More than there is place for. */
+    CHECK_EQ(command(2, many, sizeof(many)), 0);
+    CHECK_EQ(comes(0, none, 5), 0);
+
+    /* No such, or not whole. */
+    CHECK_EQ(COMMAND(2, 9, 0, 0), 1);
+    CHECK_EQ(COMMAND(2, 1), 1);
+    CHECK_EQ(COMMAND(2, 1, 1, 2, 0, 0), 1);
+    CHECK_EQ(COMMAND(2, 1, 0, 2, 0, 0, 0, 1, 2, 3, 4, 5, 6), 1);
+    CHECK_EQ(COMMAND(2, 1, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6), 1);
+    CHECK_EQ(COMMAND(2, 4, 0, 1, 0), 1); /* there are no pairs */
+
+    /* A reset forgets them. */
+    virtio_set_status(&rig.net.virtio, 0, false);
+    CHECK(rig.net.s.promiscuous);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 0, 1), 2);
+    stop();
+}
+
+static void pairs(void)
+{
+    struct link_header none = {0};
+
+    start_taplike(PAIRS, CTRL_VQ | MQ, QUEUES);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 8, 2), PAIRS);
+    CHECK(rig.taplike[0].used && !rig.taplike[1].used && !rig.taplike[2].used);
+    CHECK_EQ(COMMAND(6, 4, 0, 2, 0), 0);
+    CHECK(rig.taplike[0].used && rig.taplike[1].used && !rig.taplike[2].used);
+    CHECK_EQ(COMMAND(6, 4, 0, 0, 0), 1);
+    CHECK_EQ(COMMAND(6, 4, 0, 4, 0), 1);
+    CHECK_EQ(COMMAND(6, 4, 0), 1);
+    CHECK_EQ(comes(1, none, 2), 0);
+    CHECK_EQ(comes(0, none, 2), 0);
+
+    memset(tx(0), 0, 16);
+    ring_desc(&rig.ring[3], 0, TX_AT, 12 + 60, 0, 0);
+    ring_add(&rig.ring[3], 0);
+    virtio_kick(&rig.net.virtio, 3);
+    CHECK(came_back(3));
+    CHECK_EQ(rig.taplike[1].frames, 1);
+    CHECK_EQ(rig.taplike[0].frames, 0);
+
+    /* A state that is put back. */
+    CHECK_EQ(COMMAND(6, 4, 0, 3, 0), 0);
+    rig.net.s.pairs = 1;
+    rig.net.dev.restored(&rig.net.dev);
+    CHECK(rig.taplike[0].used && !rig.taplike[1].used && !rig.taplike[2].used);
+
+    /* One that goes down takes the card down, once. */
+    link_down(&rig.taplike[2].link);
+    link_down(&rig.taplike[1].link);
+    CHECK_EQ(rig.config_interrupts, 1);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 6, 2), 0);
+    CHECK_EQ(COMMAND(6, 4, 0, 3, 0), 0);
+    stop();
+
+    /* A driver that knows no pairs has its commands behind the first. */
+    start_taplike(PAIRS, CTRL_VQ, 3);
+    CHECK_EQ(COMMAND(2, 0, 0, 0), 0);
+    CHECK(!rig.net.s.promiscuous);
+    stop();
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -469,5 +707,8 @@ int main(void)
         {waits, "a peer that does not read holds frames in the ring"},
         {goes_down, "the link goes down"},
         {resets, "a reset while a frame waits"},
+        {unfinished, "frames that are not finished"},
+        {commands, "which frames the driver wants"},
+        {pairs, "several pairs of queues"},
         {0}});
 }

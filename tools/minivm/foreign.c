@@ -43,7 +43,7 @@ const struct foreign foreign_table[] = {
      "-hdb -cdrom -blockdev --rootfs --block --virtio-blk", "`-d`, `--disk FILE[,ro][,snapshot]`"},
     {"-nic, -netdev", "-n, --network", "-n, --network", "-net --virtio-net",
      "`-n`, `--net[=forward=ADDR:PORT:PORT,...]`, by passt"},
-    {"-netdev tap", NULL, NULL, "--tap", "no tap devices yet; `--net` needs none"},
+    {"-netdev tap", NULL, NULL, "--tap", "`-n`, `--net tap=NAME`"},
     {"-bios, -pflash", "-f, --firmware", NULL, "-boot -F --flash --firmware",
      "no firmware: kernels are entered directly"},
     {"-loadvm, -incoming", NULL, NULL, "-snapshot --save --restore --snapshot", "no snapshots yet"},

@@ -7,9 +7,9 @@
 
 #include "boot/kernel.h"
 #include "boot/realmode.h"
-#include "hw/passt.h"
 #include "hw/pc.h"
 #include "tools/minivm/dump.h"
+#include "tools/minivm/nets.h"
 #include "tools/minivm/root.h"
 
 #include <stdbool.h>
@@ -69,7 +69,7 @@ struct options {
         bool read_only, snapshot;
     } disk[PC_MAX_DISKS];
     int disks;
-    struct passt_options net[PC_MAX_NETS];
+    struct net_option net[PC_MAX_NETS];
     int nets;
     struct dump dump[DUMPS_MAX];
     int dumps;

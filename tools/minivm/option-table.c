@@ -76,7 +76,10 @@ const struct option option_table[] = {
          "IPv4 and IPv6 out, as any user. Its gateway is the host itself. "
          "`forward=[udp:]ADDR:PORT:PORT`: an address and a port of the host's are that port of "
          "the guest's, as in `-n forward=127.0.0.1:8022:22`; may be repeated; `mac=`: the card's "
-         "address; `mtu=`: 1280 to 65520 (default). May be repeated"},
+         "address; `mtu=`: 1280 to 65520 (default). `tap=NAME`: behind it is that tap device in "
+         "place of passt, which `ip tuntap add NAME mode tap user $USER` makes, `mtu=` its own; "
+         "`queues=`: 1 to 8 (default: one for each CPU, if it was made with `multi_queue`). May be "
+         "repeated"},
 
     {"mem", 'm', SIZE, AT(mem), "SIZE",
      .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "

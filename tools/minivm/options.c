@@ -252,7 +252,7 @@ static void add_disk(struct options *o, const char *said, const char *val)
 /* Do words like these belong to --net? */
 static bool is_net(const char *s)
 {
-    static const char *const keys[] = {"forward=", "mac=", "mtu=", "tap="};
+    static const char *const keys[] = {"forward=", "mac=", "mtu=", "queues=", "tap="};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (!strncmp(s, keys[i], strlen(keys[i])))
@@ -305,37 +305,70 @@ static void parse_mac(uint8_t mac[6], const char *said, const char *val)
         mac[i] = b[i];
 }
 
+static void set_queues(struct net_option *net, const char *said, int n)
+{
+    if (n < 1 || n > TAP_QUEUES)
+        die("%s queues=%d: from 1 to %d", said, n, TAP_QUEUES);
+    net->queues = n;
+}
+
+static void set_tap(struct net_option *net, const char *said, const char *name)
+{
+    if (!*name || strlen(name) > TAP_NAME)
+        die("%s tap=%s: not the name of a device", said, name);
+    net->tap = strdup(name);
+}
+
+/* One of the words of --net: a key, and what follows its =. */
+static void parse_net(struct net_option *net, const char *said, const char *word, const char *is)
+{
+    char key[32];
+
+    snprintf(key, sizeof(key), "%s %.*s", said, (int)(is - 1 - word), word);
+    if (!strncmp(word, "forward", 7)) {
+        add_forward(&net->passt, said, is);
+    } else if (!strncmp(word, "mac", 3)) {
+        parse_mac(net->passt.mac, said, is);
+        net->has_mac = true;
+    } else if (!strncmp(word, "mtu", 3)) {
+        net->passt.mtu = parse_number(key, is);
+        net->has_mtu = true;
+    } else if (!strncmp(word, "queues", 6)) {
+        set_queues(net, said, parse_number(key, is));
+    } else {
+        set_tap(net, said, is);
+    }
+}
+
 /* KEY=VALUE,..., or NULL. */
 static void add_net(struct options *o, const char *said, const char *val)
 {
-    struct passt_options *net = &o->net[o->nets];
-    char *copy = strdup(val ? val : ""), *text = copy, *word, mtu[16];
+    struct net_option *net = &o->net[o->nets];
+    char *copy = strdup(val ? val : ""), *text = copy, *word;
 
     if (o->nets == PC_MAX_NETS)
         die("%s: one network card too many; there are at most %d", said, PC_MAX_NETS);
     /* An address of no vendor's. */
-    *net = (struct passt_options){.mac = {0x02, 0x6d, 0x76, 0, 0, ++o->nets}, .mtu = PASST_MTU};
-    snprintf(mtu, sizeof(mtu), "%s mtu", said);
+    *net = (struct net_option){
+        .passt = {.mac = {0x02, 0x6d, 0x76, 0, 0, ++o->nets}, .mtu = PASST_MTU}};
     while ((word = strsep(&text, ","))) {
-        const char *is = strchr(word, '=');
-
         if (!*word)
             continue;
         if (!is_net(word))
-            die("%s %s: what is %s? There are forward=[udp:]ADDR:PORT:PORT, mac=MAC and mtu=N",
+            die("%s %s: what is %s? There are forward=[udp:]ADDR:PORT:PORT, mac=MAC, mtu=N, "
+                "tap=NAME and queues=N",
                 said, val, word);
-        is++;
-        if (!strncmp(word, "forward", 7))
-            add_forward(net, said, is);
-        else if (!strncmp(word, "mac", 3))
-            parse_mac(net->mac, said, is);
-        else if (!strncmp(word, "mtu", 3))
-            net->mtu = parse_number(mtu, is);
-        else
-            die("%s %s: no tap devices yet; %s without a value needs none", said, val, said);
+        parse_net(net, said, word, strchr(word, '=') + 1);
     }
-    if (net->mtu < PASST_MTU_MIN || net->mtu > PASST_MTU)
-        die("%s mtu=%d: from %d to %d", said, net->mtu, PASST_MTU_MIN, PASST_MTU);
+    if (net->tap && net->passt.forwards)
+        die("%s tap=%s: forward= is passt's; what reaches a tap device is up to the host's network",
+            said, net->tap);
+    if (net->queues && !net->tap)
+        die("%s queues=%d is of a tap device; passt has one", said, net->queues);
+    int least = net->tap ? TAP_MTU_MIN : PASST_MTU_MIN;
+
+    if (net->passt.mtu < least || net->passt.mtu > PASST_MTU)
+        die("%s mtu=%d: from %d to %d", said, net->passt.mtu, least, PASST_MTU);
     free(copy);
 }
 

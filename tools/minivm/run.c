@@ -4,7 +4,6 @@
  */
 #define _GNU_SOURCE
 #include "hw/disk.h"
-#include "hw/passt.h"
 #include "hw/share.h"
 #include "tools/minivm/choose.h"
 #include "tools/minivm/debugcon.h"
@@ -40,7 +39,7 @@ struct run {
     struct share share[PC_MAX_SHARES];
     const char *share_tag[PC_MAX_SHARES];
     struct disk disk[PC_MAX_DISKS];
-    struct passt net[PC_MAX_NETS];
+    struct nets nets;
 };
 
 /* A descriptor that the shell closed would be given to the next file that is opened. */
@@ -174,8 +173,7 @@ static void build(struct run *r)
     config.shares = o->shares;
     config.disk = r->disk;
     config.disks = o->disks;
-    config.net = r->net;
-    config.net_options = o->net;
+    config.net = r->nets.card;
     config.nets = o->nets;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
@@ -225,8 +223,7 @@ int cmd_run(int argc, char **argv)
     ensure_standard_fds();
     options_parse(&r->options, argc, argv);
     load_open(&r->load, o);
-    for (int i = 0; i < o->nets; i++)
-        passt_open(&r->net[i], &o->net[i]);
+    nets_open(&r->nets, o->net, o->nets, o->cpus);
     if (o->symbols) {
         symbols_read(&r->symbols, o->symbols);
         r->steer.symbols = &r->symbols;
@@ -240,12 +237,13 @@ int cmd_run(int argc, char **argv)
     choose_engine(&r->choice, o);
     build(r);
     /* Before a guest runs, if only to try the engine: then what passt says is read elsewhere. */
-    for (int i = 0; i < o->nets; i++)
-        passt_wait(&r->net[i], &o->net[i]);
+    nets_wait(&r->nets);
     choose_again(&r->choice, &r->load, &r->machine);
     load_guests(&r->load, &r->machine);
     load_warn(&r->load);
     choose_say(&r->choice, &r->machine);
+    if (o->verbose)
+        nets_say(&r->nets, r->machine.config.trace);
     steer_start(&r->steer);
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
