@@ -59,6 +59,14 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci)
         virtio_net_init(&n->net, &c->net[i], &memory, &n->worker);
         virtio_slot_init(&n->slot, m, pci, &n->net.virtio);
     }
+
+    if (c->vsock) {
+        struct vsock_device *v = d->vsock = make(1, sizeof(*v));
+
+        machine_add_worker(m, &v->worker);
+        virtio_vsock_init(&v->vsock, c->vsock, c->vsock_cid, &memory, &v->worker);
+        virtio_slot_init(&v->slot, m, pci, &v->vsock.virtio);
+    }
 }
 
 void devices_reset(struct devices *d)
@@ -88,4 +96,9 @@ void devices_free(struct devices *d)
         virtio_slot_free(&d->net[i].slot);
     }
     free(d->net);
+    if (d->vsock) {
+        virtio_vsock_free(&d->vsock->vsock);
+        virtio_slot_free(&d->vsock->slot);
+    }
+    free(d->vsock);
 }

@@ -9,6 +9,7 @@
 #include "hw/virtio-fs.h"
 #include "hw/virtio-net.h"
 #include "hw/virtio-rng.h"
+#include "hw/virtio-vsock.h"
 #include "x86/virtio-slot.h"
 
 struct devices {
@@ -39,6 +40,12 @@ struct devices {
         struct virtio_net net;
         struct virtio_slot slot;
     } * net;
+    /* For config.vsock, else NULL. */
+    struct vsock_device {
+        struct worker worker;
+        struct virtio_vsock vsock;
+        struct virtio_slot slot;
+    } * vsock;
 };
 
 /* Make them, and put them on a board's PCI bus. The struct must stay where it is. */

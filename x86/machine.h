@@ -40,6 +40,8 @@ struct config {
     int disks;
     const struct virtio_net_options *net; /* network cards, whose links are open likewise */
     int nets;
+    struct vsock_unix *vsock; /* that of a guest with local APICs, likewise; or NULL */
+    uint32_t vsock_cid;
     FILE *trace;   /* where each exit to minivm is told in a line of text; NULL for nowhere */
     bool stat;     /* measure the time in the guest, too */
     bool portable; /* CPUID and the TSC are such that both engines have them: see x86/carry.h */

@@ -100,6 +100,20 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a network for several guests" "for one guest" run -n guest/minimal guest/minimal
     refused "a network in a run that repeats" "no run repeats" \
         run -n --engine soft --soft-clock instructions guest/minimal
+    refused "a vsock without a path" "write CID=PATH" run $kernel --vsock 3
+    refused "a vsock without a CID" "write CID=PATH" run $kernel --vsock /run/vm
+    refused "a CID that is the host's" "from 3 to 4294967294" run $kernel --vsock "2=$TMP/vm"
+    refused "a CID that is anybody's" "from 3 to 4294967294" run $kernel --vsock "4294967295=$TMP/vm"
+    refused "two CIDs" "one too many" run $kernel --vsock "3=$TMP/vm" --vsock "4=$TMP/vm"
+    refused "a vsock for a program" "is for kernels" run guest/minimal.bin --vsock "3=$TMP/vm"
+    refused "a vsock in a run that repeats" "no run repeats" \
+        run $kernel --vsock "3=$TMP/vm" --engine soft --soft-clock instructions
+    refused "a vsock whose path is too long" "may have 96 bytes" \
+        run $kernel --vsock "3=$(printf '/%096d' 0)"
+    refused "a vsock where there is no directory" "cannot listen there: No such file" \
+        run --engine soft guest/multiboot.elf --vsock "3=$TMP/none/vm"
+    refused "a vsock where a file is" "no socket: name another path" \
+        run --engine soft guest/multiboot.elf --vsock 3=README.md
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
     refused "a way that there is not" "--boot lilo: bzimage, pvh" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel

@@ -89,9 +89,9 @@ static void open_modules(struct load *l)
     }
 }
 
-/* The modules that disks, shares and networks need go into the last archive, and so to init, also
- * where that is of the user's initramfs. What is not found may be built into the kernel; the guest
- * says so if not. */
+/* The modules that disks, shares, networks and vsock need go into the last archive, and so to init,
+ * also where that is of the user's initramfs. What is not found may be built into the kernel; the
+ * guest says so if not. */
 static void add_drivers(struct load *l)
 {
     const struct options *o = l->options;
@@ -101,7 +101,8 @@ static void add_drivers(struct load *l)
                                   o->disks ? "virtio_blk" : NULL,
                                   o->disks ? "crc32c_generic" : NULL,
                                   o->disks ? "ext4" : NULL,
-                                  o->nets ? "virtio_net" : NULL};
+                                  o->nets ? "virtio_net" : NULL,
+                                  o->vsock ? "vmw_vsock_virtio_transport" : NULL};
     struct modules m = {0};
     char version[256] = "";
 
@@ -139,7 +140,8 @@ static void open_linux(struct load *l)
         die("--modules %s: there is no initramfs that could load them: say --root DIR, or --initrd "
             "FILE",
             o->module_dir);
-    if ((o->disks || o->shares || o->nets || o->module_dir) && (o->modules || o->root_said))
+    if ((o->disks || o->shares || o->nets || o->vsock || o->module_dir) &&
+        (o->modules || o->root_said))
         add_drivers(l);
     if (l->extra.size)
         cpio_end(&l->extra);

@@ -71,6 +71,8 @@ struct options {
     int disks;
     struct net_option net[PC_MAX_NETS];
     int nets;
+    const char *vsock; /* the path of its socket; NULL for none */
+    uint32_t vsock_cid;
     struct dump dump[DUMPS_MAX];
     int dumps;
 

@@ -65,6 +65,13 @@ const struct option option_table[] = {
          "a directory of the host's, which Linux mounts by `mount -t virtiofs TAG DIR` (default "
          "TAG: its last name); `ro`: it refuses changes. May be repeated",
      .kernels = true},
+    {"vsock", 0, VSOCK, 0, "CID=PATH",
+     .text =
+         "stream sockets of family `AF_VSOCK` between the guest, whose number CID is 3 or more, "
+         "and Unix sockets: the guest's connections to port P of the host (CID 2) go to "
+         "PATH`_`P; a program that connects to PATH says `CONNECT P` and a newline, reads `OK` "
+         "and its own port, and is connected with port P of the guest's",
+     .kernels = true},
     {"disk", 'd', DISK, 0, "FILE[,ro][,snapshot]",
      .text = "a disk: a raw image or block device, or by `qemu-nbd` an image in another format "
              "(qcow2, vmdk, vhdx ...); Linux calls the first one `vda`. `ro`: read-only; "

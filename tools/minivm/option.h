@@ -27,6 +27,7 @@ enum option_kind {
     SHARE,
     DISK,
     NET, /* --opt, --opt=KEY=VALUE or --opt KEY=VALUE */
+    VSOCK,
 };
 
 struct option {

@@ -6,6 +6,7 @@
 #include "hw/die.h"
 #include "hw/pc.h"
 #include "hw/virtio-fs.h"
+#include "hw/virtio-vsock.h"
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/option.h"
 
@@ -372,6 +373,26 @@ static void add_net(struct options *o, const char *said, const char *val)
     free(copy);
 }
 
+/* CID=PATH */
+static void set_vsock(struct options *o, const char *said, const char *val)
+{
+    const char *is = strchr(val, '=');
+    char *end;
+
+    errno = 0;
+    unsigned long long cid = strtoull(val, &end, 10);
+
+    if (!is || end != is || !isdigit((unsigned char)*val) || !is[1])
+        die("%s %s: write CID=PATH, as in 3=/run/user/1000/vm3", said, val);
+    if (errno || cid < VIRTIO_VSOCK_CID_MIN || cid > VIRTIO_VSOCK_CID_MAX)
+        die("%s %s: a guest's CID is from %u to %u", said, val, VIRTIO_VSOCK_CID_MIN,
+            VIRTIO_VSOCK_CID_MAX);
+    if (o->vsock)
+        die("%s %s: one too many; a guest has one CID", said, val);
+    o->vsock = is + 1;
+    o->vsock_cid = cid;
+}
+
 /* val is none of the words that the table allows. */
 static _Noreturn void die_choice(const struct word *w, const char *val)
 {
@@ -433,6 +454,9 @@ static void store(struct options *o, const struct word *w, const char *val)
         break;
     case NET:
         add_net(o, w->said, val);
+        break;
+    case VSOCK:
+        set_vsock(o, w->said, val);
         break;
     case OPERAND:
     case ALIAS:
@@ -604,6 +628,10 @@ static void validate(struct options *o)
         die("%s: what comes from a network comes at any time, so that no run repeats; leave out "
             "--soft-clock instructions",
             options_said(o, "net"));
+    if (o->vsock && !strcmp(o->soft_clock, "instructions"))
+        die("%s: what comes from sockets comes at any time, so that no run repeats; leave out "
+            "--soft-clock instructions",
+            options_said(o, "vsock"));
     if (o->nets && o->guests > 1)
         die("%s is for one guest", options_said(o, "net"));
     if (o->disks && o->guests > 1)

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "hw/disk.h"
 #include "hw/share.h"
+#include "hw/vsock-unix.h"
 #include "tools/minivm/choose.h"
 #include "tools/minivm/debugcon.h"
 #include "tools/minivm/ending.h"
@@ -40,6 +41,7 @@ struct run {
     const char *share_tag[PC_MAX_SHARES];
     struct disk disk[PC_MAX_DISKS];
     struct nets nets;
+    struct vsock_unix vsock;
 };
 
 /* A descriptor that the shell closed would be given to the next file that is opened. */
@@ -175,6 +177,8 @@ static void build(struct run *r)
     config.disks = o->disks;
     config.net = r->nets.card;
     config.nets = o->nets;
+    config.vsock = o->vsock ? &r->vsock : NULL;
+    config.vsock_cid = o->vsock_cid;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
     t->whole = config.instruction_clock;
@@ -234,12 +238,16 @@ int cmd_run(int argc, char **argv)
     }
     for (int i = 0; i < o->disks; i++)
         disk_open(&r->disk[i], o->disk[i].file, o->disk[i].read_only, o->disk[i].snapshot);
+    if (o->vsock)
+        vsock_unix_open(&r->vsock, o->vsock);
     choose_engine(&r->choice, o);
     build(r);
     /* Before a guest runs, if only to try the engine: then what passt says is read elsewhere. */
     nets_wait(&r->nets);
     choose_again(&r->choice, &r->load, &r->machine);
     load_guests(&r->load, &r->machine);
+    if (o->vsock)
+        vsock_unix_listen(&r->vsock);
     load_warn(&r->load);
     choose_say(&r->choice, &r->machine);
     if (o->verbose)
@@ -251,11 +259,14 @@ int cmd_run(int argc, char **argv)
     finish(r);
     int status = ending_exit(&r->ending);
 
+    if (o->vsock)
+        vsock_unix_remove(&r->vsock);
     /* A CPU that is stuck may hold a lock that exit() takes. */
     if (r->machine.stuck)
         _exit(status);
-    /* Who waits for us to end finds images complete and not locked, and ports free. */
-    if (o->disks || o->nets)
+    /* Who waits for us to end finds images complete and not locked, and ports free. What the guest
+     * sent is yet read by programs. */
+    if (o->disks || o->nets || o->vsock)
         machine_free(&r->machine);
     return status;
 }
