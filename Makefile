@@ -6,7 +6,8 @@
 #   make check    style and layers          make tour    what to read, in order
 #   make compare  KVM, engine soft, native  make docs    the lists in the manual
 #   make fuzz     fuzz without end          make soak    boot a hundred times
-#   make distro   boot Debian from a disk
+#   make distro   boot Debian from a disk           make soak-distro   boot that fifty times
+#   make soak-kill   kill minivm 200 times while a guest writes to its disks
 #   make install  below PREFIX, /usr/local
 #   make clean    remove what was built
 #
@@ -130,7 +131,7 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What is missing is installed by the targets that do more than build. The others name it.
-INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak,$(MAKECMDGOALS))
+INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak soak-distro soak-kill,$(MAKECMDGOALS))
 NEED = tools/need $(if $(INSTALL),,-n)
 
 build/ready: tools/need
@@ -256,10 +257,16 @@ build/debian.img: tools/mkdisk $K/amd64/package
 	$(say) DISK $@
 	$(quiet)tools/mkdisk -o $@ --modules $K/amd64/modules
 
+# The same for the tests, which go on without where it cannot be had.
+try-distro: all $K/amd64/package
+	@tools/need try-distro
+	@[ -n "$$(command -v mmdebstrap)" ] || exit 0; \
+	    timeout 900 $(MAKE) --no-print-directory build/debian.img || echo '  DISK  not made: goes on without'
+
 distro: all build/debian.img
 	./minivm run --kernel $K/amd64/vmlinuz --root build/debian.img $(ARGS)
 
-test: all unit asan check $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
+test: all unit asan check try-distro $(patsubst %,$K/%/package,amd64 cloud-amd64 686-pae xen memtest86+)
 	@tools/need test
 	@tools/need network
 	@./minivm check --quiet --engine kvm || tools/need kvmhost
@@ -298,6 +305,13 @@ fuzz: asan unit
 soak: all $K/cloud-amd64/package
 	tests/soak $(or $(N),100) $(ARGS)
 
+# The same with a Debian from a disk; and with kills while a guest writes to its disks.
+soak-distro: all build/debian.img $K/cloud-amd64/package
+	tests/soak-distro $(or $(N),50) $(ARGS)
+
+soak-kill: all $K/cloud-amd64/package
+	tests/soak-kill $(or $(N),200) $(ARGS)
+
 compare: all
 	@tools/compare
 
@@ -322,4 +336,5 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run distro test quick check bench bench-soft bench-io fuzz soak compare tour docs install clean
+.PHONY: always all unit asan run try-distro distro test quick check bench bench-soft bench-io fuzz soak soak-distro soak-kill \
+    compare tour docs install clean

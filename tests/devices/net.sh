@@ -3,75 +3,18 @@
 # engines: kvm soft
 # needs: kvm
 # takes: 200
-# Root has a network of its own for it, in which anybody may ping.
-if [ -z "${OWN_NET-}" ] && [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; then
-    OWN_NET=yes exec unshare -n "$0"
-fi
+. tests/own-net.sh
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64
-command -v passt >/dev/null || skip_all "no passt here"
-command -v ip >/dev/null || skip_all "no ip here"
-own_net() {
-    ip link set lo up && ip addr add 198.51.100.1/32 dev lo && ip link add net0 type veth peer name net1 &&
-        ip link set net0 up && ip link set net1 up &&
-        ip addr add 192.0.2.2/24 dev net0 && ip route add default via 192.0.2.1 &&
-        echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range &&
-        { ip addr add fd00::2/64 dev net0 nodad && ip route add default via fd00::1 || :; }
-}
-[ -z "${OWN_NET-}" ] || own_net 2>"$TMP/err" || skip_all "no veth here"
+needs_net
 tap= card=
 [ -z "${OWN_NET-}" ] || ! ip tuntap add tap0 mode tap multi_queue 2>"$TMP/err" || {
     tap=203.0.113.1
     card='--net tap=tap0'
     ip addr add $tap/24 dev tap0 && ip link set tap0 up
 }
-[ -n "$(ip -4 route show default)" ] || skip_all "no network here"
-gateway6=$(ip -6 route show default | sed -n 's/^default via \([^ ]*\).*/\1/p;q')
-case $gateway6 in fe80:*) gateway6= ;; esac
-ping=${OWN_NET:+198.51.100.1}
-
-# free_port: one that nobody has
-port=$((20000 + $$ % 20000))
-free_port() {
-    port=$((port + 1))
-    while grep -qi ":$(printf %04x $port) " /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6; do
-        port=$((port + 1))
-    done
-}
-
-# A program that answers each datagram at a port, or sends one and prints the answer.
-cat >"$TMP/udp.c" <<'END'
-#include <arpa/inet.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-int main(int argc, char **argv)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1]))};
-    int s = socket(AF_INET, SOCK_DGRAM, 0);
-    struct timeval limit = {.tv_sec = 2};
-    socklen_t len = sizeof(a);
-    char buf[64];
-    ssize_t n;
-
-    if (argc > 2) {
-        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-        sendto(s, argv[2], strlen(argv[2]), 0, (void *)&a, len);
-        n = recv(s, buf, sizeof(buf), 0);
-        return n < 0 || write(1, buf, n) != n;
-    }
-    if (bind(s, (void *)&a, len) < 0)
-        return 1;
-    while ((n = recvfrom(s, buf, sizeof(buf), 0, (void *)&a, &len)) >= 0)
-        sendto(s, buf, n, 0, (void *)&a, len);
-    return 1;
-}
-END
-cc -static -o "$TMP/udp" "$TMP/udp.c" || skip_all "no compiler for a static program here"
+cc -static -o "$TMP/udp" tests/devices/udp.c || skip_all "no compiler for a static program here"
 
 mkdir -p "$TMP/root/bin" "$TMP/www"
 cat >"$TMP/root/bin/lease" <<'END'
