@@ -310,6 +310,7 @@ soak-distro: all build/debian.img $K/cloud-amd64/package
 	tests/soak-distro $(or $(N),50) $(ARGS)
 
 soak-kill: all $K/cloud-amd64/package
+	tests/devices/killed.sh $(or $(N),200)
 	tests/soak-kill $(or $(N),200) $(ARGS)
 
 compare: all

@@ -7,24 +7,13 @@
  *                              written, or zero?
  */
 #define _GNU_SOURCE
+#include "tests/boot/blocks.h"
+
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { SECTOR = 512, BLOCK = 4096, MANY = 16 * BLOCK };
-
-/* What a sector holds tells which one it is. */
-static void fill(uint8_t *p, uint64_t at, size_t len)
-{
-    for (size_t i = 0; i < len; i += 8) {
-        uint64_t word = (at + i) * 0x9e3779b97f4a7c15 | 1;
-
-        memcpy(p + i, &word, 8);
-    }
-}
 
 /* Writes here and there in the second half of the disk, past the guest's memory of it. */
 static void write_unflushed(const char *name, uint64_t size)
@@ -36,7 +25,7 @@ static void write_unflushed(const char *name, uint64_t size)
     for (;; n = n * 5 + 1) {
         uint64_t at = size / 2 + n % half * MANY;
 
-        fill(p, at, MANY);
+        blocks_fill(p, at, MANY);
         if (pwrite(fd, p, MANY, at) != MANY)
             _exit(1);
     }
@@ -46,7 +35,7 @@ static int write_blocks(const char *name)
 {
     int fd = open(name, O_WRONLY);
     off_t size = lseek(fd, 0, SEEK_END);
-    uint8_t p[BLOCK];
+    uint64_t p[BLOCK / 8];
     char line[64];
 
     if (size < MANY * 2)
@@ -54,7 +43,7 @@ static int write_blocks(const char *name)
     if (!fork())
         write_unflushed(name, size);
     for (off_t at = 0; at + BLOCK <= size / 2; at += BLOCK) {
-        fill(p, at, BLOCK);
+        blocks_fill(p, at, BLOCK);
         if (pwrite(fd, p, BLOCK, at) != BLOCK || fsync(fd) < 0)
             return 1;
         int n = snprintf(line, sizeof(line), "%s %d\n", name, (int)(at / BLOCK + 1));
@@ -68,14 +57,13 @@ static int write_blocks(const char *name)
 static int check(const char *name, off_t count)
 {
     static const uint8_t zeroes[SECTOR];
-    uint8_t got[SECTOR], wanted[SECTOR];
+    uint64_t got[SECTOR / 8], wanted[SECTOR / 8];
     int fd = open(name, O_RDONLY);
     off_t at = 0;
 
     while (fd >= 0 && read(fd, got, SECTOR) == SECTOR) {
-        fill(wanted, at, SECTOR);
-        if (memcmp(got, wanted, SECTOR) &&
-            (at < count * BLOCK || memcmp(got, zeroes, SECTOR))) {
+        blocks_fill(wanted, at, SECTOR);
+        if (memcmp(got, wanted, SECTOR) && (at < count * BLOCK || memcmp(got, zeroes, SECTOR))) {
             printf("%s: the sector at %lld is %s\n", name, (long long)at,
                    memcmp(got, zeroes, SECTOR) ? "damaged" : "lost");
             return 1;

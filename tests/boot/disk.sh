@@ -120,9 +120,22 @@ else
     skip "an image in another format" "no qemu-utils here"
 fi
 
-# The image shrinks under the guest, which has errors and goes on.
+# The image shrinks under the guest, and another one's file system is full. The guest has errors and
+# goes on.
 truncate -s 8M "$TMP/e.img"
-./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/e.img" -- sh -c '
+mkdir "$TMP/small"
+small= own=
+[ "$(id -u)" = 0 ] || own=-r
+if unshare -m $own mount -t tmpfs small "$TMP/small" 2>/dev/null; then small=$TMP/small; fi
+export TMP small limit fast kernels
+${small:+unshare -m $own} sh -c '
+    [ -z "$small" ] || { mount -t tmpfs -o size=2M small "$small" && truncate -s 8M "$small/disk"; } || exit
+    exec ./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/e.img" \
+        ${small:+-d "$small/disk"} -- sh -c "$1"' sh '
+    [ ! -e /dev/vdb ] || {
+        dd if=/dev/zero of=/dev/vdb bs=64k oflag=direct 2>/dev/null || echo full
+        dd if=/dev/vdb of=/dev/null bs=64k count=64 iflag=direct 2>/dev/null && echo read
+    }
     echo ready; read go
     dd if=/dev/vda of=/dev/null bs=4k skip=1024 count=1 iflag=direct 2>/dev/null || echo not read
     dd if=/dev/zero of=/dev/vda bs=4k seek=1024 count=1 oflag=direct 2>/dev/null || echo not written
@@ -137,7 +150,10 @@ truncate -s 1M "$TMP/e.img"
 echo go >&3
 exec 3>&-
 wait $run
-check_equal "an image that shrinks" "$? $(tr -d '\r' <"$TMP/out" | grep -v ready)" "0 not read
+check_equal "an image ${small:+on a full file system, and one }that shrinks" "$? $(tr -d '\r' <"$TMP/out" | grep -v ready)" \
+    "0 ${small:+full
+read
+}not read
 not written
 alive"
 check_equal "it is not made longer again" "$(stat -c %s "$TMP/e.img")" 1048576

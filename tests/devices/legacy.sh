@@ -9,7 +9,7 @@ if [ -z "${OWN_NET-}" ] && [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null; th
 fi
 . tests/lib.sh
 
-gcc -m32 -masm=intel -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
+gcc -I. -m32 -masm=intel -O2 -Wall -Wextra -Werror -ffreestanding -fno-pic -fno-stack-protector \
     -fno-asynchronous-unwind-tables -mgeneral-regs-only -nostdlib -static -no-pie -o "$TMP/legacy" \
     -Wl,-m,elf_i386,-n,-Ttext=0x100000,-e,start,--build-id=none,--no-warn-rwx-segments \
     tests/devices/legacy.c || exit 1

@@ -530,6 +530,25 @@ static void refused(void)
     unlink(path);
 }
 
+static void not_writable(void)
+{
+    uid_t us = geteuid();
+    struct disk d;
+
+    make_zeroes("raw", 4096);
+    CHECK_EQ(chmod(dir, 0755) | chmod(path, 0444), 0);
+    /* Root may write to all. */
+    CHECK_EQ(us ? 0 : seteuid(65534), 0);
+    CHECK(dies(false, false, "cannot write to it: Permission denied; to use it as it is: --disk "));
+    start(&d, true, false, false);
+    CHECK_EQ(ask(&d, DISK_READ, 0, 4096), 0);
+    stop(&d);
+    start(&d, false, true, false);
+    CHECK_EQ(ask(&d, DISK_WRITE, 0, 4096), 0);
+    stop(&d);
+    CHECK_EQ(seteuid(us), 0);
+}
+
 static void locks(void)
 {
     static const char *const uses[] = {"has it", "writes to it"};
@@ -776,6 +795,8 @@ int main(void)
         {formats, "formats are known by their first bytes"},
         {stays_raw, "a guest cannot make a raw image look like another one"},
         {refused, "what is no disk is refused"},
+        {not_writable,
+         "what may not be written to is refused, but not to be read, or for a snapshot"},
         {locks, "an image has one writer, or readers"},
         {locks_of_qemu, "also between QEMU and us"},
         {other_formats, "other formats, by qemu-nbd, hold what was written"},
