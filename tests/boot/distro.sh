@@ -83,7 +83,7 @@ kill $servers
 X
 
 cp --reflink=auto --sparse=always build/debian.img "$TMP/disk"
-tests/boot/debian "$TMP/disk" "$TMP/script" --engine $engine -c 2 $fast --timeout 3000 "$@" \
+tests/boot/debian "$TMP/disk" "$TMP/script" --engine $engine -c 2 --timeout 3000 "$@" \
     --net "forward=127.0.0.1:$tcp:22,forward=udp:127.0.0.1:$udp:23" >"$TMP/out" 2>"$TMP/err" &
 run=$!
 asks_tcp() {
