@@ -3,7 +3,7 @@
 # kernels, whose drivers are modules.
 # engines: kvm soft
 # needs: kvm
-# takes: 120
+# takes: 60
 . tests/lib.sh
 
 command -v mke2fs >/dev/null || PATH=$PATH:/usr/sbin:/sbin
@@ -58,14 +58,16 @@ check_equal "leaves nothing on the host" "$(ls "$TMP/work dir"; ls "$TMP/new" 2>
     grep outside /etc/hostname; tail -n 1 "$TMP/work dir/hello.c")" "hello.c
 }"
 
-run -- no-such-command
-check_equal "127 when there is no such command" "$status" 127
-run -- /etc
-check_equal "126 when it cannot be run" "$status" 126
-run -- sh -c 'kill -9 $$'
-check_equal "128 + N when signal N killed it" "$status" 137
-run -- sh -c 'echo $# ${9000}' sh $(seq 9000)
-check_equal "as many words as there are" "$status $(cat "$TMP/out" "$TMP/err")" "0 9000 9000"
+if [ $engine = soft ]; then # which engine it is does not matter
+    run -- no-such-command
+    check_equal "127 when there is no such command" "$status" 127
+    run -- /etc
+    check_equal "126 when it cannot be run" "$status" 126
+    run -- sh -c 'kill -9 $$'
+    check_equal "128 + N when signal N killed it" "$status" 137
+    run -- sh -c 'echo $# ${9000}' sh $(seq 9000)
+    check_equal "as many words as there are" "$status $(cat "$TMP/out" "$TMP/err")" "0 9000 9000"
+fi
 
 # A directory with a system of its own, which is written to.
 root=$TMP/system
@@ -120,7 +122,7 @@ dd if="$TMP/disk" of="$TMP/parts" bs=1M seek=2 conv=notrunc status=none
 printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\010\0\0\0\0\0\0\203\0\0\0\0\020\0\0\0\200\0\0' |
     dd of="$TMP/parts" bs=1 seek=446 conv=notrunc status=none
 printf '\125\252' | dd of="$TMP/parts" bs=1 seek=510 conv=notrunc status=none
-kernel=build/kernels/amd64/vmlinuz
+kernel=$(tests/boot/vmlinux amd64)
 root=$TMP/parts
 run
 check_equal "the first partition with a system" "$status $(head -n 1 "$TMP/out" | tr -d '\r')" \
@@ -139,7 +141,8 @@ status=0
 check_equal "a disk and a share beside an initramfs" "$status $(cat "$TMP/out" "$TMP/err")" "0 written
 booted"
 
-# What cannot be.
+# What cannot be, with whichever engine.
+[ $engine = soft ] || exit 0
 truncate -s 16M "$TMP/empty"
 root=$TMP/empty
 run

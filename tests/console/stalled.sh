@@ -61,8 +61,8 @@ done
 # stderr is a pipe that nobody reads.
 mkfifo "$TMP/fifo"
 exec 7<>"$TMP/fifo"
-check_status "--verbose: --timeout holds" 124 timeout 60 sh -c \
+check_status "--verbose: --timeout holds" 124 timeout $limit sh -c \
     "$run --verbose --timeout 0.5 $TMP/spam 2>$TMP/fifo 7<&-"
-check_status "... signals do" 143 timeout --preserve-status -k 60 1 sh -c \
+check_status "... signals do" 143 timeout --preserve-status -k $limit 1 sh -c \
     "exec $run --verbose $TMP/spam 2>$TMP/fifo 7<&-"
 exec 7<&-

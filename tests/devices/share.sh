@@ -5,7 +5,7 @@
 # takes: 60
 . tests/lib.sh
 
-kernel=build/kernels/cloud-amd64
+kernel=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
 cat >"$TMP/sums" <<'END'
 # Of all files in the directory, and where links lead.
 find . -type f | sort | xargs md5sum
@@ -45,7 +45,7 @@ umount /src && echo bye
 END
 tools/mkinitramfs -o "$TMP/initramfs" --modules $kernel/modules "$TMP/script" "$TMP/sums" \
     /usr/bin/flock=bin/flock 2>"$TMP/missing"
-minivm="./minivm run -k $kernel/vmlinuz -i $TMP/initramfs --timeout $limit $fast"
+minivm="./minivm run -k $kernel/vmlinux -i $TMP/initramfs --timeout $limit $fast"
 
 # A tree with links, one of which leads out, and a hole.
 mkdir "$TMP/src" "$TMP/data" "$TMP/gone"

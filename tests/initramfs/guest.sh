@@ -2,7 +2,6 @@
 # Programs that are not static run in an initramfs of tools/mkinitramfs: what they need comes along,
 # or is named. Modules find each other. Most of it in one boot.
 # engines: soft
-# timeout: 200
 . tests/lib.sh
 
 mk=$PWD/tools/mkinitramfs
@@ -45,7 +44,7 @@ modules=$TMP/tree/lib/modules/$(sed 's/^linux-image-//; s/ .*//' build/kernels/c
 
 "$mk" -o "$TMP/initramfs" --root "$system" "$TMP/tree" 2>"$TMP/err"
 check_equal "nothing is missing" "$(cat "$TMP/err")" ""
-./minivm run --timeout $limit $fast -k build/kernels/cloud-amd64/vmlinuz -i "$TMP/initramfs" -- sh -c '
+./minivm run --timeout $limit $fast -k "$(tests/boot/vmlinux cloud-amd64)" -i "$TMP/initramfs" -- sh -c '
     /opt/program
     /opt/script
     modprobe dm-snapshot

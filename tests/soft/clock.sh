@@ -69,10 +69,10 @@ repeats "a 64-bit program" --long guest/hello64
 # A pipe is read to its end first: one that has none can be left, one without measure is refused.
 mkfifo "$TMP/fifo"
 exec 7<>"$TMP/fifo"
-check_status "a pipe that does not end: --timeout holds" 124 timeout 60 sh -c \
+check_status "a pipe that does not end: --timeout holds" 124 timeout $limit sh -c \
     "./minivm run --soft-clock instructions --timeout 0.3 guest/echo <$TMP/fifo 7<&- 2>$TMP/err"
 check "... and says what is waited for" grep -q 'stdin has not ended' "$TMP/err"
-check_status "... and signals end it" 143 timeout --preserve-status -k 60 0.3 sh -c \
+check_status "... and signals end it" 143 timeout --preserve-status -k $limit 0.3 sh -c \
     "exec ./minivm run --soft-clock instructions guest/echo <$TMP/fifo 7<&-"
 exec 7<&-
 head -c 257M /dev/zero | ./minivm run --soft-clock instructions guest/echo >"$TMP/1" 2>"$TMP/err"
