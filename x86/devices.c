@@ -28,6 +28,10 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci)
         worker_init_in_line(&d->in_line, &m->loop);
         virtio_rng_init(&d->rng, &memory, &d->in_line, &m->clock, c->instruction_clock);
         virtio_slot_init(&d->rng_slot, m, pci, &d->rng.virtio);
+
+        machine_add_worker(m, &d->balloon_worker);
+        virtio_balloon_init(&d->balloon, &memory, &d->balloon_worker);
+        virtio_slot_init(&d->balloon_slot, m, pci, &d->balloon.virtio);
     }
 
     d->share = make(c->shares, sizeof(*d->share));
@@ -80,6 +84,9 @@ void devices_free(struct devices *d)
     const struct config *c = &d->machine->config;
 
     virtio_slot_free(&d->rng_slot);
+    if (c->apic)
+        virtio_balloon_free(&d->balloon);
+    virtio_slot_free(&d->balloon_slot);
     for (int i = 0; i < c->shares; i++) {
         helpers_free(&d->share[i].helpers);
         virtio_fs_free(&d->share[i].fs);

@@ -5,6 +5,7 @@
 #ifndef X86_DEVICES_H
 #define X86_DEVICES_H
 
+#include "hw/virtio-balloon.h"
 #include "hw/virtio-blk.h"
 #include "hw/virtio-fs.h"
 #include "hw/virtio-net.h"
@@ -19,6 +20,9 @@ struct devices {
     struct worker in_line;
     struct virtio_rng rng;
     struct virtio_slot rng_slot;
+    struct worker balloon_worker;
+    struct virtio_balloon balloon;
+    struct virtio_slot balloon_slot;
 
     /* One for each of config.share. */
     struct share_device {

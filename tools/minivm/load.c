@@ -96,6 +96,7 @@ static void add_drivers(struct load *l)
 {
     const struct options *o = l->options;
     const char *const wanted[] = {"virtio_pci",
+                                  "virtio_balloon",
                                   o->shares ? "virtiofs" : NULL,
                                   o->root.dir && !o->root.write ? "overlay" : NULL,
                                   o->disks ? "virtio_blk" : NULL,

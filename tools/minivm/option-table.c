@@ -90,7 +90,8 @@ const struct option option_table[] = {
 
     {"mem", 'm', SIZE, AT(mem), "SIZE",
      .text = "RAM: `256M`, `2G`; a plain number is in MiB (default: kernels 512M, `--long` and "
-             "`--pmode` 4M, 16-bit programs 1M)",
+             "`--pmode` 4M, 16-bit programs 1M); the host gives what is touched, and gets back "
+             "what a Linux with virtio_balloon frees",
      .group = "Of every guest"},
     {"engine", 0, STRING, AT(engine), "auto|kvm|soft",
      .text = "`kvm`; `soft`: a processor made of C, which needs no KVM; or `auto`, the default: "
