@@ -39,8 +39,9 @@ enum {
 };
 
 enum {
-    BATCH = 64,           /* packets of TX before others have their turn */
-    FIRST_PORT = 1 << 30, /* of programs of the host's that ask */
+    BATCH = 64,                        /* packets of TX before others have their turn */
+    FIRST_PORT = 1 << 30,              /* of programs of the host's that ask */
+    ASK_TICKS = 10000 / VSOCK_TICK_MS, /* Linux answers at once, but not while its driver begins */
     DIAL_TICKS = 2000 / VSOCK_TICK_MS,
     CLOSING_TICKS = 8000 / VSOCK_TICK_MS
 };
@@ -586,7 +587,11 @@ static bool asked(void *to, int i, uint32_t port)
 
     if (!virtio_is_live(d) || !d->q[VIRTIO_VSOCK_RX].desc || !d->q[VIRTIO_VSOCK_TX].desc)
         return false;
-    note(begin(v, i, VIRTIO_VSOCK_ASKED, port, new_port(v, port)), OP_REQUEST);
+    struct virtio_vsock_connection *c = begin(v, i, VIRTIO_VSOCK_ASKED, port, new_port(v, port));
+
+    c->ticks = ASK_TICKS;
+    vsock_unix_tick(v->host);
+    note(c, OP_REQUEST);
     vsock_unix_watch(v->host, i, VSOCK_CLOSED);
     return true;
 }
@@ -598,6 +603,15 @@ static void readable(void *to, int i)
     receive(v, &v->c[i]);
 }
 
+/* The guest need not answer any more. */
+static void withdraw(struct virtio_vsock *v, struct virtio_vsock_connection *c)
+{
+    if (c->pending)
+        forget(v, c);
+    else
+        abort_connection(v, c);
+}
+
 static void closed(void *to, int i)
 {
     struct virtio_vsock *v = to;
@@ -607,10 +621,8 @@ static void closed(void *to, int i)
         begin_closing(v, c);
     else if (vsock_unix_has_input(v->host, i))
         vsock_unix_watch(v->host, i, VSOCK_NOTHING); /* it did not wait, but meant something */
-    else if (c->pending)
-        forget(v, c);
     else
-        abort_connection(v, c);
+        withdraw(v, c);
 }
 
 static void gone_later(void *to, int i, size_t n)
@@ -627,6 +639,10 @@ static void tick_all(struct virtio_vsock *v)
 
         if (c->state == VIRTIO_VSOCK_DIALING) {
             dial(v, c);
+        } else if (c->state == VIRTIO_VSOCK_ASKED) {
+            vsock_unix_tick(v->host);
+            if (!c->ticks--)
+                withdraw(v, c);
         } else if (c->state == VIRTIO_VSOCK_CLOSING) {
             vsock_unix_tick(v->host);
             if (!c->ticks--)

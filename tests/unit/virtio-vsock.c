@@ -439,6 +439,22 @@ static void from_host(void)
     tx(RST, 78, p.src_port);
     CHECK_EQ(streams(), 0);
 
+    /* The guest does not answer. */
+    fd = unix_socket("", false);
+    say(fd, "CONNECT 78\n");
+    p = rx();
+    CHECK_EQ(p.op, REQUEST);
+    for (int i = 0; i < 10000 / VSOCK_TICK_MS; i++)
+        rig.host.user.turn(rig.host.user.to, true);
+    CHECK(is_quiet());
+    CHECK(hears(fd, NULL));
+    rig.host.user.turn(rig.host.user.to, true);
+    CHECK(is_next(RST, 78, p.src_port));
+    CHECK(hears(fd, ""));
+    CHECK_EQ(streams(), 0);
+    close(fd);
+    offer(4);
+
     /* And one that is gone without a word. */
     fd = unix_socket("", false);
     say(fd, "CONNECT 79\n");
