@@ -18,7 +18,7 @@ run() {
 
 # The host's root, as the user who calls sees it.
 root=/
-export MINIVM_TEST='two words'
+export MINIVM_TEST='two words' container=none SYSTEMD_EXEC_PID=1
 mkdir "$TMP/work dir"
 cat >"$TMP/work dir/hello.c" <<'X'
 #include <stdio.h>
@@ -31,7 +31,7 @@ cat >"$TMP/script" <<'X'
 cd -P . && pwd
 id -u
 id -g
-echo "$MINIVM_TEST"
+echo "$MINIVM_TEST$container$SYSTEMD_EXEC_PID"
 gcc -O2 hello.c -o hello && ./hello
 echo changed >hello.c
 echo new >"$1/new"
@@ -127,7 +127,10 @@ root=$TMP/parts
 run
 check_equal "the first partition with a system" "$status $(head -n 1 "$TMP/out" | tr -d '\r')" \
     "0 init of /dev/vda2 1"
-root=$TMP/parts,ro
+# One that was not unmounted, of which the journal is not played back.
+cp "$TMP/parts" "$TMP/unclean"
+debugfs -w -R 'feature needs_recovery' "$TMP/unclean?offset=2097152" >/dev/null 2>&1
+root=$TMP/unclean,ro
 run -- sh -c 'echo x >/file; busybox cat /file'
 check_equal "a disk that is read-only" "$status $(cat "$TMP/out" "$TMP/err")" \
     "0 sh: can't create /file: Read-only file system

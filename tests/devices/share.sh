@@ -59,8 +59,9 @@ echo first >"$TMP/src/changing"
 echo old >"$TMP/src/log"
 (cd "$TMP/src" && sh ../sums) >"$TMP/sums.src"
 
-$minivm -c 4 --share "$TMP/src" --share "$TMP/data,ro" --share "$TMP/gone=last" -- sh /script \
-    >"$TMP/out" 2>&1 &
+# The guest knows more files than minivm may have open.
+(ulimit -n 256 && exec $minivm -c 4 --share "$TMP/src" --share "$TMP/data,ro" --share "$TMP/gone=last" -- \
+    sh /script) >"$TMP/out" 2>&1 &
 pid=$!
 while ! [ -e "$TMP/src/ready" ] && kill -0 $pid 2>/dev/null; do sleep 0.2; done
 locked=no
@@ -107,9 +108,37 @@ check_equal "what is shared ro is as it was" "$(ls "$TMP/data")$(cat "$TMP/data/
 if [ $engine = soft ]; then
     status=0
     $minivm --soft-clock instructions --share "$src=s" -- sh -c '
-        mkdir /s && mount -t virtiofs s /s && cd /s && md5sum <in && echo in line >line' \
+        mkdir /s && mount -t virtiofs s /s && cd /s && md5sum <in && echo in line >line
+        flock l sh -c "touch begun; sleep 1; echo first >>line" &
+        until [ -e begun ]; do sleep 0.1; done
+        flock l sh -c "echo second >>line"' \
         >"$TMP/out" 2>&1 || status=$?
     check_equal "with the instruction clock as well" "$status$(cat "$TMP/out" "$src/line")" \
         "0$(md5sum <hw/bus.c)
-in line"
+in line
+first
+second"
 fi
+
+# By hand: FSX=PROGRAM FSSTRESS=PROGRAM (xfstests' ltp/fsx and ltp/fsstress) and PJD=DIR (pjdfstest, built)
+# on a share, with the host's own files under them. What fails here and not on the host is a bug; but
+# for pjdfstest's device nodes, which are not made.
+# by_hand NAME COMMAND
+by_hand() {
+    mkdir "$TMP/by-hand"
+    check "$1" ./minivm run -k $kernel/vmlinuz --timeout $limit $fast -m 1G -c 2 --root / --share "$TMP/by-hand=it" -- \
+        sh -c "mount -t virtiofs it /mnt && cd /mnt && $2"
+    rm -rf "$TMP/by-hand"
+}
+if [ "${FSX-}" ]; then
+    for seed in 1 2 3; do by_hand "fsx, seed $seed" "$FSX -N 10000 -S $seed -q -l 400000 file"; done
+    by_hand "fsx without mappings" "$FSX -N 10000 -S 4 -q -W -R -l 400000 file"
+else
+    skip fsx "say FSX=PROGRAM"
+fi
+if [ "${FSSTRESS-}" ]; then
+    by_hand fsstress "$FSSTRESS -d . -n 1000 -p 4 -s 5 && rm -rf ./*"
+else
+    skip fsstress "say FSSTRESS=PROGRAM"
+fi
+if [ "${PJD-}" ]; then by_hand pjdfstest "prove -r '$PJD/tests'"; else skip pjdfstest "say PJD=DIR"; fi

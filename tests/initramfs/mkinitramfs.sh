@@ -34,6 +34,17 @@ check_equal "everything is root's" "$(awk '$3 != "root" && $3 != 0 || $4 != "roo
 check_equal "no file left behind" "$(ls "$TMP/elsewhere")" "a2.cpio
 b2.cpio"
 
+# A link with a / in front, and what goes to where it leads: not on this system.
+mkdir -p "$TMP/victim" "$TMP/first/a/.b" "$TMP/first$TMP/victim" "$TMP/second/a/.b/l"
+ln -s "$TMP/victim" "$TMP/first/a/.b/l"
+echo x >"$TMP/second/a/.b/l/file"
+"$mk" -o "$TMP/links.cpio" "$TMP/first" "$TMP/second" "$TMP/file=a/.b/l/other"
+list "$TMP/links.cpio" >"$TMP/list.links"
+check_equal "nothing is written to where links lead on this system" "$(ls "$TMP/victim")" ""
+check "but to the same place in the archive" grep -q " ${TMP#/}/victim/file\$" "$TMP/list.links"
+check "also what is named" grep -q " ${TMP#/}/victim/other\$" "$TMP/list.links"
+check "and the link stays what it is" grep -q " a/.b/l -> $TMP/victim\$" "$TMP/list.links"
+
 mkdir "$TMP/out"
 (cd "$TMP/out" && cpio --quiet -id etc/motd file opt/name <"$TMP/b.cpio" 2>/dev/null)
 check_equal "an extra file's bytes" "$(cat "$TMP/out/etc/motd" "$TMP/out/file" \
