@@ -2,10 +2,10 @@
 # Disks: what Linux writes to them is there, and nowhere else.
 # engines: kvm soft
 # needs: kvm
-# takes: 120
+# takes: 60
 . tests/lib.sh
 
-kernels=build/kernels/cloud-amd64
+kernels=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
 for tool in mke2fs e2fsck debugfs; do
     command -v $tool >/dev/null || skip_all "no $tool here"
 done
@@ -13,7 +13,7 @@ done
 # linux ARGUMENT...: status, and what it printed; stderr goes to $TMP/err.
 linux() {
     status=0
-    output=$(./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" "$@" \
+    output=$(./minivm run --timeout $limit $fast -k $kernels/vmlinux -i "$TMP/disk.cpio" "$@" \
         </dev/null 2>"$TMP/err") || status=$?
     printf '%s' "$status $output" | tr -d '\r'
 }
@@ -95,7 +95,7 @@ check "a file of 4 MiB that was deleted is a hole" [ "$room" -lt $((20 * 2048)) 
 truncate -s 1M "$TMP/c.img"
 pipe=$TMP/in
 mkfifo "$pipe"
-./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/c.img" \
+./minivm run --timeout $limit $fast -k $kernels/vmlinux -i "$TMP/disk.cpio" -d "$TMP/c.img" \
     <"$pipe" >"$TMP/out" 2>&1 &
 run=$!
 exec 3>"$pipe"
@@ -130,7 +130,7 @@ if unshare -m $own mount -t tmpfs small "$TMP/small" 2>/dev/null; then small=$TM
 export TMP small limit fast kernels
 ${small:+unshare -m $own} sh -c '
     [ -z "$small" ] || { mount -t tmpfs -o size=2M small "$small" && truncate -s 8M "$small/disk"; } || exit
-    exec ./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/e.img" \
+    exec ./minivm run --timeout $limit $fast -k $kernels/vmlinux -i "$TMP/disk.cpio" -d "$TMP/e.img" \
         ${small:+-d "$small/disk"} -- sh -c "$1"' sh '
     [ ! -e /dev/vdb ] || {
         dd if=/dev/zero of=/dev/vdb bs=64k oflag=direct 2>/dev/null || echo full
@@ -161,7 +161,7 @@ check_equal "it is not made longer again" "$(stat -c %s "$TMP/e.img")" 1048576
 # Killed in the middle of its writes it has lost nothing that was flushed, and no process is left.
 truncate -s 8M "$TMP/f.img" "$TMP/g.qcow2"
 ! command -v qemu-img >/dev/null || qemu-img create -q -f qcow2 "$TMP/g.qcow2" 8M
-./minivm run --timeout $limit $fast -k $kernels/vmlinuz -i "$TMP/disk.cpio" -d "$TMP/f.img" \
+./minivm run --timeout $limit $fast -k $kernels/vmlinux -i "$TMP/disk.cpio" -d "$TMP/f.img" \
     -d "$TMP/g.qcow2" -- sh -c 'n=1; while :; do
         for d in a b; do printf "%511d\n" $n | dd of=/dev/vd$d bs=512 seek=$n conv=fsync,notrunc; done \
             2>/dev/null

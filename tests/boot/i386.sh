@@ -1,7 +1,7 @@
 #!/bin/sh
 # A 32-bit Linux, Debian's 686-pae: its bzImage has no 64-bit entry; its vmlinux goes by PVH.
 # engines: kvm soft
-# takes: 60
+# takes: 40
 
 # A host of its own: in the one that other tests share, guests with PAE do not run.
 if [ "${MINIVM_ENGINE-}" = kvm ] && [ -z "${KVMHOST-}" ] &&

@@ -3,7 +3,7 @@
 # kernel that tells each tag; Xen, when it is there.
 # engines: kvm soft
 # needs: kvm
-# takes: 30
+# takes: 10
 . tests/lib.sh
 
 guest=guest/multiboot.elf

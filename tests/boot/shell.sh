@@ -6,7 +6,7 @@
 . tests/lib.sh
 
 kernel=build/kernels/cloud-amd64/vmlinuz initrd=build/initramfs.cpio
-minivm="./minivm run -k $kernel -i $initrd --timeout $limit $fast"
+minivm="./minivm run -k $(tests/boot/vmlinux cloud-amd64) -i $initrd --timeout $limit $fast"
 
 status=0
 echo 'uname -s; exit 3' | $minivm >"$TMP/out" 2>"$TMP/err" || status=$?
@@ -47,21 +47,23 @@ check_equal "reboot boots again, from a clean memory" "$status" 5
 status=0
 (echo 'sleep 3; exit 4') | $minivm >"$TMP/out" 2>&1 || status=$?
 check_equal "it goes on after the end of a pipe" "$status" 4
-echo 'exit 6' >"$TMP/file"
-status=0
-$minivm <"$TMP/file" >"$TMP/out" 2>&1 || status=$?
-check_equal "input from a file" "$status" 6
 # A reader that goes away ends minivm as any program of a pipeline; one that sleeps loses nothing.
 (status=0; $minivm -- sh -c 'yes | head -c 200000' || status=$?; echo $status >"$TMP/status") |
     head -c 10 >"$TMP/out"
 check_equal "a reader that goes away" "$(cat "$TMP/status")" 141
 $minivm -- seq 1 3000 | { sleep 12; cat >"$TMP/out"; }
 check_equal "a reader that is slow" "$(md5sum <"$TMP/out")" "$(seq 1 3000 | md5sum)"
-$minivm -- echo lost >/dev/full 2>"$TMP/err"
-check_equal "a full disk is an error" "$?$(cat "$TMP/err")" \
-    "125minivm: stdout: No space left on device"
-$minivm -- sh -c 'exit 9' >&-
-check_equal "no stdout at all" $? 9
+if [ $engine = soft ]; then # which engine it is does not matter
+    echo 'exit 6' >"$TMP/file"
+    status=0
+    $minivm <"$TMP/file" >"$TMP/out" 2>&1 || status=$?
+    check_equal "input from a file" "$status" 6
+    $minivm -- echo lost >/dev/full 2>"$TMP/err"
+    check_equal "a full disk is an error" "$?$(cat "$TMP/err")" \
+        "125minivm: stdout: No space left on device"
+    $minivm -- sh -c 'exit 9' >&-
+    check_equal "no stdout at all" $? 9
+fi
 
 # Names for addresses: the guest's own symbols, of a kernel that did not move, find one that did.
 ./minivm run -k $kernel -i $initrd -p "nokaslr ${fast#-p }" --timeout $limit -- \

@@ -2,6 +2,7 @@
 # Every way in which a guest can end, and what minivm makes of it.
 # engines: kvm soft
 # needs: kvm
+# takes: 15
 . tests/lib.sh
 
 gcc -nostdlib -static -I. -Wl,--oformat=binary,-Ttext=0,-e0,--build-id=none -o "$TMP/stub" \

@@ -3,10 +3,10 @@
 # control in the guest and of minivm itself, and the terminal's modes, which come back every time.
 # engines: kvm soft
 # needs: kvm
-# takes: 40
+# takes: 45
 . tests/lib.sh
 
-run="./minivm run -k build/kernels/cloud-amd64/vmlinuz -i build/initramfs.cpio $fast"
+run="./minivm run -k $(tests/boot/vmlinux cloud-amd64) -i build/initramfs.cpio $fast"
 
 . tests/console/tmux
 history=200
@@ -76,7 +76,9 @@ check_equal "and gives the terminal back" "$(modes)" "$cooked"
 back() {
     on_screen '^outer>' || { keys Enter && false; }
 }
-for signal in TERM HUP INT SEGV ABRT; do
+signals='TERM HUP INT SEGV ABRT'
+[ $engine = soft ] || signals='TERM SEGV' # console/stalled has more of them, with a guest that starts at once
+for signal in $signals; do
     clear_screen
     keys "$run" Enter
     sees "another guest" '^minivm:/#'

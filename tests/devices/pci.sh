@@ -3,14 +3,14 @@
 # and gets a device's interrupts whichever way it wants them.
 # engines: kvm soft
 # needs: kvm
-# takes: 60
+# takes: 40
 . tests/lib.sh
 
 # guest FLAVOUR CMDLINE SCRIPT
 guest() {
     kernel=build/kernels/$1
     [ -e "$TMP/$1" ] || tools/mkinitramfs -o "$TMP/$1" --modules $kernel/modules 2>"$TMP/missing"
-    ./minivm run -k $kernel/vmlinuz -i "$TMP/$1" --timeout $limit $fast -p "$2" -- sh -c "$3" \
+    ./minivm run -k "$(tests/boot/vmlinux $1)" -i "$TMP/$1" --timeout $limit $fast -p "$2" -- sh -c "$3" \
         </dev/null 2>&1
 }
 

@@ -2,7 +2,7 @@
 # A guest says that it panics, where nothing else tells a panic from a reboot.
 # engines: kvm soft
 # needs: kvm
-# takes: 20
+# takes: 7
 . tests/lib.sh
 
 gcc -m32 -nostdlib -static -I. -Wl,-m,elf_i386,--oformat=binary,-Ttext=0x100000,-e,0,--build-id=none \
@@ -21,11 +21,11 @@ check_equal "one that says so panicked" "$status $(cat "$TMP/out")" \
     "126 minivm: the guest's kernel panicked"
 
 # Where every reboot is warm, only pvpanic tells a panic.
-kernel=build/kernels/cloud-amd64
+kernel=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
 modules=$kernel/modules/kernel/drivers/misc/pvpanic
 if [ -d $modules ]; then
     tools/mkinitramfs -o "$TMP/initramfs" $modules
-    run -k $kernel/vmlinuz -i "$TMP/initramfs" -p reboot=warm -- \
+    run -k $kernel/vmlinux -i "$TMP/initramfs" -p reboot=warm -- \
         sh -c 'insmod /pvpanic.ko; insmod /pvpanic-mmio.ko; echo c >/proc/sysrq-trigger'
     check_equal "Linux's driver says so" "$status $(grep ^minivm: "$TMP/out")" \
         "126 minivm: the guest's kernel panicked"

@@ -3,15 +3,15 @@
 # same bytes in each run.
 # engines: kvm soft
 # needs: kvm
-# takes: 50
+# takes: 15
 . tests/lib.sh
 
-kernel=build/kernels/cloud-amd64
+kernel=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
 tools/mkinitramfs -o "$TMP/initramfs" --modules $kernel/modules 2>"$TMP/missing"
 
 # random ARGUMENT...: from the guest's source, and who interrupted for it.
 random() {
-    ./minivm run -k $kernel/vmlinuz -i "$TMP/initramfs" --timeout $limit $fast "$@" -- sh -c '
+    ./minivm run -k $kernel/vmlinux -i "$TMP/initramfs" --timeout $limit $fast "$@" -- sh -c '
         cat /sys/class/misc/hw_random/rng_current
         dd if=/dev/hwrng bs=1000 count=20 2>/dev/null | md5sum
         grep -o "PCI-MSI.*virtio0-[a-z]*" /proc/interrupts | tr -s " "' </dev/null 2>&1

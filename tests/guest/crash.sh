@@ -2,7 +2,7 @@
 # Small guests that crash are reported, and harm nobody but themselves.
 # engines: kvm soft
 # needs: kvm
-# takes: 20
+# takes: 10
 . tests/lib.sh
 
 # bad NAME DEFINE: builds $TMP/NAME.

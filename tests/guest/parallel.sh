@@ -2,6 +2,7 @@
 # Several small guests at once, their output in a pipe: each line is whole, behind the name of its
 # guest, and none is lost.
 # engines: kvm soft
+# takes: 15
 . tests/lib.sh
 
 # What guest $1 prints alone. The timer's numbers differ each time.

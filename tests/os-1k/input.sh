@@ -2,6 +2,7 @@
 # The 1K OS's input: editing a line, its end, Ctrl-C, and the silence in between.
 # engines: kvm soft
 # needs: kvm
+# takes: 10
 . tests/lib.sh
 
 run="./minivm run --pmode os-1k/kernel.bin --timeout $limit --stat"

@@ -2,7 +2,7 @@
 # The 1K OS: its menu, and what each program of it prints, byte for byte.
 # engines: kvm soft
 # needs: kvm
-# takes: 20
+# takes: 5
 . tests/lib.sh
 
 cat >"$TMP/menu" <<'X'

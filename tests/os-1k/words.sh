@@ -2,7 +2,7 @@
 # The 1K OS's shell beyond its menu: files, processes, and programs that do what they must not.
 # engines: kvm soft
 # needs: kvm
-# takes: 30
+# takes: 50
 . tests/lib.sh
 
 clock=

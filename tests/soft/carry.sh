@@ -2,7 +2,7 @@
 # Guests that are carried from KVM to engine soft and back, every few thousand instructions for a
 # while and every some ms from then on, and do not notice: the 1K OS, and Linux on 1 CPU and on 2.
 # needs: kvm
-# takes: 90
+# takes: 40
 . tests/lib.sh
 
 mkdir "$TMP/more"
