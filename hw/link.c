@@ -7,6 +7,7 @@
 #include "hw/die.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ void link_down(struct link *l)
 /* Watch for what is of interest now. */
 static void watch_again(struct link *l)
 {
-    struct epoll_event e = {.events = (l->full ? 0 : EPOLLIN) | (l->busy ? EPOLLOUT : 0),
+    struct epoll_event e = {.events = (l->full || l->lent ? 0 : EPOLLIN) | (l->busy ? EPOLLOUT : 0),
                             .data.fd = l->fd};
 
     if (l->fd < 0 || e.events == l->events)
@@ -34,16 +35,30 @@ static void watch_again(struct link *l)
     epoll_ctl(l->poll, EPOLL_CTL_MOD, l->fd, &e);
 }
 
+/* Whatever it is that happened. */
+static void look(struct link *l)
+{
+    struct pollfd p = {.fd = l->fd};
+    char buf[4096];
+
+    while (read(l->news, buf, sizeof(buf)) > 0)
+        ;
+    if (poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP))
+        link_down(l);
+}
+
 static void ready(struct watch *w)
 {
     struct link *l = container_of(w, struct link, watch);
-    struct epoll_event e[2];
+    struct epoll_event e[3];
     uint64_t count;
 
-    for (int i = epoll_wait(l->poll, e, 2, 0) - 1; i >= 0; i--) {
+    for (int i = epoll_wait(l->poll, e, 3, 0) - 1; i >= 0; i--) {
         if (e[i].data.fd == l->again)
             (void)!read(l->again, &count, sizeof(count));
-        else if (e[i].events & EPOLLIN)
+        else if (e[i].data.fd == l->news)
+            look(l);
+        else if (e[i].events & EPOLLIN && !l->lent)
             l->kind->receive(l);
         else if (e[i].events & (EPOLLHUP | EPOLLERR))
             link_down(l);
@@ -87,17 +102,31 @@ void link_resume(struct link *l)
     watch_again(l);
 }
 
+void link_lend(struct link *l, bool on)
+{
+    l->lent = on;
+    watch_again(l);
+}
+
 void link_attach(struct link *l, const struct link_user *user)
 {
     l->user = *user;
     l->watch = (struct watch){.fd = l->poll, .ready = ready};
 }
 
+void link_watch_news(struct link *l, int news)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = news};
+
+    l->news = news;
+    epoll_ctl(l->poll, EPOLL_CTL_ADD, news, &e);
+}
+
 void link_init(struct link *l, const struct link_kind *kind, int fd)
 {
     struct epoll_event e = {.events = EPOLLIN, .data.fd = fd}, again = {.events = EPOLLIN};
 
-    *l = (struct link){.kind = kind, .fd = fd, .events = e.events};
+    *l = (struct link){.kind = kind, .fd = fd, .events = e.events, .news = -1};
     l->poll = epoll_create1(EPOLL_CLOEXEC);
     l->again = again.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (l->poll < 0 || l->again < 0 || epoll_ctl(l->poll, EPOLL_CTL_ADD, fd, &e) < 0 ||
@@ -112,5 +141,7 @@ void link_close(struct link *l)
     l->fd = -1;
     close(l->poll);
     close(l->again);
+    if (l->news >= 0)
+        close(l->news);
     l->kind->close(l);
 }

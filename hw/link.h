@@ -92,9 +92,11 @@ struct link {
     int again;       /* an eventfd: there is more to send */
     int poll;        /* an epoll of both, the first for what is of interest now, */
     uint32_t events; /* which is this */
+    int news;        /* one that tells when fd may have failed; -1: fd itself does */
     bool asked;      /* room() is to be called */
     bool full;       /* received() had no place */
     bool busy;       /* part of a frame waits to be sent */
+    bool lent;       /* somebody else sends and receives */
     struct watch watch;
     struct link_user user;
 };
@@ -121,10 +123,17 @@ void link_ask(struct link *l);
 /* There may be a place for the frame that had none. */
 void link_resume(struct link *l);
 
+/* Leave the descriptor to somebody else from now on, or no more. That it fails is still noticed. */
+void link_lend(struct link *l, bool on);
+
 /* End it. Its loop does not run any more. */
 void link_close(struct link *l);
 
 /* ---- for kinds ---- */
+
+/* Something comes at news, which is the link's from now on, when fd may have failed. For
+ * descriptors that do not tell it while nobody reads from them. */
+void link_watch_news(struct link *l, int news);
 
 /* It is of no more use. */
 void link_down(struct link *l);

@@ -2,7 +2,8 @@
 /*
  * Tap devices.
  *
- * After: Linux, Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h; netdevice(7).
+ * After: Linux, Documentation/networking/tuntap.rst, include/uapi/linux/if_tun.h; netdevice(7),
+ * rtnetlink(7).
  *
  * Left out: making one, which takes root, who makes it for us; the kernel's filter of addresses,
  * which a device that stays would keep beyond our end.
@@ -16,6 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +120,18 @@ static void look(struct tap *t, const char *name)
     t->mtu = r.ifr_mtu < TAP_MTU_MAX ? r.ifr_mtu : TAP_MTU_MAX;
     t->is_up = ioctl(s, SIOCGIFFLAGS, &r) == 0 && r.ifr_flags & IFF_UP;
     close(s);
+}
+
+/* While frames wait, or the host's kernel takes them, a device does not tell that it is gone. */
+static void watch_devices(struct link *l)
+{
+    struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+    if (s >= 0 && bind(s, (struct sockaddr *)&a, sizeof(a)) == 0)
+        link_watch_news(l, s);
+    else if (s >= 0)
+        close(s);
 }
 
 /* ---- frames ---- */
@@ -244,5 +259,6 @@ void tap_open(struct tap *t, const char *name, int queues, int most)
         link_init(&q->link, several ? &one_of_several : &one, fd);
         q->used = true;
     }
+    watch_devices(&t->queue[0]->link);
     look(t, name);
 }

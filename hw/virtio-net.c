@@ -274,6 +274,66 @@ static void transmit(void *to)
         link_ask(p->link);
 }
 
+/* ---- what the host's kernel does in our place ---- */
+
+static void lend_pair(struct virtio_net_pair *p)
+{
+    struct virtio *d = &p->net->virtio;
+    const struct virtio_lender *l = &d->lender;
+    struct vhost_bells bells;
+
+    if (p->link->fd < 0 || !d->q[p->rx].desc || !d->q[p->tx].desc || p->vhost.runs ||
+        !l->lend(l->to, p->rx, &bells.kick[0], &bells.call[0]))
+        return;
+    if (l->lend(l->to, p->tx, &bells.kick[1], &bells.call[1])) {
+        if (vhost_start(&p->vhost, d, p->rx, &bells, p->link->fd)) {
+            link_lend(p->link, true);
+            return;
+        }
+        l->take_back(l->to, p->tx);
+    }
+    l->take_back(l->to, p->rx);
+}
+
+/* All pairs that can be, unless the machine is to stand still. The kernel knows a tap's headers
+ * only as all but old drivers have them. */
+static void lend(struct virtio_net *n)
+{
+    struct virtio *d = &n->virtio;
+
+    if (!n->vhost || !d->lender.lend || !virtio_is_live(d) || worker_is_held(d->worker) ||
+        header_len(d) < sizeof(struct header))
+        return;
+    for (int i = 0; i < n->pairs; i++)
+        lend_pair(&n->pair[i]);
+}
+
+static void take_back(struct virtio_net *n)
+{
+    struct virtio *d = &n->virtio;
+
+    for (int i = 0; i < n->pairs; i++) {
+        struct virtio_net_pair *p = &n->pair[i];
+
+        if (!p->vhost.runs)
+            continue;
+        vhost_stop(&p->vhost, d, p->rx);
+        d->lender.take_back(d->lender.to, p->rx);
+        d->lender.take_back(d->lender.to, p->tx);
+        link_lend(p->link, false);
+    }
+}
+
+static void paused(struct worker_pause *p, bool still)
+{
+    struct virtio_net *n = container_of(p, struct virtio_net, pause);
+
+    if (still)
+        take_back(n);
+    else
+        lend(n);
+}
+
 /* ---- what the driver says over the control queue ---- */
 
 /* Frames come by the pairs that are in use. */
@@ -370,7 +430,8 @@ static void room(void *to)
 
     if (p->net->commands)
         control(p->net);
-    transmit(p);
+    if (!p->vhost.runs)
+        transmit(p);
 }
 
 static void kicked(struct virtio *d, int q)
@@ -380,7 +441,7 @@ static void kicked(struct virtio *d, int q)
 
     if (q == control_queue(n) && virtio_has(d, VIRTIO_NET_F_CTRL_VQ))
         control(n);
-    else if (q / 2 >= n->pairs)
+    else if (q / 2 >= n->pairs || p->vhost.runs)
         return;
     else if (q == p->rx)
         link_resume(p->link);
@@ -406,12 +467,14 @@ static void offload(struct virtio_net *n)
 static void started(struct virtio *d)
 {
     offload(net_of(d));
+    lend(net_of(d));
 }
 
 static void forget(struct virtio *d)
 {
     struct virtio_net *n = net_of(d);
 
+    take_back(n);
     n->s = (struct virtio_net_state){.promiscuous = true};
     n->commands = false;
     use_pairs(n, 1);
@@ -433,6 +496,9 @@ static void down(void *to)
 
     if (!n->config.status)
         return;
+    take_back(n);
+    for (int i = 0; i < n->pairs; i++)
+        link_ask(n->pair[i].link);
     n->config.status = 0;
     virtio_config_changed(&n->virtio);
 }
@@ -456,6 +522,10 @@ void virtio_net_init(struct virtio_net *n, const struct virtio_net_options *o,
     n->dev = (struct device){
         .name = "virtio-net", .state = &n->s, .state_size = sizeof(n->s), .restored = restored};
     n->pairs = o->pairs;
+    n->vhost = o->vhost;
+    n->pause = (struct worker_pause){.call = paused};
+    if (n->vhost && !worker->in_line)
+        worker_add_pause(worker, &n->pause);
     n->config = (struct virtio_net_config){
         .status = VIRTIO_NET_S_LINK_UP, .max_virtqueue_pairs = o->pairs, .mtu = o->mtu};
     memcpy(n->mac, o->mac, sizeof(n->mac));
@@ -475,6 +545,8 @@ void virtio_net_init(struct virtio_net *n, const struct virtio_net_options *o,
 
 void virtio_net_free(struct virtio_net *n)
 {
-    for (int i = 0; i < n->pairs; i++)
+    for (int i = 0; i < n->pairs; i++) {
+        vhost_close(&n->pair[i].vhost);
         link_close(n->pair[i].link);
+    }
 }

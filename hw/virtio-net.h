@@ -9,6 +9,7 @@
 #define HW_VIRTIO_NET_H
 
 #include "hw/link.h"
+#include "hw/vhost.h"
 #include "hw/virtio.h"
 #include "hw/worker.h"
 
@@ -25,6 +26,7 @@ struct virtio_net_options {
     int pairs;
     uint8_t mac[6];
     int mtu;
+    bool vhost; /* the links are a tap's, which the host's kernel may serve */
 };
 
 /* As the driver reads it. */
@@ -56,9 +58,12 @@ struct virtio_net {
         struct virtio_net *net;
         int rx, tx; /* queues */
         struct link *link;
+        struct vhost vhost;
     } pair[VIRTIO_NET_PAIRS];
     struct virtio_net_config config;
-    bool commands;                   /* there may be more of them */
+    bool commands; /* there may be more of them */
+    bool vhost;
+    struct worker_pause pause;
     struct virtq_chain chain, first; /* the one at hand, and a received frame's first */
     uint8_t frame[LINK_FRAME_MAX];   /* one that gets its checksum */
     struct virtio_net_state s;

@@ -258,6 +258,16 @@ void virtq_unput(struct virtio *d, int q)
     d->q[q].filled = 0;
 }
 
+void virtq_go_on(struct virtio *d, int q, uint16_t next)
+{
+    struct virtq_state *s = &d->s.q[q];
+
+    if (!is_up(d, q))
+        return;
+    s->next = next;
+    s->published = s->told = load16((const uint16_t *)d->q[q].used + 1);
+}
+
 void virtq_push(struct virtio *d, int q, const struct virtq_chain *c, uint32_t written)
 {
     virtq_put(d, q, c, written);

@@ -126,6 +126,16 @@ struct virtio {
     void (*interrupt)(void *to, int q);
     void *interrupt_to;
 
+    /* The transport can leave queues to somebody else, such as the host's kernel. */
+    struct virtio_lender {
+        /* From now on kicks of queue q come at the eventfd *kick, which only the other one reads,
+         * and who writes to *call interrupts the driver for it. False where that cannot be. Worker
+         * locked. */
+        bool (*lend)(void *to, int q, int *kick, int *call);
+        void (*take_back)(void *to, int q);
+        void *to;
+    } lender; /* NULL where it never can */
+
     /* What follows from the state. */
     struct virtq {
         const uint64_t *desc; /* on the host; NULL while it is not enabled */
@@ -179,6 +189,10 @@ void virtq_publish(struct virtio *d, int q);
 /* Take back what was put and is not published, as if it had not been popped. For queues of which
  * nothing else is under way. */
 void virtq_unput(struct virtio *d, int q);
+
+/* Somebody else has served the queue, took requests up to this index of the available ring, and
+ * gave all of them back. */
+void virtq_go_on(struct virtio *d, int q, uint16_t next);
 
 /* The device does not want to be kicked for this queue, or it does again: then look whether
  * something came meanwhile. At first it does. */

@@ -126,6 +126,34 @@ void worker_add_after(struct worker *w, struct worker_after *a)
     w->afters = a;
 }
 
+void worker_add_pause(struct worker *w, struct worker_pause *p)
+{
+    assert(!w->in_line && !w->started);
+    p->next = w->pauses;
+    w->pauses = p;
+}
+
+bool worker_is_held(struct worker *w)
+{
+    if (w->in_line)
+        return false;
+    pthread_mutex_lock(&w->door);
+    bool held = w->holds;
+
+    pthread_mutex_unlock(&w->door);
+    return held;
+}
+
+static void call_pauses(struct worker *w)
+{
+    if (!w->pauses)
+        return;
+    worker_lock(w);
+    for (struct worker_pause *p = w->pauses; p; p = p->next)
+        p->call(p, worker_is_held(w));
+    worker_unlock(w);
+}
+
 void worker_lock(struct worker *w)
 {
     if (w && !w->in_line)
@@ -145,6 +173,7 @@ void worker_hold(struct worker *w)
     pthread_mutex_lock(&w->door);
     w->holds++;
     pthread_mutex_unlock(&w->door);
+    call_pauses(w);
 }
 
 void worker_release(struct worker *w)
@@ -156,6 +185,7 @@ void worker_release(struct worker *w)
     if (--w->holds == 0)
         pthread_cond_broadcast(&w->opened);
     pthread_mutex_unlock(&w->door);
+    call_pauses(w);
 }
 
 bool worker_is_still(struct worker *w)

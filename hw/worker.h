@@ -27,6 +27,13 @@ struct worker_after {
     struct worker_after *next;
 };
 
+/* Somebody who does the worker's work elsewhere, embedded in its owner: told with the worker's lock
+ * held that it is to stand still, too, or may go on. */
+struct worker_pause {
+    void (*call)(struct worker_pause *p, bool still);
+    struct worker_pause *next;
+};
+
 struct worker {
     struct event_loop *loop; /* its own, or the main thread's */
     bool in_line;
@@ -37,6 +44,7 @@ struct worker {
     bool started;
     pthread_mutex_t lock;
     struct worker_after *afters;
+    struct worker_pause *pauses;
     pthread_mutex_t door; /* of what follows */
     pthread_cond_t opened;
     int holds; /* how many want it to stand still */
@@ -74,6 +82,12 @@ void worker_unwatch(struct worker *w, struct watch *watch);
 /* Have a called after each piece of work. Before it is started. Not for workers in line, whose
  * devices may do at once what they want of the machine. */
 void worker_add_after(struct worker *w, struct worker_after *a);
+
+/* Have p called whenever the worker is to stand still, and when it may go on. Likewise. */
+void worker_add_pause(struct worker *w, struct worker_pause *p);
+
+/* Is it to stand still? Worker locked: it stays so until the pauses are called. */
+bool worker_is_held(struct worker *w);
 
 /* Take and leave the lock. Machine locked, or within a piece of work of another thread. Both do
  * nothing in line, or where there is no worker. */

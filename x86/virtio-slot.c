@@ -96,6 +96,47 @@ static bool answer(const struct doorbell *bell)
     return done;
 }
 
+/* Whoever has the queue asks for an interrupt. */
+static void called(struct watch *w)
+{
+    struct virtio_slot_bell *b = container_of(w, struct virtio_slot_bell, called);
+    struct virtio *d = b->slot->pci.d;
+    uint64_t count;
+
+    if (read(w->fd, &count, sizeof(count)) > 0 && virtio_is_live(d))
+        d->interrupt(d->interrupt_to, b->q);
+}
+
+/* Only beside an engine to which it is nothing that RAM is written. */
+static bool lend(void *to, int q, int *kick, int *call)
+{
+    struct virtio_slot *s = to;
+    struct virtio_slot_bell *b = &s->bell[q];
+    struct worker *w = s->pci.d->worker;
+
+    if (s->machine->engine->wrote)
+        return false;
+    if (!b->called.fd) {
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+        if (fd < 0)
+            return false;
+        b->called = (struct watch){.fd = fd, .ready = called};
+        worker_watch(w, &b->called);
+    }
+    event_enable(w->loop, &b->watch, false);
+    *kick = b->bell.fd;
+    *call = b->called.fd;
+    return true;
+}
+
+static void take_back(void *to, int q)
+{
+    struct virtio_slot *s = to;
+
+    event_enable(s->pci.d->worker->loop, &s->bell[q].watch, true);
+}
+
 static void make_bells(struct virtio_slot *s, struct virtio *d)
 {
     for (int q = 0; q < d->queues; q++) {
@@ -121,6 +162,7 @@ void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci,
         out.bell = move_bell;
         out.ring = ring;
         make_bells(s, d);
+        d->lender = (struct virtio_lender){lend, take_back, s};
         worker_add_after(d->worker, &s->after);
     }
     virtio_pci_init(&s->pci, d, &out);
@@ -130,6 +172,9 @@ void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci,
 void virtio_slot_free(struct virtio_slot *s)
 {
     if (s->pci.d && !s->pci.d->worker->in_line)
-        for (int q = 0; q < s->pci.d->queues; q++)
+        for (int q = 0; q < s->pci.d->queues; q++) {
             close(s->bell[q].bell.fd);
+            if (s->bell[q].called.fd)
+                close(s->bell[q].called.fd);
+        }
 }

@@ -25,6 +25,7 @@ struct virtio_slot {
         struct watch watch;
         struct doorbell bell;
         bool there;
+        struct watch called; /* an interrupt is asked for, by whom it is lent to; fd 0: never was */
     } bell[VIRTIO_QUEUES];
 };
 

@@ -121,6 +121,11 @@ if [ -z "$tap" ]; then
 else
     check_equal "10 MiB to the guest and back, by tap" \
         "$(busybox nc 203.0.113.2 22 <"$TMP/www/part" | head -c 10M | md5sum)" "$(md5sum <"$TMP/www/part")"
+    if [ "$engine" != kvm ] || ! [ -w /dev/vhost-net ]; then
+        skip "by the host's kernel" "only with KVM and /dev/vhost-net"
+    else
+        check "by the host's kernel" grep -q '^vhost-' /proc/[0-9]*/task/*/comm
+    fi
     check_equal "a device that is none" "$(./minivm run --net tap=lo guest/minimal 2>&1; echo $?)" \
         "minivm: --net tap=lo: not a tap device; 'ip tuntap' lists those that there are
 125"

@@ -86,9 +86,9 @@ static void make_taplike(void)
     peer = -1;
     for (int i = 0; i < 2; i++)
         link_init(&taplike[i], &kind, eventfd(0, EFD_NONBLOCK));
-    virtio_net_init(&net,
-                    &(struct virtio_net_options){{&taplike[0], &taplike[1]}, 2, {2}, PASST_MTU},
-                    &(struct virtio_memory){.ram = &ram}, &worker);
+    virtio_net_init(
+        &net, &(struct virtio_net_options){{&taplike[0], &taplike[1]}, 2, {2}, PASST_MTU, false},
+        &(struct virtio_memory){.ram = &ram}, &worker);
     net.virtio.interrupt = interrupt;
 }
 
@@ -101,7 +101,7 @@ static void make(void)
     peer = pair[1];
     heard_len = 0;
     passt_talk(&passt, pair[0]);
-    virtio_net_init(&net, &(struct virtio_net_options){{&passt.link}, 1, {2}, PASST_MTU},
+    virtio_net_init(&net, &(struct virtio_net_options){{&passt.link}, 1, {2}, PASST_MTU, false},
                     &(struct virtio_memory){.ram = &ram}, &worker);
     net.virtio.interrupt = interrupt;
 }

@@ -80,10 +80,10 @@ static void make(void)
     event_init(&rig.loop, &lock);
     worker_init_in_line(&rig.worker, &rig.loop);
     passt_talk(&rig.passt, pair[0]);
-    virtio_net_init(
-        &rig.net,
-        &(struct virtio_net_options){{&rig.passt.link}, 1, {0x52, 0x54, 0, 1, 2, 3}, PASST_MTU},
-        &(struct virtio_memory){.ram = &rig.ram}, &rig.worker);
+    virtio_net_init(&rig.net,
+                    &(struct virtio_net_options){
+                        {&rig.passt.link}, 1, {0x52, 0x54, 0, 1, 2, 3}, PASST_MTU, false},
+                    &(struct virtio_memory){.ram = &rig.ram}, &rig.worker);
     rig.net.virtio.interrupt = interrupt;
     for (int q = 0; q < 2; q++)
         ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x2000, SIZE);

@@ -258,6 +258,40 @@ static void test_in_line(void)
     close(rig.watch.fd);
 }
 
+static void stood_nowhere(void *to)
+{
+    (void)to;
+}
+
+static int pauses, goes; /* how often it was told */
+
+static void paused(struct worker_pause *p, bool still)
+{
+    (void)p;
+    CHECK(!free_lock());
+    CHECK_EQ(worker_is_held(&rig.w), still);
+    *(still ? &pauses : &goes) += 1;
+}
+
+/* Who does its work elsewhere is told when it is to stand still, whether it runs or not. */
+static void test_pauses(void)
+{
+    static struct worker_pause p = {.call = paused};
+
+    worker_init(&rig.w, 1, stood_nowhere, NULL);
+    worker_add_pause(&rig.w, &p);
+    worker_release(&rig.w);
+    CHECK_EQ(goes, 1);
+    worker_hold(&rig.w);
+    worker_hold(&rig.w);
+    CHECK_EQ(pauses, 2);
+    worker_release(&rig.w);
+    CHECK_EQ(goes, 1);
+    worker_release(&rig.w);
+    CHECK_EQ(goes, 2);
+    worker_free(&rig.w);
+}
+
 int main(void)
 {
     alarm(TEST_LIMIT_S);
@@ -269,6 +303,7 @@ int main(void)
         {test_others, "other threads' work counts, too"},
         {test_free, "it ends with something left to do"},
         {test_in_line, "in line it is the main thread's"},
+        {test_pauses, "who does its work elsewhere stands still, too"},
         {0},
     });
 }

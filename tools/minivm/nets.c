@@ -17,6 +17,7 @@ static void open_tap(struct nets *s, int i, int cpus)
         fprintf(stderr, "minivm: --net tap=%s: the device is down: ip link set %s up\n", o->tap,
                 o->tap);
     card->pairs = t->queues;
+    card->vhost = true;
     for (int q = 0; q < t->queues; q++)
         card->link[q] = &t->queue[q]->link;
     if (!o->has_mac)

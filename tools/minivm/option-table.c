@@ -84,7 +84,9 @@ const struct option option_table[] = {
          "`forward=[udp:]ADDR:PORT:PORT`: an address and a port of the host's are that port of "
          "the guest's, as in `-n forward=127.0.0.1:8022:22`; may be repeated; `mac=`: the card's "
          "address; `mtu=`: 1280 to 65520 (default). `tap=NAME`: behind it is that tap device in "
-         "place of passt, which `ip tuntap add NAME mode tap user $USER` makes, `mtu=` its own; "
+         "place of passt, which `ip tuntap add NAME mode tap user $USER` makes, `mtu=` its own, "
+         "and "
+         "with KVM the host's vhost-net between them where you may use it; "
          "`queues=`: 1 to 8 (default: one for each CPU, if it was made with `multi_queue`). May be "
          "repeated"},
 
