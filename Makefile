@@ -261,7 +261,7 @@ build/debian.img: tools/mkdisk $K/amd64/package
 try-distro: all $K/amd64/package
 	@tools/need try-distro
 	@[ -n "$$(command -v mmdebstrap)" ] || exit 0; \
-	    timeout 900 $(MAKE) --no-print-directory build/debian.img || echo '  DISK  not made: goes on without'
+	    timeout 900 $(MAKE) -s --no-print-directory build/debian.img || echo '  DISK  not made: goes on without'
 
 distro: all build/debian.img
 	./minivm run --kernel $K/amd64/vmlinuz --root build/debian.img $(ARGS)
