@@ -43,7 +43,7 @@ SOFT := $B/soft/native $(if $(wildcard /usr/include/Zydis/Zydis.h),$B/soft/zydis
     $(if $(wildcard /usr/include/unicorn/unicorn.h),$B/soft/unicorn)
 SNIPPETS := $(patsubst %.S,build/%.bin,$(sort $(wildcard tests/soft/lockstep/*.S)))
 FUZZERS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/*-fuzz.c)))
-GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty
+GUEST_TOOLS := build/initramfs/minivm-exit build/initramfs/minivm-tty build/initramfs/minivm-ports
 GUESTS := $(patsubst %.S,%.bin,$(sort $(filter-out guest/multiboot.S,$(wildcard guest/*.S)))) \
     guest/multiboot.elf
 OS_KERNEL := $(addsuffix .o,$(basename $(sort $(wildcard os-1k/kernel/*.[cS])))) os-1k/lib.o
@@ -220,12 +220,20 @@ os-1k/kernel.bin: build/os-1k/kernel.elf
 	$(quiet)objcopy -O binary $< $@
 
 # What --root starts with, which minivm has inside.
-build/initramfs/minivm-root: initramfs/root.c initramfs/dhcp.c initramfs/dhcp.h hw/port-hypercall-abi.h | build/ready
+build/initramfs/minivm-root: initramfs/root.c initramfs/dhcp.c initramfs/dhcp.h initramfs/ports.c \
+    initramfs/ports.h hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)
 	$(say) CC $@
 	$(quiet)$(CC) -std=gnu11 $(WARNINGS) -I. -Os -static -s -o $@ $(filter %.c,$^)
 
 $B/tools/minivm/root.o: build/initramfs/minivm-root
+
+build/initramfs/minivm-ports: initramfs/minivm-ports.c initramfs/ports.c initramfs/libc.c initramfs/ports.h \
+    | build/ready
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(quiet)$(CC) -std=gnu11 $(WARNINGS) -I. -Os -ffreestanding -fno-stack-protector -fno-pic -no-pie \
+	    -fno-asynchronous-unwind-tables -nostdlib -static -Wl,--build-id=none -s -o $@ $(filter %.c,$^)
 
 build/initramfs/%: initramfs/%.S hw/port-hypercall-abi.h | build/ready
 	@mkdir -p $(@D)

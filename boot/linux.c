@@ -154,7 +154,7 @@ static void quote(FILE *f, const char *word)
     fputc('\'', f);
 }
 
-void linux_command(struct cpio *c, char **argv, bool raw)
+void linux_command(struct cpio *c, char **argv, bool raw, const char *ports)
 {
     char *script;
     size_t size;
@@ -171,6 +171,8 @@ void linux_command(struct cpio *c, char **argv, bool raw)
     cpio_add(c, "minivm/cmd", S_IFREG | 0755, script, size);
     if (raw)
         cpio_add(c, "minivm/raw", S_IFREG | 0644, "", 0);
+    if (ports)
+        cpio_add(c, "minivm/ports", S_IFREG | 0644, ports, strlen(ports));
     free(script);
 }
 

@@ -33,21 +33,45 @@ __attribute__((format(printf, 1, 2))) static char *text(const char *format, ...)
     return made;
 }
 
-/* All of a file, unpacked, with a 0 behind it. */
+/* All of an image, with a 0 behind it. It is closed. */
+static char *read_image(struct image *img, uint64_t *size)
+{
+    char *data = malloc(img->size + 1);
+
+    assert(data);
+    image_read(img, 0, data, img->size);
+    data[img->size] = 0;
+    *size = img->size;
+    image_close(img);
+    return data;
+}
+
+/* All of a file, unpacked. */
 static char *read_file(const char *name, uint64_t *size)
 {
     struct image img;
 
     image_open(&img, name, true);
+    return read_image(&img, size);
+}
 
-    char *data = malloc(img.size + 1);
+/* The same, or NULL when that cannot be had. */
+static char *try_file(const char *name, uint64_t *size)
+{
+    struct stat st;
+    struct image img, unpacked;
+    uint8_t start[PACKING_START];
 
-    assert(data);
-    image_read(&img, 0, data, img.size);
-    data[img.size] = 0;
-    *size = img.size;
+    if (stat(name, &st) || !S_ISREG(st.st_mode) || !st.st_size || access(name, R_OK))
+        return NULL;
+    image_open(&img, name, false);
+    if (packing_of(start, image_peek(&img, 0, start, sizeof(start))) == PACKING_NONE)
+        return read_image(&img, size);
+
+    bool usable = !image_unpack(&unpacked, &img, 0, img.size, false);
+
     image_close(&img);
-    return data;
+    return usable ? read_image(&unpacked, size) : NULL;
 }
 
 /* Are there modules in dir, which is malloc's? Then m keeps it. */
@@ -176,6 +200,8 @@ bool modules_add(struct modules *m, struct cpio *c, const char *name)
     for (int i = 0; i < m->taken; i++)
         if (m->line[i] == line)
             return true;
+    if (m->taken == MODULES_MAX && m->lenient)
+        return false;
     if (m->taken == MODULES_MAX)
         die("%s: no kernel's modules: one needs more than %d others; name the right ones by "
             "--modules DIR",
@@ -183,7 +209,12 @@ bool modules_add(struct modules *m, struct cpio *c, const char *name)
     m->line[m->taken++] = line;
 
     file = file_of(m, line);
-    data = read_file(file, &size);
+    data = m->lenient ? try_file(file, &size) : read_file(file, &size);
+    if (!data) {
+        m->taken--;
+        free(file);
+        return false;
+    }
     add_needed(m, c, data, size);
     to = text("minivm/modules/%02d-%s.ko", m->files++, name);
     cpio_add(c, to, S_IFREG | 0644, data, size);

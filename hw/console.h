@@ -19,11 +19,16 @@ enum {
 };
 
 struct console {
-    /* Write n bytes. Never blocks, never loses one, keeps their order. */
+    /* Write n bytes. Never blocks, never loses one, keeps their order. NULL: it has no output, and
+     * nobody writes to it. */
     void (*put)(struct console *c, const void *buf, size_t n);
 
     /* The next input byte, CONSOLE_BREAK or CONSOLE_EMPTY. */
     int (*get)(struct console *c);
+
+    /* Up to n bytes of input, for chips that want many at once; 0 when there are none now. May be
+     * NULL: they come one by one. With both NULL there is no input. */
+    size_t (*take)(struct console *c, void *buf, size_t n);
 
     /* Has the input ended, so that there is nothing to get, now or ever? The sender has hung up.
      * May be NULL: it never ends. */
@@ -49,6 +54,9 @@ struct console {
 
     /* How many bytes are not written yet? Any thread. May be NULL: none. */
     size_t (*unwritten)(struct console *c);
+
+    /* The guest has opened what is before it, where that can be told. May be NULL. */
+    void (*opened)(struct console *c);
 };
 
 static inline void console_put(struct console *c, const void *buf, size_t n)
@@ -59,6 +67,25 @@ static inline void console_put(struct console *c, const void *buf, size_t n)
 static inline int console_get(struct console *c)
 {
     return c->get(c);
+}
+
+static inline bool console_has_input(const struct console *c)
+{
+    return c->get || c->take;
+}
+
+/* Breaks are left out. */
+static inline size_t console_take(struct console *c, void *buf, size_t n)
+{
+    size_t done = 0;
+    int in;
+
+    if (c->take)
+        return c->take(c, buf, n);
+    while (done < n && (in = console_get(c)) != CONSOLE_EMPTY)
+        if (in != CONSOLE_BREAK)
+            ((uint8_t *)buf)[done++] = in;
+    return done;
 }
 
 static inline bool console_ended(struct console *c)

@@ -3,7 +3,8 @@
  * virtio-console.
  *
  * After: Virtual I/O Device (VIRTIO) Version 1.2, "Console Device". But in the message of a new
- * size the rows come before the columns, as Linux has it.
+ * size, which that text has as columns and rows, the rows come first: Linux read it so until 6.14,
+ * and drivers of both sorts cannot be served. (The configuration has the columns first in both.)
  *
  * Nothing is lost: input stays in its console until the guest has opened the port and given a
  * buffer, and output in its ring while the console has much to write. When the input has ended, the
@@ -13,9 +14,14 @@
  */
 #include "hw/virtio-console.h"
 
+#include "hw/die.h"
+#include "hw/worker.h"
+
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { /* features */
     VIRTIO_CONSOLE_F_SIZE = 0,
@@ -38,21 +44,32 @@ enum { /* control events */
     PORT_NAME = 7,
 };
 
-/* Of `pending`, in the order in which the driver is told. CLOSE comes after OPEN. */
+/* Of `pending`, in the order in which the driver is told. Who finds a port by its name, and reads,
+ * is to find it open: it would take a port that is not for one whose input has ended. */
 enum {
     TELL_ADD = 1 << 0,
     TELL_CONSOLE = 1 << 1,
-    TELL_NAME = 1 << 2,
-    TELL_OPEN = 1 << 3,
+    TELL_OPEN = 1 << 2,
+    TELL_NAME = 1 << 3,
     TELL_SIZE = 1 << 4,
     TELL_CLOSE = 1 << 5,
 };
 
 enum {
     MUCH = 64 * 1024,   /* unwritten bytes that make the guest wait */
-    MOST = 1024 * 1024, /* of one request; drivers send a few pages */
+    MOST = 1024 * 1024, /* of a request that is sent; drivers send a few pages */
+    PIECE = 64 * 1024,  /* of one that is filled: the rest stays empty */
     NAME_MAX_LEN = 32,  /* of a port */
-    PIECE = 4096,       /* that input is copied in */
+
+    /* Requests of a queue before others have their turn, and the machine may stand still. In line
+     * nobody adds any meanwhile. */
+    AT_ONCE = 64,
+
+    /* Entries of queues: drivers fill those of input with pages, also where no input comes. */
+    INPUT_SIZE = 64,
+    OUTPUT_SIZE = 64,
+    CONTROL_SIZE = 32,
+    UNUSED_SIZE = 2,
 };
 
 struct control {
@@ -90,8 +107,8 @@ static bool has_multiport(const struct virtio_console *v)
 
 static size_t write_message(struct virtio_console_port *p, int what, const struct virtq_chain *c)
 {
-    static const uint16_t events[] = {DEVICE_ADD, CONSOLE_PORT, PORT_NAME,
-                                      PORT_OPEN,  RESIZE,       PORT_OPEN};
+    static const uint16_t events[] = {DEVICE_ADD, CONSOLE_PORT, PORT_OPEN,
+                                      PORT_NAME,  RESIZE,       PORT_OPEN};
     struct {
         struct control head;
         char text[NAME_MAX_LEN];
@@ -133,59 +150,76 @@ static void tell(struct virtio_console *v)
 
 /* ---- data ---- */
 
-/* The next byte of input that can be sent, or CONSOLE_EMPTY. */
-static int next_byte(struct virtio_console_port *p)
+static bool is_in_line(const struct virtio_console *v)
 {
-    int byte = state(p)->held;
-
-    state(p)->held = CONSOLE_EMPTY;
-    while (byte == CONSOLE_EMPTY || byte == CONSOLE_BREAK) {
-        byte = console_get(p->end.console);
-        if (byte == CONSOLE_EMPTY)
-            break;
-    }
-    return byte;
+    return !v->virtio.worker || v->virtio.worker->in_line;
 }
 
-/* Fill a request with a first byte and those that follow. Returns how many there were. */
-static size_t fill(struct virtio_console_port *p, const struct virtq_chain *c, int byte)
+/* How many requests may be served in a row. */
+static int turn(const struct virtio_console *v)
 {
-    uint8_t buf[PIECE];
-    size_t done = 0, n;
+    return is_in_line(v) ? VIRTQ_SIZE : AT_ONCE;
+}
 
-    do {
-        for (n = 0; byte != CONSOLE_EMPTY; byte = next_byte(p)) {
-            buf[n++] = byte;
-            if (n == sizeof(buf) || done + n == c->in_len)
-                break;
-        }
-        done += chain_write(c, done, buf, n);
-        byte = n == sizeof(buf) && done < c->in_len ? next_byte(p) : CONSOLE_EMPTY;
-    } while (byte != CONSOLE_EMPTY);
+static void look_again(struct virtio_console *v)
+{
+    uint64_t one = 1;
+
+    if (!is_in_line(v))
+        (void)!write(v->again.fd, &one, sizeof(one));
+}
+
+/* Fill a request with input. Returns the number of bytes. */
+static size_t fill(struct console *console, const struct virtq_chain *c)
+{
+    size_t done = 0;
+
+    for (int i = c->outs; i < c->outs + c->ins && done < PIECE; i++) {
+        size_t room = c->v[i].iov_len < PIECE - done ? c->v[i].iov_len : PIECE - done;
+        size_t n = console_take(console, c->v[i].iov_base, room);
+
+        done += n;
+        if (n < room)
+            break;
+    }
     return done;
+}
+
+/* Fill as many requests as there are and as there is input for, in one turn. */
+static void fill_requests(struct virtio_console_port *p)
+{
+    struct virtio_console *v = p->device;
+    int q = input_of(p);
+    struct virtq_chain c;
+
+    for (int i = 0; i < turn(v); i++) {
+        size_t n;
+
+        if (!virtq_pop(&v->virtio, q, &c))
+            return;
+        if (!c.in_len) {
+            virtio_broken(&v->virtio);
+            return;
+        }
+        n = fill(p->end.console, &c);
+        if (!n) {
+            virtq_unpop(&v->virtio, q);
+            return;
+        }
+        virtq_put(&v->virtio, q, &c, n);
+    }
+    look_again(v);
 }
 
 static void receive(struct virtio_console_port *p)
 {
     struct virtio_console *v = p->device;
     struct virtio_console_port_state *s = state(p);
-    int q = input_of(p), byte;
-    struct virtq_chain c;
 
-    if (!virtio_is_live(&v->virtio) || !s->open)
+    if (!virtio_is_live(&v->virtio) || !s->open || !console_has_input(p->end.console))
         return;
-    while ((byte = next_byte(p)) != CONSOLE_EMPTY) {
-        if (!virtq_pop(&v->virtio, q, &c)) {
-            s->held = byte;
-            return;
-        }
-        if (!c.in_len) {
-            s->held = byte;
-            virtio_broken(&v->virtio);
-            return;
-        }
-        virtq_push(&v->virtio, q, &c, fill(p, &c, byte));
-    }
+    fill_requests(p);
+    virtq_publish(&v->virtio, input_of(p));
     if (has_multiport(v) && !s->ended && console_ended(p->end.console)) {
         s->ended = true;
         s->pending |= TELL_CLOSE;
@@ -193,22 +227,28 @@ static void receive(struct virtio_console_port *p)
     }
 }
 
-static void send(struct virtio_console_port *p)
+/* Returns whether there may be more. */
+static bool send(struct virtio_console_port *p)
 {
     struct virtio *d = &p->device->virtio;
     struct console *console = p->end.console;
-    int q = input_of(p) + 1;
+    int q = input_of(p) + 1, n = 0;
     struct virtq_chain c;
 
-    while (console_unwritten(console) < MUCH && virtq_pop(d, q, &c)) {
+    while (n < turn(p->device) && console_unwritten(console) < MUCH && virtq_pop(d, q, &c)) {
         if (c.out_len > MOST) {
             virtio_broken(d);
-            return;
+            return false;
         }
-        for (int i = 0; i < c.outs; i++)
+        for (int i = 0; i < c.outs && console->put; i++)
             console_put(console, c.v[i].iov_base, c.v[i].iov_len);
-        virtq_push(d, q, &c, 0);
+        virtq_put(d, q, &c, 0);
+        n++;
     }
+    virtq_publish(d, q);
+    if (n == turn(p->device))
+        look_again(p->device);
+    return n == turn(p->device) || console_unwritten(console) >= MUCH;
 }
 
 /* ---- what the driver tells ---- */
@@ -228,7 +268,8 @@ static void obey(struct virtio_console *v, const struct control *m)
         state(p)->ended = false;
     } else if (m->event == PORT_OPEN) {
         state(p)->open = m->value;
-        receive(p);
+        if (m->value && p->end.console->opened)
+            p->end.console->opened(p->end.console);
     }
 }
 
@@ -236,13 +277,19 @@ static void control(struct virtio_console *v)
 {
     struct virtq_chain c;
     struct control m;
+    int n = 0;
 
-    while (virtq_pop(&v->virtio, CONTROL_OUT, &c)) {
+    while (n < turn(v) && virtq_pop(&v->virtio, CONTROL_OUT, &c)) {
         if (chain_read(&c, 0, &m, sizeof(m)) == sizeof(m))
             obey(v, &m);
         virtq_push(&v->virtio, CONTROL_OUT, &c, 0);
+        n++;
     }
+    if (n == turn(v))
+        look_again(v);
     tell(v);
+    for (int i = 0; i < v->ports; i++)
+        receive(&v->port[i]);
 }
 
 static void kicked(struct virtio *d, int q)
@@ -262,20 +309,31 @@ static void kicked(struct virtio *d, int q)
         receive(p);
 }
 
+static void again(struct watch *w)
+{
+    struct virtio_console *v = container_of(w, struct virtio_console, again);
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    if (!virtio_is_live(&v->virtio))
+        return;
+    if (has_multiport(v))
+        control(v);
+    else
+        receive(&v->port[0]);
+    virtio_console_drained(v);
+}
+
 static void started(struct virtio *d)
 {
     struct virtio_console *v = console_of(d);
 
-    v->s.port[0].open = !has_multiport(v);
+    v->s.port[0].open = !has_multiport(v) && !v->port[0].end.name;
 }
 
-/* Input that waits for a buffer goes to the next driver. */
 static void forget(struct virtio *d)
 {
-    struct virtio_console *v = console_of(d);
-
-    for (int i = 0; i < VIRTIO_CONSOLE_PORTS; i++)
-        v->s.port[i] = (struct virtio_console_port_state){.held = v->s.port[i].held};
+    memset(console_of(d)->s.port, 0, sizeof(console_of(d)->s.port));
 }
 
 /* Such a byte has no queue to wait in: when the console has much to write, it is lost. */
@@ -285,7 +343,7 @@ static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
     uint8_t byte = val;
 
     (void)size;
-    if (off == offsetof(struct virtio_console_config, emerg_wr) &&
+    if (off == offsetof(struct virtio_console_config, emerg_wr) && console->put &&
         console_unwritten(console) < MUCH)
         console_put(console, &byte, 1);
 }
@@ -324,10 +382,12 @@ static void resized(void *to)
 
 static void reset(struct device *dev)
 {
-    struct virtio_console *v = container_of(dev, struct virtio_console, dev);
+    forget(&container_of(dev, struct virtio_console, dev)->virtio);
+}
 
-    for (int i = 0; i < VIRTIO_CONSOLE_PORTS; i++)
-        v->s.port[i] = (struct virtio_console_port_state){.held = CONSOLE_EMPTY};
+static void set_size(struct virtio *d, int q, int size)
+{
+    d->s.q[q].size = d->size[q] = size;
 }
 
 void virtio_console_init(struct virtio_console *v, const struct virtio_console_end *ends, int n,
@@ -342,27 +402,47 @@ void virtio_console_init(struct virtio_console *v, const struct virtio_console_e
         .config = {.max_nr_ports = n},
         .ports = n,
     };
-    reset(&v->dev);
     virtio_init(&v->virtio, &virtio_console,
                 VIRTIO_BIT(VIRTIO_CONSOLE_F_SIZE) | VIRTIO_BIT(VIRTIO_CONSOLE_F_MULTIPORT) |
                     VIRTIO_BIT(VIRTIO_CONSOLE_F_EMERG_WRITE),
                 2 + 2 * n, memory, worker);
     v->virtio.config = &v->config;
     v->virtio.config_len = sizeof(v->config);
+    set_size(&v->virtio, CONTROL_IN, CONTROL_SIZE);
+    set_size(&v->virtio, CONTROL_OUT, CONTROL_SIZE);
     for (int i = 0; i < n; i++) {
         struct console *c = ends[i].console;
 
         assert(!ends[i].name || strlen(ends[i].name) <= NAME_MAX_LEN);
         v->port[i] = (struct virtio_console_port){v, ends[i]};
+        set_size(&v->virtio, input_of(&v->port[i]),
+                 console_has_input(c) ? INPUT_SIZE : UNUSED_SIZE);
+        set_size(&v->virtio, input_of(&v->port[i]) + 1, c->put ? OUTPUT_SIZE : UNUSED_SIZE);
         c->arrived = arrived;
         c->resized = resized;
         c->to = &v->port[i];
     }
     console_size(v->port[0].end.console, &v->config.rows, &v->config.cols);
+    if (is_in_line(v))
+        return;
+    v->again = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = again};
+    if (v->again.fd < 0)
+        die("cannot make an eventfd for the console's ports: %m");
+    worker_watch(worker, &v->again);
 }
 
-void virtio_console_drained(struct virtio_console *v)
+bool virtio_console_drained(struct virtio_console *v)
 {
+    bool more = false;
+
     for (int i = 0; i < v->ports && virtio_is_live(&v->virtio); i++)
-        send(&v->port[i]);
+        if (i == 0 || has_multiport(v))
+            more |= send(&v->port[i]);
+    return more;
+}
+
+void virtio_console_free(struct virtio_console *v)
+{
+    if (!is_in_line(v))
+        close(v->again.fd);
 }

@@ -8,6 +8,7 @@
 #define HW_VIRTIO_CONSOLE_H
 
 #include "hw/console.h"
+#include "hw/event.h"
 #include "hw/virtio.h"
 
 enum {
@@ -24,11 +25,10 @@ struct virtio_console_config {
 PLAIN_BEGIN
 struct virtio_console_state {
     struct virtio_console_port_state {
-        int16_t held;    /* input that no buffer was there for, or CONSOLE_EMPTY */
         uint8_t pending; /* what the driver is yet to be told of the port */
         bool open;       /* the guest reads and writes it */
         bool ended;      /* the guest was told that its input has ended, or will be */
-        uint8_t spare;
+        uint8_t spare[5];
     } port[VIRTIO_CONSOLE_PORTS];
 };
 PLAIN_END
@@ -43,6 +43,7 @@ struct virtio_console {
     struct virtio virtio;
     struct device dev; /* on no bus: it has the state */
     struct virtio_console_config config;
+    struct watch again; /* of a worker with a thread: an eventfd that asks for another look */
     int ports;
     struct virtio_console_port {
         struct virtio_console *device;
@@ -51,11 +52,16 @@ struct virtio_console {
     struct virtio_console_state s;
 };
 
-/* Make one of n ports. Drivers that know a single console only have the first. */
+/* Make one of n ports. Drivers that know a single console only have the first, if that is one.
+ * Dies when the host is out of descriptors. */
 void virtio_console_init(struct virtio_console *v, const struct virtio_console_end *ends, int n,
                          const struct virtio_memory *memory, struct worker *worker);
 
-/* A console of which much was unwritten has written it: go on with the output that waits. */
-void virtio_console_drained(struct virtio_console *v);
+/* A console of which much was unwritten has written it: go on with the output that waits. Returns
+ * whether there may be more. Also for a machine that stands still. */
+bool virtio_console_drained(struct virtio_console *v);
+
+/* Give its descriptor back. Its worker has ended. */
+void virtio_console_free(struct virtio_console *v);
 
 #endif

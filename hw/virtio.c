@@ -187,6 +187,12 @@ bool virtq_pop(struct virtio *d, int q, struct virtq_chain *c)
     return true;
 }
 
+void virtq_unpop(struct virtio *d, int q)
+{
+    if (is_up(d, q))
+        d->s.q[q].next--;
+}
+
 void virtq_want(struct virtio *d, int q, bool want)
 {
     struct virtq_state *s = &d->s.q[q];

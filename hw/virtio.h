@@ -194,6 +194,9 @@ void virtq_unput(struct virtio *d, int q);
  * gave all of them back. */
 void virtq_go_on(struct virtio *d, int q, uint16_t next);
 
+/* Take back that the last request was popped, which was not put. */
+void virtq_unpop(struct virtio *d, int q);
+
 /* The device does not want to be kicked for this queue, or it does again: then look whether
  * something came meanwhile. At first it does. */
 void virtq_want(struct virtio *d, int q, bool want);

@@ -2,8 +2,9 @@
 // minivm-exit [STATUS]: ends the machine, and minivm with STATUS (0 to 255; 0 when not given).
 //
 // A 16-bit `out` to the hypercall port carries the function in AL and the status in AH. First the
-// disks are synced and the terminal is drained: what a tty still holds would be lost. Where nothing
-// answers at that port (another monitor), the machine is powered off and the status is lost.
+// disks are synced and the terminal is drained: what a tty still holds would be lost. Where the
+// port is not permitted (lockdown=) minivm-ports has another way. Where nothing answers at that port
+// (another monitor), the machine is powered off and the status is lost.
 // After: Linux system call ABI, arch/x86/entry/syscalls/syscall_64.tbl.
 
 #include "hw/port-hypercall-abi.h"
@@ -12,6 +13,7 @@
 
 .set SYS_write, 1
 .set SYS_ioctl, 16
+.set SYS_execve, 59
 .set SYS_sync, 162
 .set SYS_reboot, 169
 .set SYS_ioperm, 173
@@ -62,6 +64,16 @@ drain:
     jmp power_off
 
 no_port:
+    push 0
+    push [rsp + 24]                     // argv[1]; the end of argv, when there is none
+    lea rax, [rip + end]
+    push rax
+    lea rdi, [rip + ports]
+    push rdi
+    mov rsi, rsp
+    xor edx, edx
+    mov eax, SYS_execve
+    syscall
     mov edi, 2
     lea rsi, [rip + message]
     mov edx, offset message_end - message
@@ -77,6 +89,10 @@ power_off:
     mov eax, 60
     syscall
 
+ports:
+    .asciz "/bin/minivm-ports"
+end:
+    .asciz "end"
 message:
     .ascii "minivm-exit: no access to the hypercall port (not root?)\n"
 message_end:

@@ -14,6 +14,7 @@
 #define _GNU_SOURCE
 #include "hw/port-hypercall-abi.h"
 #include "initramfs/dhcp.h"
+#include "initramfs/ports.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,10 +65,14 @@ static struct {
     int envs;
     const char **arg; /* "arg WORD" ...: none for a shell, or on a disk for its init */
     int args;
-    bool raw; /* "raw": minivm's stdout is no terminal: bytes pass unchanged, both ways */
+    bool raw;    /* "raw": minivm's stdout is no terminal: bytes pass unchanged, both ways */
+    int ports;   /* "ports N": the command has so many, if the kernel has their driver; */
+    bool silent; /* "ports N silent": and nobody sees what is typed */
 } told;
 
 static int tty = -1;
+static struct termios first; /* modes of the tty */
+static struct ports ports = {{-1, -1, -1, -1}};
 
 /* Everything that was written arrives before the end. */
 static _Noreturn void end(int status)
@@ -78,6 +83,7 @@ static _Noreturn void end(int status)
     tcdrain(tty >= 0 ? tty : STDERR_FILENO);
     if (!ioperm(HYPERCALL_PORT, 2, 1))
         outw(status << 8 | HYPERCALL_EXIT, HYPERCALL_PORT);
+    ports_tell(&ports, status);
     reboot(RB_POWER_OFF);
     for (;;)
         pause();
@@ -130,6 +136,10 @@ static void understand(const char *s)
         told.arg[told.args++] = value;
     else if (!strcmp(s, "raw"))
         told.raw = true;
+    else if ((value = after(s, "ports "))) {
+        told.ports = strtoul(value, NULL, 10);
+        told.silent = strstr(value, "silent");
+    }
 }
 
 static void read_told(void)
@@ -188,11 +198,34 @@ static void open_tty(void)
         return;
     }
     t.c_cflag |= CRTSCTS;
+    first = t;
     if (told.raw)
         cfmakeraw(&t);
     tcsetattr(tty, TCSANOW, &t);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         dup2(tty, fd);
+}
+
+static void make_dir(const char *name)
+{
+    if (mkdir(name, 0755) && errno != EEXIST)
+        FAIL("mkdir %s: %m", name);
+}
+
+/* What has a port does not use the terminal, which then need not be raw. */
+static void open_ports(void)
+{
+    make_dir("/sys");
+    mount("sysfs", "/sys", "sysfs", 0, NULL);
+    if (ports_wait(told.ports)) {
+        ports_open(&ports);
+        if (told.silent)
+            first.c_lflag &= ~ECHO;
+        tcsetattr(tty, TCSANOW, &first);
+        if (ports.fd[STDERR_FILENO] >= 0)
+            dup2(ports.fd[STDERR_FILENO], STDERR_FILENO);
+    }
+    umount("/sys");
 }
 
 static unsigned ask(int function)
@@ -235,12 +268,6 @@ static void watch_size(void)
         } while (rings() != before);
     } while (!ioctl(tty, TIOCMIWAIT, TIOCM_RNG));
     _exit(0);
-}
-
-static void make_dir(const char *name)
-{
-    if (mkdir(name, 0755) && errno != EEXIST)
-        FAIL("mkdir %s: %m", name);
 }
 
 static void mount_share(void)
@@ -361,18 +388,19 @@ static void mount_rest(void)
 }
 
 /* In the child: the command, as the user. */
-static _Noreturn void run(void)
+static void run(void *nothing)
 {
     const char **arg = told.arg;
     const char *shell[2] = {"/bin/sh", NULL};
 
+    (void)nothing;
     setsid();
     ioctl(tty, TIOCSCTTY, 1);
     close(tty);
     ioperm(HYPERCALL_PORT, 2, 0);
-    if (told.uid)
-        /* What the tty group could do, its owner can. */
-        fchown(STDIN_FILENO, told.uid, -1);
+    /* What the tty group could do, its owner can; /dev/stdout may be opened. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && told.uid; fd++)
+        fchown(fd, told.uid, -1);
     if (setgroups(told.groups, told.group) || setresgid(told.gid, told.gid, told.gid) ||
         setresuid(told.uid, told.uid, told.uid)) {
         say("setuid: %m");
@@ -409,7 +437,6 @@ static void asked(int sig)
 int main(int argc, char **argv)
 {
     int line = OUT1, status;
-    pid_t pid;
 
     (void)argc;
     umask(022);
@@ -420,6 +447,8 @@ int main(int argc, char **argv)
         klogctl(CONSOLE_LOGLEVEL, NULL, 1);
     open_tty();
     load_modules();
+    if (told.ports)
+        open_ports();
     make_dir("/mnt");
     make_dir(ROOT);
     if (told.share)
@@ -443,12 +472,8 @@ int main(int argc, char **argv)
     signal(SIGTERM, asked);
     /* From here on input may come: what came earlier would be echoed and translated. */
     ioctl(tty, TIOCMBIS, &line);
-    pid = fork();
-    if (!pid)
-        run();
-    if (pid < 0)
-        FAIL("fork: %m");
-    while (wait(&status) != pid)
-        ;
-    end(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    status = ports_run(&ports, run, NULL);
+    if (status < 0)
+        FAIL("cannot run a command: %m");
+    end(status);
 }

@@ -71,6 +71,12 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci)
         virtio_vsock_init(&v->vsock, c->vsock, c->vsock_cid, &memory, &v->worker);
         virtio_slot_init(&v->slot, m, pci, &v->vsock.virtio);
     }
+
+    if (c->ports) {
+        machine_add_worker(m, &d->console_worker);
+        virtio_console_init(&d->console, c->port, c->ports, &memory, &d->console_worker);
+        virtio_slot_init(&d->console_slot, m, pci, &d->console.virtio);
+    }
 }
 
 void devices_reset(struct devices *d)
@@ -108,4 +114,7 @@ void devices_free(struct devices *d)
         virtio_slot_free(&d->vsock->slot);
     }
     free(d->vsock);
+    if (c->ports)
+        virtio_console_free(&d->console);
+    virtio_slot_free(&d->console_slot);
 }

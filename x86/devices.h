@@ -7,6 +7,7 @@
 
 #include "hw/virtio-balloon.h"
 #include "hw/virtio-blk.h"
+#include "hw/virtio-console.h"
 #include "hw/virtio-fs.h"
 #include "hw/virtio-net.h"
 #include "hw/virtio-rng.h"
@@ -50,6 +51,11 @@ struct devices {
         struct virtio_vsock vsock;
         struct virtio_slot slot;
     } * vsock;
+
+    /* Where there are any of config.port. */
+    struct worker console_worker;
+    struct virtio_console console;
+    struct virtio_slot console_slot;
 };
 
 /* Make them, and put them on a board's PCI bus. The struct must stay where it is. */

@@ -36,6 +36,9 @@ struct config {
     void (*ended)(void *to,
                   struct vcpu *v); /* v->exited became true; machine locked, in v's thread */
     void *ended_to;
+    const struct virtio_console_end
+        *port; /* of the one guest's virtio-console; none: it has none */
+    int ports;
     struct disk *disk; /* those of the one guest, open; they stay where they are */
     int disks;
     const struct virtio_net_options *net; /* network cards, whose links are open likewise */

@@ -38,13 +38,14 @@ echo new >"$1/new"
 echo outside >>/etc/hostname && tail -n 1 /etc/hostname
 test -e /proc/self/stat && test -c /dev/null && test -d /sys/kernel && test -d /dev/pts && echo mounted
 umask
-echo err >&2
+cat /dev/stdin
+echo err >/dev/stderr
 exit 7
 X
 status=0
 top=$PWD
 (umask 027 && cd "$TMP/work dir" && "$top/minivm" run -k "$top/$kernel" --timeout $limit $fast --root / -- \
-    sh "$TMP/script" "$TMP" </dev/null >"$TMP/out" 2>"$TMP/err") || status=$?
+    sh "$TMP/script" "$TMP" <"$TMP/script" >"$TMP/out" 2>"$TMP/err") || status=$?
 check_equal "a command in the host's root" "$status $(cat "$TMP/out" "$TMP/err")" "7 $TMP/work dir
 $(id -u)
 $(id -g)
@@ -53,7 +54,9 @@ hello
 outside
 mounted
 0027
+$(cat "$TMP/script")
 err"
+check_equal "whose stderr is stderr" "$(cat "$TMP/err")" err
 check_equal "leaves nothing on the host" "$(ls "$TMP/work dir"; ls "$TMP/new" 2>/dev/null
     grep outside /etc/hostname; tail -n 1 "$TMP/work dir/hello.c")" "hello.c
 }"
@@ -150,7 +153,7 @@ truncate -s 16M "$TMP/empty"
 root=$TMP/empty
 run
 check_equal "a disk without a system: status and one line" "$status $(cat "$TMP/out" "$TMP/err" | wc -l)" "125 1"
-check "which says so" grep -q "no partition of the disk holds a system" "$TMP/out"
+check "which says so" grep -q "no partition of the disk holds a system" "$TMP/out" "$TMP/err"
 root=/ options="--modules build/kernels/cloud-amd64/modules"
 run -- true
 check_equal "modules of another kernel: status" "$status" 125

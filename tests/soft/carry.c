@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         clock_arm(&m->clock, &limit, options.timeout);
     arm();
     machine_run(m);
-    struct ending ending = ending_of(m, &load, &options);
+    struct ending ending = ending_of(m, &load, &options, -1);
 
     outlet_close(&outlet);
     terminal_finish(&outlet.terminal, WRITER_PATIENT);

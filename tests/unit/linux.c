@@ -101,7 +101,7 @@ static void check_arguments(char **words)
         memcpy(expected + size, words[i], strlen(words[i]) + 1);
         size += strlen(words[i]) + 1;
     }
-    linux_command(&c, argv, false);
+    linux_command(&c, argv, false, NULL);
     CHECK(extract(&c, "minivm/cmd", script, sizeof(script)) > 0);
     free(c.buf);
     CHECK(!strncmp(script, "#!/bin/sh\n", 10));
@@ -134,14 +134,16 @@ static void test_raw(void)
     char *argv[] = {"true", NULL}, text[256];
     struct cpio c = {0};
 
-    linux_command(&c, argv, true);
+    linux_command(&c, argv, true, "3");
     CHECK_EQ(extract(&c, "minivm/raw", text, sizeof(text)), 0);
+    CHECK_EQ(extract(&c, "minivm/ports", text, sizeof(text)), 1);
     CHECK(extract(&c, "minivm/cmd", text, sizeof(text)) > 0);
     CHECK(!strcmp(text, "#!/bin/sh\nexec 'true'\n"));
     free(c.buf);
     c = (struct cpio){0};
-    linux_command(&c, argv, false);
+    linux_command(&c, argv, false, NULL);
     CHECK_EQ(extract(&c, "minivm/raw", text, sizeof(text)), -1);
+    CHECK_EQ(extract(&c, "minivm/ports", text, sizeof(text)), -1);
     free(c.buf);
 }
 

@@ -216,6 +216,24 @@ static void test_many(void)
     CHECK(died_of(NULL, "t: no kernel's modules: one needs more than 64 others; name the right"));
 }
 
+/* Where that is wanted, what cannot be had is left out. */
+static void test_lenient(void)
+{
+    clean();
+    put_text("t/modules.dep", "a.ko: b.ko gone.ko\nb.ko:\ngone.ko:\nbad.ko:\nempty.ko:\n");
+    put_module("t/a.ko", "gone,b");
+    put_module("t/b.ko", "");
+    put("t/bad.ko", "\x1f\x8b\x08 no gzip at all ", 18);
+    put("t/empty.ko", "", 0);
+    CHECK(find("vmlinuz", "t"));
+    m.lenient = true;
+    CHECK(!modules_add(&m, &c, "gone"));
+    CHECK(!modules_add(&m, &c, "bad"));
+    CHECK(!modules_add(&m, &c, "empty"));
+    CHECK(modules_add(&m, &c, "b"));
+    CHECK(!strcmp(names(), "00-b.ko"));
+}
+
 int main(void)
 {
     if (!mkdtemp(top))
@@ -227,6 +245,7 @@ int main(void)
         {test_given, "a directory without any is refused"},
         {test_order, "each goes behind all that it needs, once"},
         {test_forms, "objects name modules where they were built; they are unpacked"},
+        {test_lenient, "what cannot be read is left out, if that is wanted"},
         {test_many, "one that needs too many is refused"},
         {0},
     });

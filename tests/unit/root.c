@@ -89,7 +89,7 @@ static void make(char **command, bool raw)
 {
     free(c.buf);
     c = (struct cpio){0};
-    root_initramfs(&c, &r, command, raw);
+    root_initramfs(&c, &r, command, raw, raw ? "4 silent" : NULL);
 }
 
 static void test_kinds(void)
@@ -166,6 +166,7 @@ static void test_environment(void)
         CHECK(tells(text));
     }
     CHECK(tells("share /dev/root") && tells("overlay") && tells("raw") && !tells("disk vda"));
+    CHECK(tells("ports 4 silent"));
     CHECK(tells("arg echo") && tells("arg ") && tells("arg two words") && tells("arg a\nb"));
     snprintf(text, sizeof(text), "uid %u", getuid());
     CHECK(tells(text));

@@ -72,7 +72,7 @@ static void run_until(bool (*condition)(void))
 }
 
 /* What is set between terminal_init() and terminal_start(), for one setup(). */
-static bool hangs_up, onlcr, whole;
+static bool hangs_up, onlcr, whole, lends;
 
 static void setup(int in_fd, int out_fd)
 {
@@ -88,7 +88,8 @@ static void setup(int in_fd, int out_fd)
     terminal.hangs_up = hangs_up;
     terminal.onlcr = onlcr;
     terminal.whole = whole;
-    hangs_up = onlcr = whole = false;
+    terminal.lends = lends;
+    hangs_up = onlcr = whole = lends = false;
     terminal_start(&terminal, &loop);
 }
 
@@ -360,6 +361,44 @@ static void test_whole(void)
 }
 
 /* The escape is only for those who type. */
+/* Input is lent whole, or to nobody once the guest has asked for it here. */
+static void test_lend(void)
+{
+    char byte;
+
+    lends = true;
+    setup_input();
+    CHECK_EQ(write(in, "ab", 2), 2);
+    int fd = terminal_lend(&terminal);
+
+    CHECK_EQ(fd, terminal.in.fd);
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    CHECK(read(fd, &byte, 1) == 1 && byte == 'a');
+    CHECK_EQ(terminal_lend(&terminal), -1);
+    teardown();
+
+    lends = true;
+    setup_input();
+    CHECK_EQ(write(in, "ab", 2), 2);
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    CHECK_EQ(terminal_lend(&terminal), -1);
+    run_until(has_input);
+    CHECK_EQ(console_get(console), 'a');
+    teardown();
+
+    lends = whole = true;
+    setup_input();
+    CHECK_EQ(write(in, "ab", 2), 2);
+    close_end(&in);
+    while (!terminal_ready(&terminal))
+        event_run(&loop);
+    fd = terminal_lend(&terminal);
+    CHECK_EQ(fd, terminal.file);
+    CHECK(read(fd, &byte, 1) == 1 && byte == 'a');
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
 static void test_no_escape(void)
 {
     setup_input();
@@ -1090,6 +1129,7 @@ int main(void)
         {test_eof, "the end of input is not the end of the guest"},
         {test_ended, "where the end of input hangs up, the last byte comes first"},
         {test_whole, "input may all be there from the start"},
+        {test_lend, "input is lent, if the guest has not asked for it"},
         {test_unreadable, "what cannot be read has ended"},
         {test_no_escape, "Ctrl-A is a byte like others in a pipe"},
         {test_type, "bytes and breaks that were not typed"},

@@ -8,11 +8,13 @@
  * After: Virtual I/O Device (VIRTIO) Version 1.2, "Console Device".
  */
 #include "hw/virtio-console.h"
+#include "hw/worker.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
 #include "tests/unit/virtio-driver.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     PORTS = 2,
@@ -202,8 +204,8 @@ static void test_handshake(void)
     CHECK(told(0, OPEN, 1, NULL, 0));
     CHECK(told(0, RESIZE, 1, sizes, sizeof(sizes)));
     tell(1, PORT_READY, 1);
-    CHECK(told(1, NAME, 1, "minivm.out", 10));
     CHECK(told(1, OPEN, 1, NULL, 0));
+    CHECK(told(1, NAME, 1, "minivm.out", 10));
     CHECK(!take(CONTROL_IN));
 
     tell(0, OPEN, 1);
@@ -301,6 +303,96 @@ static void test_output(void)
     ring_add(&ring[1], 0);
     virtio_kick(&v.virtio, 1);
     CHECK(virtio_is_broken(&v.virtio));
+    ram_free(&ram);
+}
+
+/* A console that has blocks, of which each byte is what follows the last. */
+static uint8_t block_next;
+static size_t block_left, blocks;
+
+static size_t take_block(struct console *c, void *buf, size_t n)
+{
+    (void)c;
+    n = n < block_left ? n : block_left;
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)buf)[i] = block_next++;
+    block_left -= n;
+    blocks++;
+    return n;
+}
+
+static void test_blocks(void)
+{
+    enum {
+        LEN = 5000
+    };
+    uint32_t head, n = 0;
+    const uint8_t *got;
+
+    start(MULTIPORT);
+    ends[1].t.console.take = take_block;
+    block_next = 0;
+    block_left = LEN;
+    blocks = 0;
+    tell(1, OPEN, 1);
+    for (int i = 0; i < 2; i++)
+        ring_desc(&ring[OUT], i, 0x100000 + i * 0x1000, 0x1000, RING_WRITE | (i ? 0 : RING_NEXT),
+                  1);
+    ring_add(&ring[OUT], 0);
+    virtio_kick(&v.virtio, OUT);
+    CHECK(ring_take(&ring[OUT], &head, &n));
+    CHECK_EQ(n, LEN);
+    CHECK_EQ(blocks, 2);
+    got = ram_at(&ram, 0x100000, LEN);
+    for (int i = 0; i < LEN; i++)
+        CHECK_EQ(got[i], (i & 0xff));
+
+    /* A request that nothing is there for waits, and more is not read than a request's share. */
+    ring_add(&ring[OUT], 0);
+    virtio_kick(&v.virtio, OUT);
+    CHECK(!ring_take(&ring[OUT], &head, &n));
+    block_left = 10;
+    ends[1].t.console.arrived(ends[1].t.console.to);
+    CHECK(ring_take(&ring[OUT], &head, &n) && n == 10);
+    ring_desc(&ring[OUT], 2, 0x100000, 0x80000, RING_WRITE, 0);
+    ring_add(&ring[OUT], 2);
+    block_left = 0x80000;
+    virtio_kick(&v.virtio, OUT);
+    CHECK(ring_take(&ring[OUT], &head, &n) && n == 0x10000);
+    CHECK_EQ(block_left, 0x70000);
+    ram_free(&ram);
+}
+
+/* Served by a thread, a guest that always has one more request does not keep it from the rest. */
+static void test_turns(void)
+{
+    struct worker worker;
+    const struct virtio_console_end behind = {"minivm.out", &ends[0].t.console};
+    uint64_t count;
+    int puts = 0;
+
+    ram_init(&ram, RAM);
+    ends[0] = (struct end){0};
+    test_console_init(&ends[0].t);
+    worker_init(&worker, 1, NULL, NULL);
+    virtio_console_init(&v, &behind, 1, &(struct virtio_memory){.ram = &ram}, &worker);
+    v.virtio.interrupt = interrupt;
+    for (int q = 0; q < 4; q++)
+        ring_lay(&ring[q], &ram, QUEUE + q * 0x1000, q < 2 ? 64 : SIZE);
+    driver_start(&v.virtio, MULTIPORT, ring, 4);
+    ring_desc(&ring[1], 0, BUFFER, 1, 0, 0);
+    for (int i = 0; i < 64; i++)
+        ring_add(&ring[1], 0);
+    virtio_kick(&v.virtio, 1);
+    CHECK_EQ(ends[0].t.nout, 64);
+    CHECK(read(v.again.fd, &count, sizeof(count)) == sizeof(count));
+    for (uint32_t head, n; ring_take(&ring[1], &head, &n); puts++)
+        ring_add(&ring[1], 0);
+    CHECK_EQ(puts, 64);
+    v.again.ready(&v.again);
+    CHECK_EQ(ends[0].t.nout, 128);
+    worker_free(&worker);
+    virtio_console_free(&v);
     ram_free(&ram);
 }
 
@@ -402,6 +494,8 @@ int main(int argc, char **argv)
         {test_handshake, "the driver is told of consoles, names and sizes"},
         {test_input, "input waits for a reader and for buffers, and its end comes behind it"},
         {test_large_input, "input of many bytes"},
+        {test_blocks, "input of a console that has blocks"},
+        {test_turns, "queues have turns"},
         {test_output, "output waits for a slow reader of its port only"},
         {test_single, "a driver of a single console"},
         {test_emergency, "emergency writes"},

@@ -104,6 +104,30 @@ static void test_limit(void)
     teardown();
 }
 
+static void count_drained(void *to)
+{
+    __atomic_add_fetch((int *)to, 1, __ATOMIC_RELEASE);
+}
+
+/* Who gave much is told once, when little of it is left. */
+static void test_drained(void)
+{
+    int count = 0;
+
+    setup(SIZE_MAX);
+    w.drained = count_drained;
+    w.drained_to = &count;
+    put(100);
+    take(100);
+    put(MUCH);
+    take(MUCH / 2);
+    CHECK_EQ(__atomic_load_n(&count, __ATOMIC_ACQUIRE), 0);
+    take(MUCH / 2);
+    CHECK(writer_finish(&w));
+    CHECK_EQ(count, 1);
+    teardown();
+}
+
 /* A sleeper is left at the deadline, and so is its thread; what it has read, it has. */
 static void test_patience(void)
 {
@@ -240,6 +264,7 @@ int main(void)
     return test_main((struct test[]){
         {test_all, "all is written"},
         {test_limit, "what does not fit is lost whole, and counted"},
+        {test_drained, "who gave much learns that it is written"},
         {test_patience, "patience ends at its deadline"},
         {test_stream, "who prints much waits for the reader"},
         {test_gone, "a reader that has gone, and a full disk"},

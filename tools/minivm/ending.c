@@ -40,10 +40,15 @@ static int guests_status(const struct machine *m)
 }
 
 /* The guest ended without a status of its own, and perhaps before a command could give one. */
-static void end_without_status(struct ending *e, const struct options *o, const char *how)
+static void end_without_status(struct ending *e, const struct options *o, const char *how, int told)
 {
     if (!o->command)
         return;
+    if (told >= 0) {
+        e->why = ENDING_EXIT;
+        e->status = told;
+        return;
+    }
     ending_say(e, "minivm: the guest %s before '%s' ended\n", how, o->command[0]);
     e->status = EXIT_CRASH;
 }
@@ -61,7 +66,7 @@ static enum linux_end verdict(const struct machine *m, const struct load *l)
 
 /* The machine stopped by a reset, or by a triple fault, by which a guest may ask for a reset. */
 static void end_of_reset(struct ending *e, const struct machine *m, const struct load *l,
-                         const struct options *o)
+                         const struct options *o, int told)
 {
     enum linux_end how = verdict(m, l);
 
@@ -74,11 +79,12 @@ static void end_of_reset(struct ending *e, const struct machine *m, const struct
         e->status = EXIT_CRASH;
     } else {
         e->why = ENDING_REBOOTED;
-        end_without_status(e, o, "rebooted");
+        end_without_status(e, o, "rebooted", told);
     }
 }
 
-struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o)
+struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o,
+                        int told)
 {
     struct ending e = {.why = ENDING_EXIT};
 
@@ -87,11 +93,11 @@ struct ending ending_of(const struct machine *m, const struct load *l, const str
         e.status = guests_status(m);
         break;
     case STOP_POWEROFF:
-        end_without_status(&e, o, "switched off");
+        end_without_status(&e, o, "switched off", told);
         break;
     case STOP_SHUTDOWN:
     case STOP_RESET:
-        end_of_reset(&e, m, l, o);
+        end_of_reset(&e, m, l, o, told);
         break;
     case STOP_FAILED:
         e = (struct ending){ENDING_CRASHED, EXIT_CRASH, ""};

@@ -25,8 +25,10 @@ struct ending {
     char text[512]; /* for stderr: lines, or "" */
 };
 
-/* How the machine, which has stopped, ended what was loaded into it. */
-struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o);
+/* How the machine, which has stopped, ended what was loaded into it. told is the status that the
+ * command's port has told, or -1. */
+struct ending ending_of(const struct machine *m, const struct load *l, const struct options *o,
+                        int told);
 
 /* Did the user end it, and not the guest? */
 bool ending_is_forced(const struct ending *e);

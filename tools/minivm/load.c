@@ -16,6 +16,7 @@
 #include "boot/pmode-1k.h"
 #include "hw/die.h"
 #include "hw/units.h"
+#include "tools/minivm/ports.h"
 #include "tools/minivm/terminal.h"
 #include "x86/probe.h"
 
@@ -89,9 +90,15 @@ static void open_modules(struct load *l)
     }
 }
 
-/* The modules that disks, shares, networks and vsock need go into the last archive, and so to init,
- * also where that is of the user's initramfs. What is not found may be built into the kernel; the
- * guest says so if not. */
+/* Are there devices that the user asked for? */
+static bool needs_drivers(const struct options *o)
+{
+    return o->disks || o->shares || o->nets || o->vsock || o->module_dir;
+}
+
+/* The modules that disks, shares, networks, vsock and ports need go into the last archive, and so
+ * to init, also where that is of the user's initramfs. What is not found may be built into the
+ * kernel; the guest says so if not. */
 static void add_drivers(struct load *l)
 {
     const struct options *o = l->options;
@@ -103,8 +110,9 @@ static void add_drivers(struct load *l)
                                   o->disks ? "crc32c_generic" : NULL,
                                   o->disks ? "ext4" : NULL,
                                   o->nets ? "virtio_net" : NULL,
-                                  o->vsock ? "vmw_vsock_virtio_transport" : NULL};
-    struct modules m = {0};
+                                  o->vsock ? "vmw_vsock_virtio_transport" : NULL,
+                                  l->ports ? "virtio_console" : NULL};
+    struct modules m = {.lenient = !needs_drivers(o)};
     char version[256] = "";
 
     linux_version(&l->kernel.image, version, sizeof(version));
@@ -122,7 +130,7 @@ static void open_linux(struct load *l)
 {
     const struct options *o = l->options;
     bool raw = !isatty(STDOUT_FILENO);
-    char words[TERMINAL_WORDS];
+    char words[TERMINAL_WORDS], ports[32];
 
     if (o->root_said && o->modules)
         die("--root brings an initramfs of its own; with %s, say --disk, or --share, in its place",
@@ -133,16 +141,18 @@ static void open_linux(struct load *l)
         die("-- %s: a command needs --root DIR, or an initramfs made by tools/mkinitramfs: "
             "--initrd FILE",
             o->command[0]);
+    l->ports = o->command ? ports_wanted() : 0;
+    snprintf(ports, sizeof(ports), "%d%s\n", l->ports,
+             raw && !isatty(STDERR_FILENO) ? " silent" : "");
     if (o->root_said)
-        root_initramfs(&l->extra, &o->root, o->command, raw);
+        root_initramfs(&l->extra, &o->root, o->command, raw, l->ports ? ports : NULL);
     else if (o->command)
-        linux_command(&l->extra, o->command, raw);
+        linux_command(&l->extra, o->command, raw, l->ports ? ports : NULL);
     if (o->module_dir && !o->modules && !o->root_said)
         die("--modules %s: there is no initramfs that could load them: say --root DIR, or --initrd "
             "FILE",
             o->module_dir);
-    if ((o->disks || o->shares || o->nets || o->vsock || o->module_dir) &&
-        (o->modules || o->root_said))
+    if ((needs_drivers(o) || l->ports) && (o->modules || o->root_said))
         add_drivers(l);
     if (l->extra.size)
         cpio_end(&l->extra);

@@ -24,6 +24,7 @@ struct load {
     const struct way *way; /* NULL when there is none */
     struct kernel kernel;
     bool is_linux;
+    int ports; /* that its command has (tools/minivm/ports.h) */
     struct cpio extra;
     char *cmdline;
 };

@@ -193,7 +193,8 @@ static void tell_root_user(FILE *f)
         TELL(f, "env TERM=%s", term);
 }
 
-void root_initramfs(struct cpio *c, const struct root *r, char **command, bool raw)
+void root_initramfs(struct cpio *c, const struct root *r, char **command, bool raw,
+                    const char *ports)
 {
     char *told;
     size_t size;
@@ -214,6 +215,8 @@ void root_initramfs(struct cpio *c, const struct root *r, char **command, bool r
         TELL(f, "arg %s", *command);
     if (raw)
         TELL(f, "raw");
+    if (ports)
+        TELL(f, "ports %s", ports);
     fclose(f);
 
     cpio_add(c, "init", S_IFREG | 0755, root_init, root_init_end - root_init);

@@ -27,8 +27,10 @@ void root_parse(struct root *r, const char *said, char **command);
  * Add to an archive what makes it an initramfs that mounts the root and there runs the command, or
  * a shell, or on a disk its init (initramfs/root.c). The command runs in a directory as the user
  * who calls, in the same working directory and environment as far as those make sense there; on a
- * disk as root. raw: its bytes pass unchanged, as its output is no terminal.
+ * disk as root. raw: its bytes pass unchanged, as its output is no terminal. ports: what is told of
+ * them (initramfs/root.c), or NULL.
  */
-void root_initramfs(struct cpio *c, const struct root *r, char **command, bool raw);
+void root_initramfs(struct cpio *c, const struct root *r, char **command, bool raw,
+                    const char *ports);
 
 #endif

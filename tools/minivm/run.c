@@ -12,6 +12,7 @@
 #include "tools/minivm/load.h"
 #include "tools/minivm/minivm.h"
 #include "tools/minivm/outlet.h"
+#include "tools/minivm/ports.h"
 #include "tools/minivm/report.h"
 #include "tools/minivm/steer.h"
 #include "tools/minivm/symbols.h"
@@ -32,6 +33,7 @@ struct run {
     struct choice choice;
     struct machine machine;
     struct outlet outlet;
+    struct ports ports; /* of a command in a Linux guest */
     struct symbols symbols;
     struct load load;
     struct debugcon debugcon;
@@ -136,6 +138,7 @@ static void finish(struct run *r)
         terminal_give_keys();
         steer_free_signals();
     }
+    ports_finish(&r->ports, deadline);
     terminal_finish(t, deadline);
     steer_free_signals();
     ending_output(&r->ending, "stdout", t->out.error);
@@ -182,6 +185,12 @@ static void build(struct run *r)
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
     t->whole = config.instruction_clock;
+    if (r->load.ports) {
+        ports_init(&r->ports, t, config.instruction_clock);
+        config.port = r->ports.end;
+        config.ports = r->ports.ends;
+        t->err.failed = steer_closed;
+    }
     if (o->verbose) {
         t->err.failed = steer_closed;
         config.trace = writer_stream(&t->err);
@@ -191,6 +200,8 @@ static void build(struct run *r)
     for (int i = 0; i < config.guests; i++)
         consoles[i] = outlet_console(&r->outlet, i);
     machine_build(&r->machine, &config, consoles);
+    if (r->load.ports)
+        ports_start(&r->ports, &r->machine);
     outlet_name(&r->outlet, &r->machine);
     for (int i = 0; i < o->dumps; i++)
         dump_check(&o->dump[i], &r->machine.ram);
@@ -210,7 +221,8 @@ static void run(struct run *r)
         event_run(&m->loop);
     for (;;) {
         machine_run(m);
-        r->ending = ending_of(m, &r->load, &r->options);
+        ports_flush(&r->ports);
+        r->ending = ending_of(m, &r->load, &r->options, r->load.ports ? r->ports.status : -1);
         if (m->stuck || !ending_goes_on(&r->ending, &r->options))
             return;
         machine_reset(m);

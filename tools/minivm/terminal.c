@@ -28,6 +28,12 @@ enum {
     ESC = 0x1b,
 };
 
+enum { /* terminal.reader */
+    NOBODY,
+    CONSOLE,
+    BORROWER,
+};
+
 /* The terminal as the user's shell had it. The one global of minivm: signal handlers need it. */
 static struct {
     volatile sig_atomic_t saved, raw;
@@ -258,6 +264,36 @@ static void input_ready(struct watch *w)
         tell(t);
 }
 
+/* The guest asks this console for input: is it the one that has it? */
+static bool claim(struct terminal *t)
+{
+    int reader = NOBODY;
+
+    if (!t->lends)
+        return true;
+    if (!__atomic_compare_exchange_n(&t->reader, &reader, CONSOLE, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return reader == CONSOLE;
+    if (t->file < 0)
+        event_enable(t->loop, &t->in, true);
+    return true;
+}
+
+int terminal_lend(struct terminal *t)
+{
+    int reader = NOBODY;
+
+    if (!__atomic_compare_exchange_n(&t->reader, &reader, BORROWER, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return -1;
+    return t->file < 0 ? t->in.fd : t->file;
+}
+
+void terminal_set_aside(struct terminal *t)
+{
+    __atomic_store_n(&t->aside, true, __ATOMIC_RELEASE);
+}
+
 /* Get more from the file, which is read as the guest asks for it. */
 static void refill(struct terminal *t)
 {
@@ -278,6 +314,8 @@ static int get(struct console *c)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
+    if (!claim(t))
+        return CONSOLE_EMPTY;
     refill(t);
     if (!t->count)
         return CONSOLE_EMPTY;
@@ -294,8 +332,10 @@ static bool ended(struct console *c)
 {
     struct terminal *t = container_of(c, struct terminal, console);
 
+    if (!t->hangs_up)
+        return false;
     refill(t);
-    return t->hangs_up && t->eof && !t->count;
+    return t->eof && !t->count;
 }
 
 static void remember(struct terminal *t, const uint8_t *buf, size_t n)
@@ -325,12 +365,16 @@ static void put(struct console *c, const void *buf, size_t n)
     struct terminal *t = container_of(c, struct terminal, console);
 
     remember(t, buf, n);
-    writer_put(&t->out, buf, n);
+    writer_put(__atomic_load_n(&t->aside, __ATOMIC_ACQUIRE) ? &t->err : &t->out, buf, n);
 }
 
 static void wait_for_reader(struct console *c)
 {
-    writer_wait(&container_of(c, struct terminal, console)->out);
+    struct terminal *t = container_of(c, struct terminal, console);
+
+    writer_wait(&t->out);
+    if (t->shares)
+        writer_wait(&t->err);
 }
 
 static void release(struct console *c, bool released)
@@ -404,6 +448,8 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
         return;
     if (t->whole)
         start_whole(t);
+    else if (t->lends)
+        event_enable(loop, &t->in, false);
     else
         input_ready(&t->in); /* a pipe's or file's first bytes are there at once */
 }

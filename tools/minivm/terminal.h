@@ -34,6 +34,8 @@ struct terminal {
     /* Set between terminal_init() and terminal_start(). */
     bool hangs_up; /* the end of input hangs up: console.ended; else the guest never learns of it */
     bool whole;    /* the guest's input from a pipe or file does not depend on when it came */
+    bool lends;    /* nothing is read before the guest asks for it, here or by terminal_lend() */
+    bool shares;   /* t->err, too, has output of the guest, which waits for its reader */
     bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
 
     /* Input: machine lock. */
@@ -44,11 +46,14 @@ struct terminal {
     int file;       /* read as the guest asks for it: stdin, or a copy in memory; or -1 */
     uint64_t saved; /* bytes of that copy */
     bool waits;     /* the copy is not complete */
+    int reader;     /* atomic: who reads the input, where it can be lent */
     void (*command)(void *to, int key);
     void *to;
 
     /* Output of the guest, and what minivm says beside it on stderr. */
     struct writer out, err;
+    bool aside;  /* atomic: the guest has stdout for itself, and what its terminal shows goes to err
+                  */
     bool parted; /* the bytes of terminal_at_cook() have been written otherwise */
     uint8_t tail[TERMINAL_TAIL];
     uint64_t total; /* bytes of output since the start; machine lock, as tail */
@@ -69,6 +74,14 @@ void terminal_start(struct terminal *t, struct event_loop *loop);
 /* With whole: is all input of a pipe there, so that the guest may begin? Until then the loop is to
  * be run; it stops when the answer changes. Dies when there is more than TERMINAL_WHOLE. */
 bool terminal_ready(struct terminal *t);
+
+/* Lend the input, for good: returns the descriptor that the caller reads from now on, at its
+ * present place; or -1 when the guest has begun to read it from this console. After
+ * terminal_start(), with t->lends. Any thread, any lock. */
+int terminal_lend(struct terminal *t);
+
+/* The guest has another way to stdout; its terminal is no longer seen there. Any thread. */
+void terminal_set_aside(struct terminal *t);
 
 /* Queue a byte, or CONSOLE_BREAK, as if it had been typed. Machine locked. */
 void terminal_type(struct terminal *t, int byte);

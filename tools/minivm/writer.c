@@ -50,6 +50,13 @@ static void set_unwritten(struct writer *w, size_t n)
     pthread_cond_broadcast(&w->less);
 }
 
+/* So many bytes were unwritten, and fewer are now. Lock not held. */
+static void tell_drained(struct writer *w, size_t before, size_t now)
+{
+    if (w->drained && before > LOW_WATER && now <= LOW_WATER)
+        w->drained(w->drained_to);
+}
+
 static bool is_set(const bool *flag)
 {
     return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
@@ -84,8 +91,11 @@ static bool write_all(struct writer *w, const uint8_t *buf, size_t n)
         buf += done;
         n -= done;
         pthread_mutex_lock(&w->lock);
-        set_unwritten(w, w->unwritten - done);
+        size_t left = w->unwritten - done;
+
+        set_unwritten(w, left);
         pthread_mutex_unlock(&w->lock);
+        tell_drained(w, left + done, left);
     }
     return true;
 }
@@ -136,6 +146,7 @@ static void *run(void *arg)
         pthread_mutex_unlock(&w->lock);
         if (w->failed)
             w->failed(w->to);
+        tell_drained(w, SIZE_MAX, 0);
         pthread_mutex_lock(&w->lock);
     }
     w->dead = w->ended = true;

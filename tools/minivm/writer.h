@@ -22,6 +22,8 @@ struct writer {
     int fd;
     void (*failed)(void *to);
     void *to;
+    void (*drained)(void *to); /* little is unwritten again; in the thread, without lock; or NULL */
+    void *drained_to;
     size_t limit; /* unwritten bytes beyond which a piece is lost */
 
     pthread_mutex_t lock;      /* never held while another is taken */
