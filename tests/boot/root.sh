@@ -136,8 +136,8 @@ debugfs -w -R 'feature needs_recovery' "$TMP/unclean?offset=2097152" >/dev/null 
 root=$TMP/unclean,ro
 run -- sh -c 'echo x >/file; busybox cat /file'
 check_equal "a disk that is read-only" "$status $(cat "$TMP/out" "$TMP/err")" \
-    "0 sh: can't create /file: Read-only file system
-booted"
+    "0 booted
+sh: can't create /file: Read-only file system"
 
 # An initramfs without modules gets those for what the machine has.
 status=0
