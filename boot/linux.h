@@ -40,8 +40,8 @@ char *linux_cmdline(const char *terminal, const char *user);
 
 /*
  * Add to an archive what makes the initramfs of tools/mkinitramfs run a command instead of a shell:
- * argv up to its NULL. raw: the command's bytes pass unchanged, as its output is no terminal. ports:
- * what /minivm/ports says (see initramfs/init), or NULL.
+ * argv up to its NULL. raw: the command's bytes pass unchanged, as its output is no terminal.
+ * ports: what /minivm/ports says (see initramfs/init), or NULL.
  */
 void linux_command(struct cpio *c, char **argv, bool raw, const char *ports);
 
