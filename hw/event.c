@@ -13,9 +13,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK (256 * 1024)
+
+/* How long the lock is waited for before what is urgent has its turn again. */
+#define PATIENCE_NS 50000000
 
 static void woken(struct watch *w)
 {
@@ -24,8 +28,7 @@ static void woken(struct watch *w)
     (void)!read(w->fd, &count, sizeof(count));
 }
 
-/* Make the loop look at its watches again. */
-static void wake(struct event_loop *l)
+void event_wake(struct event_loop *l)
 {
     uint64_t one = 1;
 
@@ -34,33 +37,52 @@ static void wake(struct event_loop *l)
 
 void event_init(struct event_loop *l, pthread_mutex_t *lock)
 {
+    struct epoll_event urgent = {.events = EPOLLIN};
+
     *l = (struct event_loop){.lock = lock};
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->urgent = epoll_create1(EPOLL_CLOEXEC);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (l->epoll < 0 || l->wake < 0)
+    if (l->epoll < 0 || l->urgent < 0 || l->wake < 0 ||
+        epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->urgent, &urgent) < 0)
         die("cannot make an event loop: %m");
-    l->waker = (struct watch){.fd = l->wake, .ready = woken};
+    l->waker = (struct watch){.fd = l->wake, .ready = woken, .urgent = true};
     event_add(l, &l->waker);
 }
 
 void event_free(struct event_loop *l)
 {
     close(l->wake);
+    close(l->urgent);
     close(l->epoll);
+}
+
+/* Watch it, or no longer. A descriptor left in the set would report a hang-up again and again. */
+static bool set_watched(struct event_loop *l, struct watch *w, bool on)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
+
+    return epoll_ctl(w->urgent ? l->urgent : l->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->fd,
+                     &e) == 0;
+}
+
+bool event_try(struct event_loop *l, struct watch *w)
+{
+    w->always = !set_watched(l, w, true);
+    w->on = !w->always || (errno == EPERM && !w->urgent);
+    if (!w->on)
+        return false;
+    w->next = l->watches;
+    l->watches = w;
+    if (w->always)
+        event_wake(l);
+    return true;
 }
 
 void event_add(struct event_loop *l, struct watch *w)
 {
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
-
-    w->on = true;
-    w->always = epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0;
-    if (w->always && errno != EPERM)
+    if (!event_try(l, w))
         die("cannot watch descriptor %d: %m", w->fd);
-    w->next = l->watches;
-    l->watches = w;
-    if (w->always)
-        wake(l);
 }
 
 void event_remove(struct event_loop *l, struct watch *w)
@@ -74,12 +96,15 @@ void event_remove(struct event_loop *l, struct watch *w)
     *p = w->next;
     if (l->next == w)
         l->next = w->next;
-    for (int i = 0; i < EVENT_BATCH; i++)
+    for (int i = 0; i < EVENT_BATCH; i++) {
         if (l->due[i] == w)
             l->due[i] = NULL;
+        if (l->hurry[i] == w)
+            l->hurry[i] = NULL;
+    }
+    if (!w->always && w->on)
+        set_watched(l, w, false);
     w->on = false;
-    if (!w->always)
-        epoll_ctl(l->epoll, EPOLL_CTL_DEL, w->fd, NULL);
 }
 
 void event_enable(struct event_loop *l, struct watch *w, bool on)
@@ -87,14 +112,10 @@ void event_enable(struct event_loop *l, struct watch *w, bool on)
     if (w->on == on)
         return;
     w->on = on;
-    if (w->always) {
-        wake(l);
-    } else {
-        /* A descriptor left in the set would report a hang-up again and again. */
-        struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
-
-        epoll_ctl(l->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, w->fd, &e);
-    }
+    if (w->always)
+        event_wake(l);
+    else
+        set_watched(l, w, on);
 }
 
 /* Serve the watches that are always ready. True if there was one. */
@@ -112,25 +133,64 @@ static bool serve_always(struct event_loop *l)
     return served;
 }
 
-static void serve(struct event_loop *l, const struct epoll_event *e, int n)
+/* Serve what is ready, of which due[] is the loop's own list. */
+static void serve(struct watch **due, int n)
 {
-    for (int i = 0; i < n; i++)
-        l->due[i] = e[i].data.ptr;
     for (int i = 0; i < n; i++) {
-        struct watch *w = l->due[i];
+        struct watch *w = due[i];
 
-        l->due[i] = NULL;
+        due[i] = NULL;
         if (w && w->on)
             w->ready(w);
     }
 }
 
-static void enter(struct event_loop *l)
+/* Put what is ready in due[], but for the epoll within the other. Returns how many. */
+static int list(struct watch **due, const struct epoll_event *e, int n)
 {
+    int listed = 0;
+
+    for (int i = 0; i < n; i++)
+        if (e[i].data.ptr)
+            due[listed++] = e[i].data.ptr;
+    return listed;
+}
+
+static bool is_stopped(struct event_loop *l)
+{
+    return __atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE);
+}
+
+/* Serve what is urgent, and wait for some, or not. */
+static void hurry(struct event_loop *l, bool wait)
+{
+    struct epoll_event e[EVENT_BATCH];
+    int n = list(l->hurry, e, epoll_wait(l->urgent, e, EVENT_BATCH, wait ? -1 : 0));
+
+    serve(l->hurry, n);
+    if (n && l->hurried)
+        l->hurried(l);
+}
+
+void event_hurry(struct event_loop *l)
+{
+    hurry(l, false);
+}
+
+/* Take the lock, unless that would take long. */
+static bool try(struct event_loop *l)
+{
+    struct timespec t;
+
     if (l->enter)
-        l->enter(l);
-    else
-        pthread_mutex_lock(l->lock);
+        return l->enter(l);
+    if (!pthread_mutex_trylock(l->lock))
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += PATIENCE_NS;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    return !pthread_mutex_clocklock(l->lock, CLOCK_MONOTONIC, &t);
 }
 
 static void leave(struct event_loop *l)
@@ -141,18 +201,34 @@ static void leave(struct event_loop *l)
         pthread_mutex_unlock(l->lock);
 }
 
+/* Go in, when that is possible, and serve what is urgent until then. False: the loop was stopped,
+ * perhaps because of that. */
+static bool enter(struct event_loop *l)
+{
+    while (!is_stopped(l)) {
+        if (!try(l)) {
+            hurry(l, l->enter);
+            continue;
+        }
+        if (!is_stopped(l))
+            return true;
+        leave(l);
+    }
+    return false;
+}
+
 void event_run(struct event_loop *l)
 {
     struct epoll_event e[EVENT_BATCH];
 
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
-        int n = epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1);
+        int n = list(l->due, e, epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1));
 
+        hurry(l, false);
         /* The thread that stopped us may hold the lock for ever. */
-        if (__atomic_load_n(&l->stopped, __ATOMIC_ACQUIRE) || (n <= 0 && !l->busy))
+        if ((!n && !l->busy) || !enter(l))
             continue;
-        enter(l);
-        serve(l, e, n);
+        serve(l->due, n);
         l->busy = serve_always(l);
         leave(l);
     }
@@ -161,7 +237,7 @@ void event_run(struct event_loop *l)
 void event_stop(struct event_loop *l)
 {
     __atomic_store_n(&l->stopped, true, __ATOMIC_RELEASE);
-    wake(l);
+    event_wake(l);
 }
 
 int event_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)

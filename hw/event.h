@@ -12,6 +12,11 @@
 struct watch {
     int fd;
     void (*ready)(struct watch *w); /* in the loop's thread, with its lock held */
+
+    /* ready() is called without the lock, before all others, and also while the lock is not to be
+     * had, or the loop may not go in: it then touches only what is the loop's thread's. Set before
+     * event_add(); not for what epoll refuses. */
+    bool urgent;
     bool on;
     bool always; /* epoll refuses it (a file, /dev/null), so it is always readable */
     struct watch *next;
@@ -20,20 +25,24 @@ struct watch {
 #define EVENT_BATCH 16 /* watches served at a time */
 
 struct event_loop {
-    int epoll;
-    int wake; /* an eventfd that ends a wait */
+    int epoll;  /* of all watches, and of the following */
+    int urgent; /* an epoll of those that are urgent */
+    int wake;   /* an eventfd that ends a wait */
     struct watch waker;
     bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
 
-    /* What is done around serving the watches, if not to take the lock and to leave it. NULL or
-     * both, to be set after event_init(). */
-    void (*enter)(struct event_loop *l);
+    /* What is done around serving the watches, if not to take the lock and to leave it, and after
+     * urgent ones. NULL or all, to be set after event_init(). enter() does not wait: where it
+     * returns false, event_wake() tells that it is to be called again. */
+    bool (*enter)(struct event_loop *l);
     void (*leave)(struct event_loop *l);
+    void (*hurried)(struct event_loop *l);
 
     struct watch *watches;
     bool busy;                      /* one of them is always ready, as far as is known */
-    struct watch *due[EVENT_BATCH]; /* ready, and not served yet; NULL for one that was removed */
+    /* Ready, and not served yet; NULL for one that was removed. */
+    struct watch *due[EVENT_BATCH], *hurry[EVENT_BATCH];
     struct watch *next;             /* the one to look at next */
 };
 
@@ -44,16 +53,24 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock);
 void event_free(struct event_loop *l);
 
 /* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
- * as in a callback, or the loop not running. event_add() dies when fd cannot be watched.
- * event_remove() not from another thread, as the loop may wait for the lock in order to serve w. */
+ * as in a callback, or the loop not running; for urgent ones in its thread. Where fd cannot be
+ * watched, event_add() dies, and event_try() returns false. event_remove() not from another thread,
+ * as the loop may wait for the lock in order to serve w. */
 void event_add(struct event_loop *l, struct watch *w);
+bool event_try(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 
-/* Stop and resume watching. Any thread, lock held. */
+/* Stop and resume watching. Any thread, lock held; an urgent one in the loop's thread only. */
 void event_enable(struct event_loop *l, struct watch *w, bool on);
 
 /* Run callbacks until event_stop(). In the loop's thread, lock not held. */
 void event_run(struct event_loop *l);
+
+/* Make the loop look at its watches again. Any thread, any lock. */
+void event_wake(struct event_loop *l);
+
+/* Serve only what is urgent and has come. In the loop's thread, lock not held; not in a callback. */
+void event_hurry(struct event_loop *l);
 
 /* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.
  * Returns an errno, 0 for success. */

@@ -76,7 +76,10 @@ static void run(struct helper_job *job)
     ssize_t len = FUSE_LATER;
     bool again = false;
 
-    worker_begin(w);
+    if (!worker_begin(w)) {
+        free(j);
+        return;
+    }
     worker_lock(w);
     if (j->generation == f->generation)
         len = serve_unlocked(f, &j->chain);

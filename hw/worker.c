@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker: an event loop behind a door, at which it waits while it is to stand still.
+ * A worker: an event loop behind a door, at which it waits while it is to stand still, with an ear
+ * for what is urgent.
  */
 #include "hw/worker.h"
 #include "hw/device.h"
@@ -9,26 +10,51 @@
 #include <assert.h>
 #include <string.h>
 
-void worker_begin(struct worker *w)
+bool worker_begin(struct worker *w)
 {
     assert(!w->in_line);
     pthread_mutex_lock(&w->door);
-    while (w->holds)
+    while (w->holds && !w->ended)
         pthread_cond_wait(&w->opened, &w->door);
-    w->busy++;
+    w->busy += !w->ended;
+    bool begun = !w->ended;
+
     pthread_mutex_unlock(&w->door);
+    return begun;
 }
 
-void worker_end(struct worker *w)
+/* Stands still: with the door locked. */
+static bool is_still(const struct worker *w)
 {
+    return !w->busy && !w->deferred;
+}
+
+/* So many pieces of work have ended. What came to its end before the afters were called was done by
+ * them, too. */
+static void end(struct worker *w, int busy)
+{
+    pthread_mutex_lock(&w->door);
+    int finished = w->finished;
+
+    w->finished = 0;
+    pthread_mutex_unlock(&w->door);
+    if (!busy && !finished)
+        return;
     for (struct worker_after *a = w->afters; a; a = a->next)
         a->call(a);
     pthread_mutex_lock(&w->door);
-    bool came = --w->busy == 0 && w->holds;
+    w->busy -= busy;
+    w->deferred -= finished;
+    bool came = is_still(w) && w->holds;
 
     pthread_mutex_unlock(&w->door);
     if (came)
         w->still(w->to);
+}
+
+void worker_end(struct worker *w)
+{
+    end(w, 1);
 }
 
 bool worker_try(struct worker *w)
@@ -36,7 +62,7 @@ bool worker_try(struct worker *w)
     if (w->in_line || pthread_mutex_trylock(&w->lock))
         return false;
     pthread_mutex_lock(&w->door);
-    bool open = !w->holds;
+    bool open = !w->holds && !w->ended;
 
     w->busy += open;
     pthread_mutex_unlock(&w->door);
@@ -45,12 +71,18 @@ bool worker_try(struct worker *w)
     return open;
 }
 
-static void enter(struct event_loop *l)
+static bool enter(struct event_loop *l)
 {
     struct worker *w = container_of(l, struct worker, own);
 
-    worker_begin(w);
-    worker_lock(w);
+    pthread_mutex_lock(&w->door);
+    bool open = !w->holds && !w->ended;
+
+    w->busy += open;
+    pthread_mutex_unlock(&w->door);
+    if (open)
+        worker_lock(w);
+    return open;
 }
 
 static void leave(struct event_loop *l)
@@ -58,7 +90,12 @@ static void leave(struct event_loop *l)
     struct worker *w = container_of(l, struct worker, own);
 
     worker_unlock(w);
-    worker_end(w);
+    end(w, 1);
+}
+
+static void hurried(struct event_loop *l)
+{
+    end(container_of(l, struct worker, own), 0);
 }
 
 void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
@@ -70,6 +107,7 @@ void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
     event_init(&w->own, &w->lock);
     w->own.enter = enter;
     w->own.leave = leave;
+    w->own.hurried = hurried;
 }
 
 void worker_init_in_line(struct worker *w, struct event_loop *main)
@@ -99,11 +137,11 @@ void worker_free(struct worker *w)
     if (w->in_line)
         return;
     /* It may be at the door with something to do, which comes too late. */
-    event_stop(&w->own);
     pthread_mutex_lock(&w->door);
-    w->holds = 0;
+    w->ended = true;
     pthread_cond_broadcast(&w->opened);
     pthread_mutex_unlock(&w->door);
+    event_stop(&w->own);
     if (w->started)
         pthread_join(w->thread, NULL);
     event_free(&w->own);
@@ -182,10 +220,33 @@ void worker_release(struct worker *w)
         return;
     pthread_mutex_lock(&w->door);
     assert(w->holds > 0);
-    if (--w->holds == 0)
+    bool opened = --w->holds == 0;
+
+    if (opened)
         pthread_cond_broadcast(&w->opened);
     pthread_mutex_unlock(&w->door);
     call_pauses(w);
+    if (opened)
+        event_wake(&w->own);
+}
+
+void worker_defer(struct worker *w)
+{
+    if (w->in_line)
+        return;
+    pthread_mutex_lock(&w->door);
+    w->deferred++;
+    pthread_mutex_unlock(&w->door);
+}
+
+void worker_finish(struct worker *w)
+{
+    if (w->in_line)
+        return;
+    pthread_mutex_lock(&w->door);
+    w->finished++;
+    assert(w->finished <= w->deferred);
+    pthread_mutex_unlock(&w->door);
 }
 
 bool worker_is_still(struct worker *w)
@@ -193,7 +254,7 @@ bool worker_is_still(struct worker *w)
     if (w->in_line)
         return true;
     pthread_mutex_lock(&w->door);
-    bool still = !w->busy;
+    bool still = is_still(w);
 
     pthread_mutex_unlock(&w->door);
     return still;

@@ -12,8 +12,13 @@
  * - In line, the watches are the main thread's and the lock is the machine's, which is held anyway.
  *   Requests are then served where the guest makes them, in order, and so again in each run.
  *
- * A machine that stands still has workers that do: each has ended what it was at, and begins
- * nothing. So whatever is done between worker_begin() and worker_end() has to end soon.
+ * No system call that may wait for the host's storage is made with the lock held: a guest's access
+ * to a register takes it.
+ *
+ * A machine that stands still has workers that do: each has ended what it was at, also what goes on
+ * by itself (worker_defer()), and begins nothing. What tells of the end of that is an urgent watch,
+ * which is served meanwhile. So whatever is done between worker_begin() and worker_end() has to end
+ * soon, as far as the host lets it.
  */
 #ifndef HW_WORKER_H
 #define HW_WORKER_H
@@ -47,8 +52,11 @@ struct worker {
     struct worker_pause *pauses;
     pthread_mutex_t door; /* of what follows */
     pthread_cond_t opened;
-    int holds; /* how many want it to stand still */
-    int busy;  /* pieces of work under way */
+    int holds;    /* how many want it to stand still */
+    int busy;     /* pieces of work under way */
+    int deferred; /* and what goes on by itself, */
+    int finished; /* of which so much has ended, and its afters have not been called */
+    bool ended;
     void (*still)(void *to);
     void *to;
     struct worker *next; /* for whoever keeps a list */
@@ -65,8 +73,7 @@ void worker_init_in_line(struct worker *w, struct event_loop *main);
 /* Let its thread run, where it has one that does not run yet. Dies when the host has none. */
 void worker_start(struct worker *w);
 
-/* End it, when it stands still or never ran, and give everything back. It may yet serve what has
- * come before it ends, so its devices, and what they use, must be there until then. */
+/* End it, when it stands still or never ran, and give everything back. It begins nothing more. */
 void worker_free(struct worker *w);
 
 /* Is this its thread? */
@@ -97,14 +104,20 @@ void worker_unlock(struct worker *w);
 /*
  * Around a piece of work in a thread that is not the worker's, as of several that serve requests:
  * it begins when the worker may work, and within it the lock may be taken. At the end the afters
- * are called. No lock held. Not for workers in line.
+ * are called. worker_begin() is false, and nothing is to be ended, when the worker itself ends. No
+ * lock held. Not for workers in line.
  */
-void worker_begin(struct worker *w);
+bool worker_begin(struct worker *w);
 void worker_end(struct worker *w);
 
 /* The same with the lock, if it can be had at once and the worker may work now; else false, and
  * nothing is to be ended. Then worker_unlock() and worker_end(). No lock held. */
 bool worker_try(struct worker *w);
+
+/* Something goes on when this piece of work has ended, as a request that the host has; and it has
+ * ended, in a piece of work or an urgent watch. Any lock; nothing in line. */
+void worker_defer(struct worker *w);
+void worker_finish(struct worker *w);
 
 /* Ask it to stand still, and let it go on; as often. Any lock but its own. */
 void worker_hold(struct worker *w);

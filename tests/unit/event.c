@@ -404,6 +404,67 @@ static void test_wake(void)
     teardown();
 }
 
+/* ---- urgent watches ---- */
+
+static int hurries;
+
+static void hurry(struct watch *w)
+{
+    char byte;
+
+    CHECK_EQ(read(w->fd, &byte, 1), 1);
+    if (++hurries == 2)
+        event_stop(&loop);
+}
+
+/* Somebody who has the lock and does not give it back before the loop has ended. */
+static void *keep_lock(void *urgent)
+{
+    pthread_mutex_lock(&lock);
+    feed(&client[0]);
+    for (int i = 0; i < 2; i++) {
+        wait_for_loop();
+        feed(urgent);
+    }
+    return NULL;
+}
+
+/* What is urgent is served while somebody else has the lock, and can end the loop. */
+static void test_urgent(void)
+{
+    int p[2] = {-1, -1};
+    pthread_t thread;
+
+    setup();
+    struct client *c = add_pipe(0), *u = &client[1];
+
+    CHECK(!pipe2(p, O_CLOEXEC));
+    u->other_end = p[1];
+    u->w = (struct watch){.fd = p[0], .ready = hurry, .urgent = true};
+    event_add(&loop, &u->w);
+    hurries = 0;
+    CHECK(!pthread_create(&thread, NULL, keep_lock, u));
+    event_run(&loop);
+    pthread_join(thread, NULL);
+    CHECK_EQ(hurries, 2);
+    CHECK_EQ(c->calls, 0);
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+
+    /* Then the other has its turn; and what is disabled has none. */
+    event_enable(&loop, &u->w, false);
+    feed(u);
+    c->limit = 1;
+    event_run(&loop);
+    CHECK_EQ(c->calls, 1);
+    CHECK_EQ(hurries, 2);
+    event_hurry(&loop);
+    CHECK_EQ(hurries, 2);
+    event_enable(&loop, &u->w, true);
+    event_hurry(&loop);
+    CHECK_EQ(hurries, 3);
+    teardown();
+}
+
 /* A stop before the start counts, once. */
 static void test_stop_before(void)
 {
@@ -458,6 +519,7 @@ int main(void)
         {test_hang_up, "the end of input is told"},
         {test_stop, "another thread stops the loop"},
         {test_wake, "another thread's changes wake the loop"},
+        {test_urgent, "what is urgent waits for no lock"},
         {test_stop_before, "a stop before the start counts"},
         {test_bad_descriptor, "what cannot be watched is an error"},
         {0},

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -855,6 +856,49 @@ static bool one_key(void)
     return nkeys >= 1;
 }
 
+static bool at_once(void *to, int key)
+{
+    CHECK(to == keys);
+    if (key == 'x')
+        event_stop(&loop);
+    return key == 'x';
+}
+
+static void *keep_lock(void *locked)
+{
+    pthread_mutex_lock(&lock);
+    sem_post(locked);
+    return NULL;
+}
+
+/* The way out is heard whoever has the machine's lock; what was typed before it is not lost. */
+static void hears_at_once(int master, int slave)
+{
+    pthread_t thread;
+    sem_t locked;
+
+    setup(dup(slave), null_device());
+    terminal.at_once = at_once;
+    sem_init(&locked, 0, 0);
+    CHECK(!pthread_create(&thread, NULL, keep_lock, &locked));
+    sem_wait(&locked);
+    pthread_join(thread, NULL);
+    CHECK_EQ(write(master, "a\1b\1x", 5), 5);
+    event_run(&loop);
+    CHECK_EQ(terminal.count, 0);
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    run_until(one_key);
+    CHECK(!strcmp(keys, "b"));
+    CHECK_EQ(console_get(console), 'a');
+    CHECK_EQ(console_get(console), CONSOLE_EMPTY);
+    teardown();
+}
+
+static void test_at_once(void)
+{
+    in_session(hears_at_once);
+}
+
 /* However much was typed to a guest that does not read, the escape is heard and nothing is lost. */
 static void deaf_guest(int master, int slave)
 {
@@ -1145,6 +1189,7 @@ int main(void)
         {test_raw, "a terminal becomes raw and is restored"},
         {test_onlcr, "a raw terminal may return the carriage"},
         {test_escapes, "keys after Ctrl-A are commands on a terminal"},
+        {test_at_once, "the way out is heard without the lock"},
         {test_deaf_guest, "Ctrl-A is heard while a guest does not read"},
         {test_endless_typing, "who types without end is held back; nothing is lost"},
         {test_hang_up, "a terminal that hangs up is the end of input"},

@@ -109,9 +109,10 @@ static void report(struct run *r, FILE *f)
     if (e->why == ENDING_HALTED)
         report_where(&r->machine, t, r->steer.symbols, f);
     if (e->why == ENDING_TIMEOUT)
-        fputs(r->steer.where ? r->steer.where
-                             : "minivm: the guest has not begun: stdin has not ended, which "
-                               "--soft-clock instructions waits for\n",
+        fputs(r->steer.where       ? r->steer.where
+              : !terminal_ready(t) ? "minivm: the guest has not begun: stdin has not ended, which "
+                                     "--soft-clock instructions waits for\n"
+                                   : "minivm: it did not stand still to be looked at\n",
               f);
     report_crashes(r, f);
     if (r->options.stat)
@@ -184,6 +185,7 @@ static void build(struct run *r)
     config.vsock_cid = o->vsock_cid;
     load_config(&r->load, &config);
     outlet_init(&r->outlet, o, r->load.is_linux, steer_command, steer_closed, &r->steer);
+    t->at_once = steer_at_once;
     t->whole = config.instruction_clock;
     if (r->load.ports) {
         ports_init(&r->ports, t, config.instruction_clock);

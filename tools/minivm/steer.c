@@ -20,6 +20,10 @@
 
 #define LOOK_MS 500 /* for the CPUs to stand still, to be looked at */
 
+/* How much longer than the time limit it may take to end for it: a look, and as long to get there.
+ */
+#define GRACE_NS (2 * LOOK_MS * (NS_PER_SECOND / 1000))
+
 /* How long a reader may delay an end that the user wants. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
@@ -89,6 +93,13 @@ static void stop_by_signal(struct steer *s, int sig)
     stop(s, STOP_SIGNAL);
 }
 
+bool steer_at_once(void *to, int key)
+{
+    if (key == 'x')
+        stop(to, STOP_QUIT);
+    return key == 'x';
+}
+
 void steer_command(void *to, int key)
 {
     struct steer *s = to;
@@ -96,9 +107,6 @@ void steer_command(void *to, int key)
     if (outlet_key(s->outlet, key))
         return;
     switch (key) {
-    case 'x':
-        stop(s, STOP_QUIT);
-        break;
     case 'b':
         terminal_type(&s->outlet->terminal, CONSOLE_BREAK);
         break;
@@ -122,6 +130,15 @@ void steer_closed(void *to)
     stop_by_signal(to, SIGPIPE);
 }
 
+/* A signal that ends minivm: without the machine's lock. */
+static void ended(struct watch *w)
+{
+    struct signalfd_siginfo info;
+
+    while (read(w->fd, &info, sizeof(info)) == sizeof(info))
+        stop_by_signal(container_of(w, struct steer, ends), info.ssi_signo);
+}
+
 static void signalled(struct watch *w)
 {
     struct steer *s = container_of(w, struct steer, signals);
@@ -140,8 +157,6 @@ static void signalled(struct watch *w)
         case SIGWINCH:
             outlet_resize(s->outlet);
             break;
-        default:
-            stop_by_signal(s, info.ssi_signo);
         }
     }
 }
@@ -166,53 +181,80 @@ static void timed_out(struct watch *w)
         stop(s, STOP_TIMEOUT);
 }
 
-/* The signals that the main thread takes as events; ignored ones (nohup) stay ignored. */
-static sigset_t handled_signals(void)
+/* Time has been up for long: whatever keeps the machine's lock, or the CPUs, is not waited for. */
+static void limit_reached(struct watch *w)
 {
-    static const int all[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH};
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    stop(container_of(w, struct steer, limit), STOP_TIMEOUT);
+}
+
+/* The signals that the main thread takes as events: those that end minivm, which come first, and
+ * others. Ignored ones (nohup) stay ignored. */
+static const int taken[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH};
+enum {
+    ENDS = 4,
+    ALL = sizeof(taken) / sizeof(taken[0])
+};
+
+static sigset_t taken_signals(int from, int to)
+{
     sigset_t set;
 
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    for (int i = from; i < to; i++) {
         struct sigaction sa;
 
-        sigaction(all[i], NULL, &sa);
+        sigaction(taken[i], NULL, &sa);
         if (sa.sa_handler != SIG_IGN)
-            sigaddset(&set, all[i]);
+            sigaddset(&set, taken[i]);
     }
     return set;
 }
 
-static void watch(struct steer *s, struct watch *w, int fd, void (*ready)(struct watch *w))
+static void watch(struct steer *s, struct watch *w, int fd, void (*ready)(struct watch *w),
+                  bool urgent)
 {
     if (fd < 0)
         die("cannot watch signals or the time: %m");
-    *w = (struct watch){.fd = fd, .ready = ready};
+    *w = (struct watch){.fd = fd, .ready = ready, .urgent = urgent};
     event_add(&s->machine->loop, w);
+}
+
+/* Watch a timer that rings in so many ns. */
+static void watch_time(struct steer *s, struct watch *w, uint64_t ns,
+                       void (*ready)(struct watch *w), bool urgent)
+{
+    struct itimerspec t = {.it_value = {ns / NS_PER_SECOND, ns % NS_PER_SECOND}};
+
+    watch(s, w, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), ready, urgent);
+    timerfd_settime(w->fd, 0, &t, NULL);
 }
 
 void steer_start(struct steer *s)
 {
-    int64_t ns = s->options->timeout;
-    struct itimerspec t = {.it_value = {ns / 1000000000, ns % 1000000000}};
-    sigset_t set = handled_signals();
+    uint64_t ns = s->options->timeout;
+    sigset_t all = taken_signals(0, ALL), ends = taken_signals(0, ENDS),
+             others = taken_signals(ENDS, ALL);
 
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    watch(s, &s->signals, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), signalled);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    watch(s, &s->ends, signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK), ended, true);
+    watch(s, &s->signals, signalfd(-1, &others, SFD_CLOEXEC | SFD_NONBLOCK), signalled, false);
     s->look.ready = say_look;
     s->last_look.ready = keep_look;
     s->began = clock_host(CLOCK_MONOTONIC);
     if (!ns)
         return;
-    watch(s, &s->timeout, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), timed_out);
-    timerfd_settime(s->timeout.fd, 0, &t, NULL);
+    watch_time(s, &s->timeout, ns, timed_out, false);
+    watch_time(s, &s->limit, clock_after(ns, GRACE_NS), limit_reached, true);
 }
 
 void steer_free_signals(void)
 {
-    sigset_t set = handled_signals();
+    sigset_t all = taken_signals(0, ALL);
 
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL);
 }
 
 uint64_t steer_soon(void)

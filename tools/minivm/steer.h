@@ -14,14 +14,16 @@ struct steer {
     struct outlet *outlet;
     const struct symbols *symbols; /* or NULL */
     struct watch timeout;          /* a timerfd: the user's time, whatever the guest's is */
+    struct watch limit;            /* another: when a look that takes long is not waited for */
     uint64_t began;                /* on CLOCK_MONOTONIC */
-    struct watch signals;
+    struct watch ends, signals;    /* the signals that end minivm, and others */
     struct still look, last_look; /* looks at the CPUs: for the user, and when time is up */
     bool registers;               /* the look is for them */
     char *where;                  /* where the guest was when time was up; or NULL */
 };
 
 /* The terminal's callbacks, whose `to` is a struct steer. */
+bool steer_at_once(void *to, int key);
 void steer_command(void *to, int key);
 void steer_closed(void *to);
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@
 enum {
     CTRL_A = 1,
     ESC = 0x1b,
+
+    SAID_KEY = 0x100, /* beside a byte: it is a key for minivm */
 };
 
 enum { /* terminal.reader */
@@ -147,7 +150,7 @@ void terminal_resume(struct terminal *t)
 {
     raw_mode(t);
     writer_hold(&t->out, false);
-    if (t->is_tty && !t->eof)
+    if (t->is_tty && !t->hung_up)
         event_enable(t->loop, &t->in, true);
 }
 
@@ -186,22 +189,6 @@ void terminal_type(struct terminal *t, int byte)
     tell(t);
 }
 
-/* One byte from stdin: to the guest, or after a Ctrl-A on a terminal, to minivm. */
-static void typed(struct terminal *t, uint8_t byte)
-{
-    if (t->escaped) {
-        t->escaped = false;
-        if (byte == CTRL_A)
-            enqueue(t, byte);
-        else
-            t->command(t->to, byte);
-    } else if (t->is_tty && byte == CTRL_A) {
-        t->escaped = true;
-    } else {
-        enqueue(t, byte);
-    }
-}
-
 static void end_input(struct terminal *t)
 {
     t->eof = true;
@@ -228,23 +215,26 @@ static void save(struct terminal *t, const uint8_t *buf, ssize_t n)
     tell(t);
 }
 
+/* Read what there is, at most n bytes; -1 with EAGAIN when another process was faster. */
+static ssize_t read_input(const struct terminal *t, void *buf, size_t n)
+{
+    if (poll(&(struct pollfd){.fd = t->in.fd, .events = POLLIN}, 1, 0))
+        return read(t->in.fd, buf, n);
+    errno = EAGAIN;
+    return -1;
+}
+
 static void input_ready(struct watch *w)
 {
     struct terminal *t = container_of(w, struct terminal, in);
     uint8_t buf[TERMINAL_INPUT];
     size_t left = t->limit - t->count, room = left < sizeof(buf) ? left : sizeof(buf);
 
-    /* A read in the background would stop minivm with the machine locked. terminal_resume() watches
-     * again. */
-    if (!room || (t->is_tty && !in_foreground(w->fd))) {
+    if (!room) {
         event_enable(t->loop, w, false);
         return;
     }
-    /* Another process may have read it first; then a read would wait. */
-    if (!poll(&(struct pollfd){.fd = w->fd, .events = POLLIN}, 1, 0))
-        return;
-
-    ssize_t n = read(w->fd, buf, room);
+    ssize_t n = read_input(t, buf, room);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -257,7 +247,7 @@ static void input_ready(struct watch *w)
         return;
     }
     for (ssize_t i = 0; i < n; i++)
-        typed(t, buf[i]);
+        enqueue(t, buf[i]);
     if (t->count == t->limit)
         event_enable(t->loop, w, false);
     if (t->count)
@@ -294,6 +284,77 @@ void terminal_set_aside(struct terminal *t)
     __atomic_store_n(&t->aside, true, __ATOMIC_RELEASE);
 }
 
+/* ---- a terminal: what is typed is heard at once, and handed on when the machine can be locked
+ * ---- */
+
+static void ask_for_hand_over(struct terminal *t)
+{
+    uint64_t one = 1;
+
+    (void)!write(t->heard.fd, &one, sizeof(one));
+}
+
+/* One byte that was typed: for the guest, or after a Ctrl-A for minivm. */
+static void hear(struct terminal *t, uint8_t byte)
+{
+    bool key = t->escaped && byte != CTRL_A;
+
+    if (!t->escaped && byte == CTRL_A) {
+        t->escaped = true;
+        return;
+    }
+    t->escaped = false;
+    if (!key || !t->at_once || !t->at_once(t->to, byte))
+        t->said[t->saids++] = key ? SAID_KEY | byte : byte;
+}
+
+/* Without the machine's lock. */
+static void overhear(struct watch *w)
+{
+    struct terminal *t = container_of(w, struct terminal, in);
+    uint8_t buf[TERMINAL_INPUT];
+
+    /* A read in the background would stop minivm. terminal_resume() watches again. */
+    if (t->saids == TERMINAL_INPUT || !in_foreground(w->fd)) {
+        event_enable(t->loop, w, false);
+        return;
+    }
+    ssize_t n = read_input(t, buf, TERMINAL_INPUT - t->saids);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    for (ssize_t i = 0; i < n; i++)
+        hear(t, buf[i]);
+    if (n <= 0) {
+        t->hung_up = true;
+        event_remove(t->loop, w);
+    }
+    ask_for_hand_over(t);
+}
+
+static void hand_over(struct watch *w)
+{
+    struct terminal *t = container_of(w, struct terminal, heard);
+    unsigned n = 0;
+    uint64_t count;
+
+    (void)!read(w->fd, &count, sizeof(count));
+    for (; n < t->saids && t->count < t->limit; n++) {
+        if (t->said[n] & SAID_KEY)
+            t->command(t->to, t->said[n] & ~SAID_KEY);
+        else
+            enqueue(t, t->said[n]);
+    }
+    t->saids -= n;
+    memmove(t->said, t->said + n, t->saids * sizeof(*t->said));
+    if (t->hung_up && !t->saids)
+        t->eof = true;
+    else if (n && !t->hung_up)
+        event_enable(t->loop, &t->in, true);
+    if (t->count || t->eof)
+        tell(t);
+}
+
 /* Get more from the file, which is read as the guest asks for it. */
 static void refill(struct terminal *t)
 {
@@ -323,8 +384,12 @@ static int get(struct console *c)
     int byte = t->queue[t->head];
 
     t->head = (t->head + 1) % t->size;
-    if (--t->count == t->limit / 2 && !t->eof && t->file < 0)
-        event_enable(t->loop, &t->in, true);
+    if (--t->count == t->limit / 2 && !t->eof && t->file < 0) {
+        if (t->is_tty)
+            ask_for_hand_over(t);
+        else
+            event_enable(t->loop, &t->in, true);
+    }
     return byte;
 }
 
@@ -402,6 +467,7 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
                     .release = release,
                     .unwritten = unwritten},
         .in = {.fd = in_fd, .ready = input_ready},
+        .heard = {.fd = -1, .ready = hand_over},
         .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),
         .size = TERMINAL_INPUT,
         .is_tty = isatty(in_fd),
@@ -411,6 +477,11 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
     };
     assert(t->queue);
     t->limit = t->is_tty ? TERMINAL_TYPED : TERMINAL_INPUT;
+    if (t->is_tty) {
+        t->in.ready = overhear;
+        t->in.urgent = true;
+        t->heard.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    }
     writer_init(&t->out, out_fd, SIZE_MAX, closed, to);
     writer_init(&t->err, err_fd, TERMINAL_SAID, NULL, to);
 }
@@ -439,8 +510,10 @@ void terminal_start(struct terminal *t, struct event_loop *loop)
 
     t->loop = loop;
     error = writer_start(&t->out);
-    if (t->is_tty)
+    if (t->is_tty) {
         take_over(t);
+        event_add(loop, &t->heard);
+    }
     event_add(loop, &t->in);
     if (error)
         die("cannot start the console's thread: %s", strerror(error));
@@ -462,6 +535,10 @@ bool terminal_ready(struct terminal *t)
 bool terminal_finish(struct terminal *t, uint64_t deadline)
 {
     event_remove(t->loop, &t->in);
+    if (t->is_tty) {
+        event_remove(t->loop, &t->heard);
+        close(t->heard.fd);
+    }
     if (t->file >= 0 && t->file != t->in.fd)
         close(t->file);
     t->file = -1;

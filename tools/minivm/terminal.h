@@ -38,11 +38,21 @@ struct terminal {
     bool shares;   /* t->err, too, has output of the guest, which waits for its reader */
     bool onlcr;    /* a newline that the guest writes returns the carriage in raw mode, too */
 
-    /* Input: machine lock. */
+    /* A key after Ctrl-A that needs no lock, so that it is obeyed whoever has it; false for others,
+     * which are for command. Main thread. May be NULL. */
+    bool (*at_once)(void *to, int key);
+
+    /* Input: main thread. What was typed on a terminal and not handed on yet, bytes and keys. */
     struct watch in;
-    uint16_t *queue; /* a ring of size entries, which grows to limit */
+    uint16_t said[TERMINAL_INPUT];
+    unsigned saids;
+    bool is_tty, escaped, hung_up;
+
+    /* Machine lock. */
+    struct watch heard; /* an eventfd: hand on what was typed */
+    uint16_t *queue;    /* a ring of size entries, which grows to limit */
     unsigned size, limit, head, count;
-    bool is_tty, escaped, eof;
+    bool eof;
     int file;       /* read as the guest asks for it: stdin, or a copy in memory; or -1 */
     uint64_t saved; /* bytes of that copy */
     bool waits;     /* the copy is not complete */
