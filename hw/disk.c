@@ -428,6 +428,22 @@ void disk_drain(struct disk *d)
         nbd_drain(&d->nbd);
 }
 
+void disk_hang_up(struct disk *d)
+{
+    if (d->fd < 0)
+        nbd_hang_up(&d->nbd);
+}
+
+bool disk_wait(struct disk *d, uint64_t deadline)
+{
+    return d->fd >= 0 || nbd_wait(&d->nbd, deadline);
+}
+
+bool disk_left(const struct disk *d, char words[CHILD_SAID])
+{
+    return d->fd < 0 && nbd_left(&d->nbd, words);
+}
+
 void disk_close(struct disk *d)
 {
     if (d->ring)

@@ -104,6 +104,14 @@ void disk_request_take(struct disk_request *r, size_t n);
 /* Wait until every request has ended. */
 void disk_drain(struct disk *d);
 
+/* Let go of the image, which is written out, and wait for the end of that, until then on
+ * CLOCK_MONOTONIC in ns: false where it takes longer. Every request has ended. */
+void disk_hang_up(struct disk *d);
+bool disk_wait(struct disk *d, uint64_t deadline);
+
+/* Was qemu-nbd gone before? Then words tell why. After both. */
+bool disk_left(const struct disk *d, char words[CHILD_SAID]);
+
 /* Close it. Every request has ended, and its loop does not run any more. */
 void disk_close(struct disk *d);
 

@@ -40,10 +40,10 @@ struct event_loop {
     void (*hurried)(struct event_loop *l);
 
     struct watch *watches;
-    bool busy;                      /* one of them is always ready, as far as is known */
+    bool busy; /* one of them is always ready, as far as is known */
     /* Ready, and not served yet; NULL for one that was removed. */
     struct watch *due[EVENT_BATCH], *hurry[EVENT_BATCH];
-    struct watch *next;             /* the one to look at next */
+    struct watch *next; /* the one to look at next */
 };
 
 /* Make a loop whose callbacks run with lock held. Dies when the host has no descriptors left. */
@@ -69,7 +69,8 @@ void event_run(struct event_loop *l);
 /* Make the loop look at its watches again. Any thread, any lock. */
 void event_wake(struct event_loop *l);
 
-/* Serve only what is urgent and has come. In the loop's thread, lock not held; not in a callback. */
+/* Serve only what is urgent and has come. In the loop's thread, lock not held; not in a callback.
+ */
 void event_hurry(struct event_loop *l);
 
 /* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.

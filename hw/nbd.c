@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include "hw/nbd.h"
+#include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 #include "hw/disk.h"
@@ -18,13 +19,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -148,20 +146,12 @@ static void connect_sockets(const char *image, int *listener, int *ours)
 
 /* In the child. The image's name is one of a file, whatever it looks like. */
 static _Noreturn void become_qemu_nbd(const char *image, const char *format, bool read_only,
-                                      bool snapshot, int listener, int log, pid_t parent)
+                                      bool snapshot, int listener)
 {
     const char *argv[10] = {"qemu-nbd", "--discard=unmap", "-f", format};
     int n = 4;
-    sigset_t none;
     char pid[16], *file;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(1);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A terminal's Ctrl-C is not for it: the guest may still write. */
-    setpgid(0, 0);
     if (read_only)
         argv[n++] = "--read-only";
     if (snapshot)
@@ -174,33 +164,23 @@ static _Noreturn void become_qemu_nbd(const char *image, const char *format, boo
     setenv("LISTEN_PID", pid, true);
     setenv("LISTEN_FDS", "1", true);
     unsetenv("LISTEN_FDNAMES");
-    close(STDIN_FILENO);
-    open("/dev/null", O_RDONLY);
-    dup2(log, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
     if (listener == LISTEN_FD)
         fcntl(listener, F_SETFD, 0);
     else
         dup2(listener, LISTEN_FD);
-    execvp(argv[0], (char **)argv);
-    dprintf(STDERR_FILENO, errno == ENOENT ? "not there" : "%s", strerror(errno));
-    _exit(127);
+    child_become(argv);
 }
 
 /* Die of what the child said on its end, or else of what we have to say. */
 static _Noreturn void die_of(struct nbd *n, const char *image, const char *format,
                              const char *words)
 {
-    char said[256];
-    int status;
+    char said[CHILD_SAID];
 
-    kill(n->child, SIGKILL);
-    waitpid(n->child, &status, 0);
-    ssize_t len = pread(n->log, said, sizeof(said) - 1, 0);
-
-    said[len < 0 ? 0 : len] = 0;
+    child_kill(&n->child);
+    child_said(&n->child, said);
     said[strcspn(said, "\n")] = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    if (child_is_missing(&n->child))
         die("%s: is a %s image, which needs qemu-nbd (Debian: apt-get install qemu-utils): %s",
             image, format, said);
     die("%s: is a %s image: %s", image, format, *said ? said : words);
@@ -266,7 +246,8 @@ void nbd_talk(struct nbd *n, int socket, void (*done)(void *to, struct disk_requ
 {
     struct epoll_event input = {.events = EPOLLIN};
 
-    *n = (struct nbd){.socket = socket, .max_data = DATA_MAX, .done = done, .to = to};
+    *n = (struct nbd){
+        .socket = socket, .max_data = DATA_MAX, .child.log = -1, .done = done, .to = to};
     n->poll = epoll_create1(EPOLL_CLOEXEC);
     if (n->poll < 0 || epoll_ctl(n->poll, EPOLL_CTL_ADD, n->socket, &input) < 0)
         die("cannot watch a disk's socket: %m");
@@ -276,17 +257,16 @@ void nbd_talk(struct nbd *n, int socket, void (*done)(void *to, struct disk_requ
 void nbd_open(struct nbd *n, const char *image, const char *format, bool read_only, bool snapshot,
               void (*done)(void *to, struct disk_request *r, int error), void *to)
 {
-    pid_t us = getpid();
     int listener, socket;
 
     connect_sockets(image, &listener, &socket);
     nbd_talk(n, socket, done, to);
-    n->log = memfd_create("qemu-nbd", MFD_CLOEXEC);
-    n->child = n->log < 0 ? -1 : fork();
-    if (n->child < 0)
+    pid_t pid = child_start(&n->child, "qemu-nbd");
+
+    if (pid < 0)
         die("%s: cannot start qemu-nbd: %m", image);
-    if (!n->child)
-        become_qemu_nbd(image, format, read_only, snapshot, listener, n->log, us);
+    if (!pid)
+        become_qemu_nbd(image, format, read_only, snapshot, listener);
     close(listener);
     if (!agree(n))
         die_of(n, image, format, "qemu-nbd does not answer as it should");
@@ -480,20 +460,44 @@ void nbd_drain(struct nbd *n)
     }
 }
 
-void nbd_close(struct nbd *n)
+void nbd_hang_up(struct nbd *n)
 {
     uint8_t disconnect[28] = {0};
 
-    if (n->socket >= 0) {
-        put32(disconnect, NBD_REQUEST_MAGIC);
-        put16(disconnect + 6, NBD_CMD_DISC);
-        (void)!send_all(n, disconnect, sizeof(disconnect));
-    }
+    n->left = n->socket < 0;
+    if (n->left)
+        return;
+    put32(disconnect, NBD_REQUEST_MAGIC);
+    put16(disconnect + 6, NBD_CMD_DISC);
+    (void)!send_all(n, disconnect, sizeof(disconnect));
+    close(n->socket);
+    n->socket = -1;
+}
+
+bool nbd_wait(struct nbd *n, uint64_t deadline)
+{
+    return child_wait(&n->child, deadline);
+}
+
+bool nbd_left(const struct nbd *n, char words[CHILD_SAID])
+{
+    const char *last;
+    char said[CHILD_SAID];
+
+    child_said(&n->child, said);
+    last = strrchr(said, '\n') ? strrchr(said, '\n') + 1 : said;
+    if (WIFSIGNALED(n->child.status))
+        snprintf(words, CHILD_SAID, "it was ended by signal %d", WTERMSIG(n->child.status));
+    else
+        snprintf(words, CHILD_SAID, "%s", *last ? last : "it closed its socket");
+    return n->left;
+}
+
+void nbd_close(struct nbd *n)
+{
     if (n->socket >= 0)
-        close(n->socket);
-    /* It writes what it still has, and lets go of the image. */
-    for (int ms = 0; ms < ANSWER_MS && waitpid(n->child, NULL, WNOHANG) == 0; ms++)
-        usleep(1000);
+        nbd_hang_up(n);
+    nbd_wait(n, clock_after(clock_host(CLOCK_MONOTONIC), ANSWER_MS * (NS_PER_SECOND / 1000)));
     close(n->poll);
-    close(n->log);
+    child_forget(&n->child);
 }

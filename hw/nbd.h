@@ -8,11 +8,11 @@
 #ifndef HW_NBD_H
 #define HW_NBD_H
 
+#include "hw/child.h"
 #include "hw/event.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct disk_request;
 
@@ -23,8 +23,8 @@ struct nbd {
     int socket; /* -1 after the end of the conversation */
     int poll;   /* an epoll of the socket: for input, and for output while there is some to do */
     bool wants_room; /* the socket took no more */
-    int log;         /* what the child prints on stderr */
-    pid_t child;
+    bool left;       /* the conversation was over before nbd_hang_up() */
+    struct child child;
     uint16_t flags;    /* what the server can do */
     uint32_t max_data; /* bytes of data in a request */
     struct watch watch;
@@ -56,7 +56,17 @@ void nbd_submit(struct nbd *n, struct disk_request *r);
 /* Wait until every request has ended. */
 void nbd_drain(struct nbd *n);
 
-/* End the conversation and the child. Every request has ended. */
+/* End the conversation, upon which the child writes what it still has, lets go of the image, and
+ * ends. Every request has ended. */
+void nbd_hang_up(struct nbd *n);
+
+/* Wait for its end, as child_wait(). */
+bool nbd_wait(struct nbd *n, uint64_t deadline);
+
+/* Had the child ended the conversation itself? Then words tell why, as far as is known. */
+bool nbd_left(const struct nbd *n, char words[CHILD_SAID]);
+
+/* Give everything back. The child is waited for, but not for ever. Every request has ended. */
 void nbd_close(struct nbd *n);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include "hw/passt.h"
+#include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 
@@ -17,42 +18,30 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     PREFIX = 4,       /* a frame's length */
     START_MS = 30000, /* a child that does not answer by then is not waited for */
-    END_MS = 1000,    /* nor one that hung up, and has this long to say why */
     BUFFER = 1 << 20  /* of the socket, if the host allows that much */
 };
 
+/* How long one that hung up has to say why. */
+#define END_NS NS_PER_SECOND
+
 /* ---- the child ---- */
 
-/* In the child. As root passt becomes nobody, which makes the kernel forget the signal at our
- * death; then it ends because the socket does. */
-static _Noreturn void become_passt(const struct passt_options *o, int socket, int log, pid_t parent)
+/* In the child. */
+static _Noreturn void become_passt(const struct passt_options *o, int socket)
 {
     char fd[16], mtu[16];
     const char *argv[8 + 2 * PASST_FORWARDS] = {"passt", "-f", "-q", "-m", mtu, "-F", fd};
     int n = 7;
-    sigset_t none;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        _exit(1);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A terminal's Ctrl-C is the guest's. */
-    setpgid(0, 0);
     snprintf(fd, sizeof(fd), "%d", socket);
     snprintf(mtu, sizeof(mtu), "%d", o->mtu);
     for (int i = 0; i < o->forwards; i++) {
@@ -60,13 +49,7 @@ static _Noreturn void become_passt(const struct passt_options *o, int socket, in
         argv[n++] = o->forward[i].spec;
     }
     fcntl(socket, F_SETFD, 0);
-    close(STDIN_FILENO);
-    open("/dev/null", O_RDONLY);
-    dup2(log, STDOUT_FILENO);
-    dup2(log, STDERR_FILENO);
-    execvp(argv[0], (char **)argv);
-    dprintf(STDERR_FILENO, "%s", errno == ENOENT ? "not there" : strerror(errno));
-    _exit(127);
+    child_become(argv);
 }
 
 /* Ask who has an address that nobody has. passt answers for every one but the guest's, so that the
@@ -99,17 +82,13 @@ static const char *last_words(char *said)
 
 static _Noreturn void die_of(struct passt *p, const struct passt_options *o, const char *words)
 {
-    char said[4096];
-    int status;
+    char said[CHILD_SAID];
 
-    kill(p->child, SIGKILL);
-    waitpid(p->child, &status, 0);
-    ssize_t len = pread(p->log, said, sizeof(said) - 1, 0);
-
-    said[len < 0 ? 0 : len] = 0;
+    child_kill(&p->child);
+    child_said(&p->child, said);
     const char *last = last_words(said);
 
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    if (child_is_missing(&p->child))
         die("--net needs passt (Debian: apt-get install passt): %s", last);
     for (int i = 0; i < o->forwards; i++)
         if (!strncmp(last, "Failed to bind ", 15) && strstr(last, o->forward[i].spec))
@@ -121,20 +100,19 @@ static _Noreturn void die_of(struct passt *p, const struct passt_options *o, con
 void passt_open(struct passt *p, const struct passt_options *o)
 {
     int pair[2], size = BUFFER;
-    pid_t us = getpid();
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         die("--net: cannot make a socket pair: %m");
     for (int i = 0; i < 2; i++)
         setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     passt_talk(p, pair[0]);
-    p->log = memfd_create("passt", MFD_CLOEXEC);
     probe(p, o->mac);
-    p->child = fork();
-    if (p->child < 0 || p->log < 0)
+    pid_t pid = child_start(&p->child, "passt");
+
+    if (pid < 0)
         die("--net: cannot start passt: %m");
-    if (!p->child)
-        become_passt(o, pair[1], p->log, us);
+    if (!pid)
+        become_passt(o, pair[1]);
     close(pair[1]);
 }
 
@@ -149,9 +127,7 @@ void passt_wait(struct passt *p, const struct passt_options *o)
     if (!n)
         die_of(p, o, "does not answer");
     if (recv(p->link.fd, &byte, 1, MSG_PEEK) != 1) {
-        struct pollfd end = {.fd = syscall(SYS_pidfd_open, p->child, 0), .events = POLLIN};
-
-        poll(&end, 1, END_MS);
+        child_wait(&p->child, clock_after(clock_host(CLOCK_MONOTONIC), END_NS));
         die_of(p, o, "ended at once");
     }
 }
@@ -256,17 +232,17 @@ static void receive(struct link *l)
     }
 }
 
+void passt_end(struct passt *p)
+{
+    child_kill(&p->child);
+}
+
 static void close_passt(struct link *l)
 {
     struct passt *p = passt_of(l);
 
-    if (p->log >= 0)
-        close(p->log);
-    if (!p->child)
-        return;
-    kill(p->child, SIGKILL);
-    waitpid(p->child, NULL, 0);
-    p->child = 0;
+    passt_end(p);
+    child_forget(&p->child);
 }
 
 static const struct link_kind kind = {
@@ -280,7 +256,6 @@ static const struct link_kind kind = {
 void passt_talk(struct passt *p, int socket)
 {
     link_init(&p->link, &kind, socket);
-    p->log = -1;
-    p->child = 0;
+    p->child = (struct child){.log = -1};
     p->out_sent = p->out_len = p->in_start = p->in_end = 0;
 }

@@ -7,9 +7,8 @@
 #ifndef HW_PASST_H
 #define HW_PASST_H
 
+#include "hw/child.h"
 #include "hw/link.h"
-
-#include <sys/types.h>
 
 enum {
     PASST_MTU = 65520, /* at most, and unless the user wants less */
@@ -32,8 +31,7 @@ struct passt_options {
 
 struct passt {
     struct link link;
-    int log;     /* what the child prints on stderr */
-    pid_t child; /* 0: none of ours */
+    struct child child;
 
     size_t out_sent, out_len; /* the rest of a frame of which the socket took a part */
     uint8_t out[4 + PASST_FRAME_MAX];
@@ -50,5 +48,8 @@ void passt_wait(struct passt *p, const struct passt_options *o);
 
 /* The same as both with a process that is there, over a stream socket. */
 void passt_talk(struct passt *p, int socket);
+
+/* End the child, so that the host's ports are free; the link goes down. Any lock. */
+void passt_end(struct passt *p);
 
 #endif

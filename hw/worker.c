@@ -5,10 +5,8 @@
  */
 #include "hw/worker.h"
 #include "hw/device.h"
-#include "hw/die.h"
 
 #include <assert.h>
-#include <string.h>
 
 bool worker_begin(struct worker *w)
 {
@@ -121,15 +119,14 @@ static void *run(void *arg)
     return NULL;
 }
 
-void worker_start(struct worker *w)
+int worker_start(struct worker *w)
 {
     if (w->in_line || w->started)
-        return;
+        return 0;
     int error = event_thread(&w->thread, run, w->loop);
 
-    if (error)
-        die("cannot start a device's thread: %s", strerror(error));
-    w->started = true;
+    w->started = !error;
+    return error;
 }
 
 void worker_free(struct worker *w)

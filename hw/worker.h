@@ -70,8 +70,8 @@ void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
 /* Make one in line, in the main thread's loop. */
 void worker_init_in_line(struct worker *w, struct event_loop *main);
 
-/* Let its thread run, where it has one that does not run yet. Dies when the host has none. */
-void worker_start(struct worker *w);
+/* Let its thread run, where it has one that does not run yet. Returns an errno, 0 for success. */
+int worker_start(struct worker *w);
 
 /* End it, when it stands still or never ran, and give everything back. It begins nothing more. */
 void worker_free(struct worker *w);

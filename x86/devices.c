@@ -85,6 +85,41 @@ void devices_reset(struct devices *d)
         d->rng.dev.reset(&d->rng.dev);
 }
 
+void devices_part(struct devices *d, bool stuck, uint64_t deadline)
+{
+    const struct config *c = &d->machine->config;
+
+    for (int i = 0; i < c->disks && !stuck; i++)
+        disk_hang_up(&c->disk[i]);
+    for (int i = 0; i < c->disks && !stuck; i++)
+        d->disk[i].kept = !disk_wait(&c->disk[i], deadline);
+    if (!d->vsock || stuck)
+        return;
+    worker_free(&d->vsock->worker);
+    virtio_vsock_free(&d->vsock->vsock);
+}
+
+void devices_report(struct devices *d, FILE *f)
+{
+    const struct config *c = &d->machine->config;
+    char words[CHILD_SAID];
+
+    for (int i = 0; i < c->shares; i++)
+        if (!worker_is_still(&d->share[i].worker))
+            fprintf(f, "minivm: --share %s: the host's storage does not answer\n", c->share_tag[i]);
+    for (int i = 0; i < c->disks; i++) {
+        const struct disk *k = &c->disk[i];
+
+        if (!worker_is_still(&d->disk[i].worker) || d->disk[i].kept)
+            fprintf(f,
+                    "minivm: %s: the host's storage does not answer: what the guest wrote last "
+                    "may be lost\n",
+                    k->name);
+        else if (disk_left(k, words))
+            fprintf(f, "minivm: %s: qemu-nbd had ended: %s\n", k->name, words);
+    }
+}
+
 void devices_free(struct devices *d)
 {
     const struct config *c = &d->machine->config;

@@ -14,6 +14,8 @@
 #include "hw/virtio-vsock.h"
 #include "x86/virtio-slot.h"
 
+#include <stdio.h>
+
 struct devices {
     struct machine *machine;
 
@@ -38,6 +40,7 @@ struct devices {
         struct worker worker;
         struct virtio_blk blk;
         struct virtio_slot slot;
+        bool kept; /* devices_part() could not wait for the image */
     } * disk;
     /* One for each of config.net. */
     struct net_device {
@@ -63,6 +66,14 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci);
 
 /* Reset what pci does not. Machine locked, or nothing runs. */
 void devices_reset(struct devices *d);
+
+/* Let go of what is outside, as the machine is about to end: images are written out, until then on
+ * CLOCK_MONOTONIC in ns, and what the guest sent is yet read by programs. stuck: the workers may
+ * still be at something, so nothing is asked of them. Only devices_report() may follow. */
+void devices_part(struct devices *d, bool stuck, uint64_t deadline);
+
+/* Say which of them the host has failed, a line each. After devices_part(). */
+void devices_report(struct devices *d, FILE *f);
 
 /* Give everything back to the host. Their workers have ended. */
 void devices_free(struct devices *d);

@@ -18,6 +18,9 @@
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
 #define INSTRUCTION_EPOCH 946684800
 
+/* How long a guest's reset waits for requests that the host's storage has. */
+#define STORAGE_PATIENCE_S 30
+
 static uint64_t now(struct clock *c)
 {
     return clock_host(CLOCK_MONOTONIC) - container_of(c, struct machine, clock)->epoch;
@@ -275,31 +278,62 @@ void machine_step(struct vcpu *v, struct still *s, int ms)
     await_still(v->machine, s, ms);
 }
 
-/* Get all CPUs out of the guest, and have all workers stand still. False when that takes too long,
- * or the machine stays locked. */
-static bool assemble(struct machine *m)
+static bool is_reset(enum machine_stop why)
 {
-    struct timespec deadline;
+    return why == STOP_RESET || why == STOP_SHUTDOWN;
+}
 
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += MACHINE_PATIENCE_S;
+/* How long what does not stand still is waited for. A guest that resets itself finds its storage
+ * ready, as on a PC; the user does not wait for that. */
+static uint64_t patience(struct machine *m)
+{
+    bool cpus = true;
+
+    for (int i = 0; i < m->config.cpus; i++)
+        cpus = cpus && vcpu_is_still(&m->vcpu[i]);
+    return NS_PER_SECOND * (cpus && is_reset(m->stop) ? STORAGE_PATIENCE_S : MACHINE_PATIENCE_S);
+}
+
+/* Lock the machine, or return false when it stays locked. */
+static bool try_lock(struct machine *m, uint64_t deadline)
+{
+    struct timespec t = {deadline / NS_PER_SECOND, deadline % NS_PER_SECOND};
+
+    return !pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &t);
+}
+
+/* Get all CPUs out of the guest, and have all workers stand still. Returns how many do not within
+ * our patience, 0 for success. Meanwhile the user may want out. */
+static int assemble(struct machine *m)
+{
+    uint64_t began = clock_host(CLOCK_MONOTONIC), end = began + MACHINE_PATIENCE_S * NS_PER_SECOND;
+
     close_doors(m);
-    if (pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &deadline))
-        return false;
-    doze_end(m);
-    for (int i = 0; i < m->config.cpus; i++) {
+    bool locked = try_lock(m, end);
+
+    if (locked)
+        doze_end(m);
+    for (int i = 0; locked && i < m->config.cpus; i++) {
         struct vcpu *v = &m->vcpu[i];
 
         console_release(v->console, true);
         if (!vcpu_is_still(v))
             vcpu_rouse(v);
     }
-    while (!all_still(m) && !pthread_cond_timedwait(&m->came, &m->lock, &deadline))
-        ;
-    bool all = all_still(m);
+    while (locked && !all_still(m) && clock_host(CLOCK_MONOTONIC) < began + patience(m)) {
+        uint64_t moment = clock_host(CLOCK_MONOTONIC) + NS_PER_SECOND / 10;
+        struct timespec t = {moment / NS_PER_SECOND, moment % NS_PER_SECOND};
 
-    pthread_mutex_unlock(&m->lock);
-    return all;
+        pthread_cond_timedwait(&m->came, &m->lock, &t);
+        pthread_mutex_unlock(&m->lock);
+        event_hurry(&m->loop);
+        locked = try_lock(m, end > moment ? end : moment);
+    }
+    int moving = count_moving(m);
+
+    if (locked)
+        pthread_mutex_unlock(&m->lock);
+    return locked ? moving : moving + !moving;
 }
 
 /* All CPUs as after power-on. */
@@ -391,7 +425,7 @@ void machine_reset(struct machine *m)
     enum machine_stop old = m->stop;
 
     /* Another thread may just be stopping it for good. */
-    if (old == STOP_RESET || old == STOP_SHUTDOWN)
+    if (is_reset(old))
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
     /* A vCPU that has just called EXIT may still be on its way out. */
@@ -434,27 +468,38 @@ void machine_free(struct machine *m)
     free(m->vcpu);
 }
 
+/* Start those threads that do not run. Returns an errno, 0 for success. */
+static int start_threads(struct machine *m)
+{
+    int error = 0;
+
+    for (int i = 0; i < m->config.cpus && !error; i++)
+        if (!m->vcpu[i].exited)
+            error = vcpu_start(&m->vcpu[i]);
+    for (struct worker *w = m->workers; w && !error; w = w->next)
+        error = worker_start(w);
+    return error;
+}
+
 enum machine_stop machine_run(struct machine *m)
 {
     pthread_mutex_lock(&m->lock);
-    m->began = true;
-    for (int i = 0; i < m->config.cpus; i++) {
-        struct vcpu *v = &m->vcpu[i];
+    int error = start_threads(m);
 
-        console_release(v->console, false);
-        if (!v->exited)
-            vcpu_start(v);
-    }
-    for (struct worker *w = m->workers; w; w = w->next)
-        worker_start(w);
+    if (error && !m->began)
+        die("cannot start the threads of CPUs and devices: %s", strerror(error));
+    if (error)
+        machine_fail(m, "cannot start a thread: %s", strerror(error));
+    m->began = true;
+    for (int i = 0; i < m->config.cpus; i++)
+        console_release(m->vcpu[i].console, false);
     doze_start(m);
     machine_release(m);
     pthread_mutex_unlock(&m->lock);
 
     while (!machine_stopping(m))
         event_run(&m->loop);
-    if (!assemble(m))
-        m->stuck = count_moving(m);
+    m->stuck = assemble(m);
     return m->stop;
 }
 
@@ -462,7 +507,7 @@ enum machine_stop machine_run(struct machine *m)
  * wish is. */
 static bool gives_way(enum machine_stop old, enum machine_stop why)
 {
-    if (old == STOP_RESET || old == STOP_SHUTDOWN)
+    if (is_reset(old))
         return why == STOP_TIMEOUT || why == STOP_QUIT || why == STOP_SIGNAL;
     return old == STOP_NONE;
 }

@@ -6,8 +6,6 @@
 #include "hw/die.h"
 #include "x86/machine.h"
 
-#include <string.h>
-
 static bool is_own_thread(const struct vcpu *v)
 {
     return v->started && pthread_equal(v->thread, pthread_self());
@@ -169,15 +167,15 @@ static void *vcpu_main(void *arg)
     return NULL;
 }
 
-void vcpu_start(struct vcpu *v)
+int vcpu_start(struct vcpu *v)
 {
     if (v->started)
-        return;
+        return 0;
     int error = event_thread(&v->thread, vcpu_main, v);
 
-    if (error)
-        die("cannot start the thread of CPU %d: %s", v->index, strerror(error));
-    v->started = v->joins = true;
+    if (!error)
+        v->started = v->joins = true;
+    return error;
 }
 
 void vcpu_join(struct vcpu *v)

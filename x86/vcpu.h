@@ -142,8 +142,9 @@ struct engine {
 
 extern const struct engine kvm_engine, soft_engine;
 
-/* Start the vCPU's thread where there is none. Machine lock held. */
-void vcpu_start(struct vcpu *v);
+/* Start the vCPU's thread where there is none. Returns an errno, 0 for success. Machine lock held.
+ */
+int vcpu_start(struct vcpu *v);
 
 /* Wait for its end, where there was one. Machine not locked. */
 void vcpu_join(struct vcpu *v);

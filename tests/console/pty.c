@@ -6,6 +6,7 @@
  *     see        read until something has come
  *     read MS    read for that time
  *     sleep MS   do not read
+ *     wait FILE  read until it is there
  *     type TEXT  type it; ^A is Ctrl-A
  *     kill N     send signal N
  *
@@ -27,6 +28,7 @@
 
 enum {
     LIMIT_MS = 20000,
+    WAIT_MS = 900000,
     STEP_MS = 10,
 };
 
@@ -42,8 +44,10 @@ static int pump(int ms)
         return 0;
     ssize_t n = read(master, buf, sizeof(buf));
 
-    if (n > 0)
+    if (n > 0) {
         fwrite(buf, 1, n, stdout);
+        fflush(stdout);
+    }
     return n > 0;
 }
 
@@ -72,6 +76,9 @@ static void act(pid_t child, char ***arg)
             pump(STEP_MS);
     else if (!strcmp(action, "sleep"))
         usleep(atoi(value) * 1000);
+    else if (!strcmp(action, "wait"))
+        for (int ms = 0; ms < WAIT_MS && access(value, F_OK); ms += STEP_MS)
+            pump(STEP_MS);
     else if (!strcmp(action, "type"))
         type(value);
     else if (!strcmp(action, "kill"))

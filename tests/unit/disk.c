@@ -692,12 +692,12 @@ static void child_dies(void)
     snprintf(path, sizeof(path), "%s/kept.qcow2", dir);
     start(&d, false, false, false);
     CHECK_EQ(ask(&d, DISK_READ, 0, 512), 0);
-    kill(d.nbd.child, SIGSTOP);
+    kill(d.nbd.child.pid, SIGSTOP);
     for (int i = 0; i < DEPTH; i++)
         hand_in(&d, &slot[i], i % 2 ? DISK_WRITE : DISK_READ, 0, 64 * KIB);
     disk_go(&d);
     CHECK_EQ(under_way, DEPTH);
-    kill(d.nbd.child, SIGKILL);
+    kill(d.nbd.child.pid, SIGKILL);
     wait_for_all();
     for (int i = 0; i < DEPTH; i++)
         CHECK_EQ(slot[i].error, EIO);

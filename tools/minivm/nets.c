@@ -51,6 +51,13 @@ void nets_wait(struct nets *s)
             passt_wait(&s->passt[i], &s->option[i].passt);
 }
 
+void nets_part(struct nets *s)
+{
+    for (int i = 0; i < s->n; i++)
+        if (!s->option[i].tap)
+            passt_end(&s->passt[i]);
+}
+
 void nets_say(const struct nets *s, FILE *f)
 {
     for (int i = 0; i < s->n; i++)

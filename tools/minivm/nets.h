@@ -34,6 +34,9 @@ struct nets {
 void nets_open(struct nets *s, const struct net_option *option, int n, int cpus);
 void nets_wait(struct nets *s);
 
+/* Give the host's ports back, as the machine is about to end. */
+void nets_part(struct nets *s);
+
 /* Tell what taps there are, a line each. */
 void nets_say(const struct nets *s, FILE *f);
 

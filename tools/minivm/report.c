@@ -80,6 +80,16 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
         print_registers(suspect, f);
 }
 
+void report_stuck(const struct machine *m, FILE *f)
+{
+    for (int i = 0; i < m->config.cpus; i++)
+        if (!vcpu_is_still(&m->vcpu[i]))
+            fprintf(f,
+                    "minivm: %s does not come back from the guest, or from a device that waits "
+                    "for the host\n",
+                    m->vcpu[i].name);
+}
+
 void report_registers(struct machine *m, FILE *f)
 {
     for (int i = 0; i < m->config.cpus; i++) {

@@ -19,6 +19,9 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
 /* The registers of all CPUs, likewise. */
 void report_registers(struct machine *m, FILE *f);
 
+/* A line for each CPU that did not come to stand still when the machine stopped. */
+void report_stuck(const struct machine *m, FILE *f);
+
 /* The last line on the console, for a report on the only guest. */
 void report_last_line(struct terminal *t, FILE *f);
 

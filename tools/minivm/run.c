@@ -115,6 +115,9 @@ static void report(struct run *r, FILE *f)
                                    : "minivm: it did not stand still to be looked at\n",
               f);
     report_crashes(r, f);
+    if (r->machine.stuck && r->ending.why != ENDING_CRASHED)
+        report_stuck(&r->machine, f);
+    devices_report(&r->machine.board[0].devices, f);
     if (r->options.stat)
         print_stat(&r->machine, f);
     for (int i = 0; i < r->options.dumps; i++)
@@ -146,6 +149,10 @@ static void finish(struct run *r)
     if (r->options.debugcon)
         debugcon_finish(&r->debugcon, deadline, &r->ending);
 
+    /* Who waits for us to end finds images complete and not locked, and ports free. */
+    nets_part(&r->nets);
+    devices_part(&r->machine.board[0].devices, r->machine.stuck,
+                 forced ? steer_soon() : steer_storage(&r->steer));
     writer_patience(&t->err, deadline == WRITER_PATIENT ? deadline : deadline + REPORT_NS);
     writer_release(&t->err, false);
     FILE *f = writer_stream(&t->err);
@@ -271,16 +278,13 @@ int cmd_run(int argc, char **argv)
         serial8250_hold(&r->machine.board[0].com1);
     run(r);
     finish(r);
-    int status = ending_exit(&r->ending);
-
     if (o->vsock)
         vsock_unix_remove(&r->vsock);
-    /* A CPU that is stuck may hold a lock that exit() takes. */
+    int status = ending_exit(&r->ending);
+
+    /* A CPU that is stuck may hold a lock that exit() takes. Nothing else is freed: to close a file
+     * of a share may take its storage for ever. */
     if (r->machine.stuck)
         _exit(status);
-    /* Who waits for us to end finds images complete and not locked, and ports free. What the guest
-     * sent is yet read by programs. */
-    if (o->disks || o->nets || o->vsock)
-        machine_free(&r->machine);
     return status;
 }

@@ -24,6 +24,9 @@
  */
 #define GRACE_NS (2 * LOOK_MS * (NS_PER_SECOND / 1000))
 
+/* How long storage may delay one that the user does not. */
+#define STORAGE_NS (30 * NS_PER_SECOND)
+
 /* How long a reader may delay an end that the user wants. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
@@ -269,4 +272,11 @@ uint64_t steer_deadline(const struct steer *s)
     if (!s->options->timeout)
         return WRITER_PATIENT;
     return end > soon ? end : soon;
+}
+
+uint64_t steer_storage(const struct steer *s)
+{
+    uint64_t end = steer_deadline(s), most = clock_host(CLOCK_MONOTONIC) + STORAGE_NS;
+
+    return end < most ? end : most;
 }

@@ -17,9 +17,9 @@ struct steer {
     struct watch limit;            /* another: when a look that takes long is not waited for */
     uint64_t began;                /* on CLOCK_MONOTONIC */
     struct watch ends, signals;    /* the signals that end minivm, and others */
-    struct still look, last_look; /* looks at the CPUs: for the user, and when time is up */
-    bool registers;               /* the look is for them */
-    char *where;                  /* where the guest was when time was up; or NULL */
+    struct still look, last_look;  /* looks at the CPUs: for the user, and when time is up */
+    bool registers;                /* the look is for them */
+    char *where;                   /* where the guest was when time was up; or NULL */
 };
 
 /* The terminal's callbacks, whose `to` is a struct steer. */
@@ -37,6 +37,9 @@ void steer_free_signals(void);
 /* How long a reader of the guest's last output may sleep, where the user did not end the guest:
  * what --timeout leaves, and a moment at least. As writer_patience() counts it. */
 uint64_t steer_deadline(const struct steer *s);
+
+/* How long the images of disks may take to be complete. Likewise. */
+uint64_t steer_storage(const struct steer *s);
 
 /* The moment that a reader gets when minivm is to end. Likewise. */
 uint64_t steer_soon(void);
