@@ -28,6 +28,12 @@ static void woken(struct watch *w)
     (void)!read(w->fd, &count, sizeof(count));
 }
 
+static void change(struct event_loop *l)
+{
+    __atomic_store_n(&l->changed, true, __ATOMIC_RELEASE);
+    event_wake(l);
+}
+
 void event_wake(struct event_loop *l)
 {
     uint64_t one = 1;
@@ -75,7 +81,7 @@ bool event_try(struct event_loop *l, struct watch *w)
     w->next = l->watches;
     l->watches = w;
     if (w->always)
-        event_wake(l);
+        change(l);
     return true;
 }
 
@@ -113,7 +119,7 @@ void event_enable(struct event_loop *l, struct watch *w, bool on)
         return;
     w->on = on;
     if (w->always)
-        event_wake(l);
+        change(l);
     else
         set_watched(l, w, on);
 }
@@ -226,8 +232,9 @@ void event_run(struct event_loop *l)
 
         hurry(l, false);
         /* The thread that stopped us may hold the lock for ever. */
-        if ((!n && !l->busy) || !enter(l))
+        if ((!n && !l->busy && !__atomic_load_n(&l->changed, __ATOMIC_ACQUIRE)) || !enter(l))
             continue;
+        __atomic_store_n(&l->changed, false, __ATOMIC_RELAXED);
         serve(l->due, n);
         l->busy = serve_always(l);
         leave(l);

@@ -40,7 +40,8 @@ struct event_loop {
     void (*hurried)(struct event_loop *l);
 
     struct watch *watches;
-    bool busy; /* one of them is always ready, as far as is known */
+    bool changed; /* atomic: there is a watch more that is always ready */
+    bool busy;    /* one of them is always ready, as far as is known */
     /* Ready, and not served yet; NULL for one that was removed. */
     struct watch *due[EVENT_BATCH], *hurry[EVENT_BATCH];
     struct watch *next; /* the one to look at next */
