@@ -228,9 +228,11 @@ void event_run(struct event_loop *l)
     struct epoll_event e[EVENT_BATCH];
 
     while (!__atomic_exchange_n(&l->stopped, false, __ATOMIC_ACQ_REL)) {
-        int n = list(l->due, e, epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1));
+        int ready = epoll_wait(l->epoll, e, EVENT_BATCH, l->busy ? 0 : -1);
+        int n = list(l->due, e, ready);
 
-        hurry(l, false);
+        if (n != ready) /* or it was interrupted */
+            hurry(l, false);
         /* The thread that stopped us may hold the lock for ever. */
         if ((!n && !l->busy && !__atomic_load_n(&l->changed, __ATOMIC_ACQUIRE)) || !enter(l))
             continue;
