@@ -20,8 +20,7 @@
 #include <unistd.h>
 
 enum {
-    DEVICES = 32,     /* of virtio, at most; */
-    CONSOLES = 4,     /* of these with ports, the first */
+    DEVICES = 32,     /* of virtio, at most, by whose number ports are called */
     WAIT_NS = 500000, /* between looks for ports */
     LOOKS = 20000,
     PIECE = 32 * 1024,
@@ -55,26 +54,22 @@ static char *add_number(char *end, int n)
 
 /* ---- finding them ---- */
 
-/* Has the driver a device? */
-static bool is_driven(void)
+/* Does the driver have the device of that number? */
+static bool is_driven(int device)
 {
-    char path[64], *end = add(path, "/sys/bus/virtio/drivers/virtio_console/virtio");
+    char path[64];
 
-    for (int i = 0; i < DEVICES; i++) {
-        add_number(end, i);
-        if (!access(path, F_OK))
-            return true;
-    }
-    return false;
+    add_number(add(path, "/sys/bus/virtio/drivers/virtio_console/virtio"), device);
+    return !access(path, F_OK);
 }
 
 /* What a port is called, in buffer, and its device in path; false when it has no name yet. */
-static bool find(int console, int n, char *path)
+static bool find(int device, int n, char *path)
 {
     char name[16], sys[64];
     int fd, len;
 
-    add_number(add(add_number(add(name, "vport"), console), "p"), n);
+    add_number(add(add_number(add(name, "vport"), device), "p"), n);
     add(add(add(sys, "/sys/class/virtio-ports/"), name), "/name");
     add(add(path, "/dev/"), name);
     fd = open(sys, O_RDONLY | O_CLOEXEC);
@@ -86,23 +81,31 @@ static bool find(int console, int n, char *path)
     return len > 0 && !access(path, F_OK);
 }
 
-static int count(void)
+/* The next device of the driver's, from that number on; DEVICES when there is none. */
+static int next_driven(int device)
+{
+    while (device < DEVICES && !is_driven(device))
+        device++;
+    return device;
+}
+
+static int count(int device)
 {
     char path[32];
     int n = 0;
 
-    for (int console = 0; console < CONSOLES; console++)
+    for (; device < DEVICES; device = next_driven(device + 1))
         for (int i = 0; i < PORTS; i++)
-            n += find(console, i, path);
+            n += find(device, i, path);
     return n;
 }
 
 bool ports_wait(int n)
 {
-    if (!is_driven())
-        return false;
-    for (int i = 0; i < LOOKS; i++) {
-        if (count() >= n)
+    int first = next_driven(0);
+
+    for (int i = 0; first < DEVICES && i < LOOKS; i++) {
+        if (count(first) >= n)
             return true;
         nanosleep(&(struct timespec){0, WAIT_NS}, NULL);
     }
@@ -117,9 +120,9 @@ void ports_open(struct ports *p)
 
     for (int i = 0; i < PORTS; i++)
         p->fd[i] = -1;
-    for (int console = 0; console < CONSOLES; console++)
+    for (int device = next_driven(0); device < DEVICES; device = next_driven(device + 1))
         for (int i = 0; i < PORTS; i++) {
-            if (!find(console, i, path))
+            if (!find(device, i, path))
                 continue;
             for (int n = 0; n < PORTS; n++)
                 if (!strcmp(buffer, names[n]))
