@@ -52,9 +52,19 @@ static void close_stdout(void)
     _exit(EXIT_USAGE);
 }
 
+/* All that a command prints fits, so that what fails is the last write, whose errno is known. */
+static void buffer_stdout(void)
+{
+    static char buffer[64 * 1024];
+
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+    atexit(close_stdout);
+}
+
 int main(int argc, char **argv)
 {
-    atexit(close_stdout);
+    buffer_stdout();
     if (argc < 2)
         die("say what to do: run, check, inspect, help or version ('minivm help')");
     for (size_t i = 0; i < COMMANDS; i++)
