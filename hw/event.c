@@ -72,23 +72,16 @@ static bool set_watched(struct event_loop *l, struct watch *w, bool on)
                      &e) == 0;
 }
 
-bool event_try(struct event_loop *l, struct watch *w)
+void event_add(struct event_loop *l, struct watch *w)
 {
+    w->on = true;
     w->always = !set_watched(l, w, true);
-    w->on = !w->always || (errno == EPERM && !w->urgent);
-    if (!w->on)
-        return false;
+    if (w->always && (errno != EPERM || w->urgent))
+        die("cannot watch descriptor %d: %m", w->fd);
     w->next = l->watches;
     l->watches = w;
     if (w->always)
         change(l);
-    return true;
-}
-
-void event_add(struct event_loop *l, struct watch *w)
-{
-    if (!event_try(l, w))
-        die("cannot watch descriptor %d: %m", w->fd);
 }
 
 void event_remove(struct event_loop *l, struct watch *w)
@@ -174,8 +167,6 @@ static void hurry(struct event_loop *l, bool wait)
     int n = list(l->hurry, e, epoll_wait(l->urgent, e, EVENT_BATCH, wait ? -1 : 0));
 
     serve(l->hurry, n);
-    if (n && l->hurried)
-        l->hurried(l);
 }
 
 void event_hurry(struct event_loop *l)

@@ -32,12 +32,11 @@ struct event_loop {
     bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
 
-    /* What is done around serving the watches, if not to take the lock and to leave it, and after
-     * urgent ones. NULL or all, to be set after event_init(). enter() does not wait: where it
-     * returns false, event_wake() tells that it is to be called again. */
+    /* What is done around serving the watches, if not to take the lock and to leave it. NULL or
+     * both, to be set after event_init(). enter() does not wait: where it returns false,
+     * event_wake() tells that it is to be called again. */
     bool (*enter)(struct event_loop *l);
     void (*leave)(struct event_loop *l);
-    void (*hurried)(struct event_loop *l);
 
     struct watch *watches;
     bool changed; /* atomic: there is a watch more that is always ready */
@@ -54,11 +53,10 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock);
 void event_free(struct event_loop *l);
 
 /* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
- * as in a callback, or the loop not running; for urgent ones in its thread. Where fd cannot be
- * watched, event_add() dies, and event_try() returns false. event_remove() not from another thread,
- * as the loop may wait for the lock in order to serve w. */
+ * as in a callback, or the loop not running; for urgent ones in its thread. event_add() dies when
+ * fd cannot be watched. event_remove() not from another thread, as the loop may wait for the lock
+ * in order to serve w. */
 void event_add(struct event_loop *l, struct watch *w);
-bool event_try(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 
 /* Stop and resume watching. Any thread, lock held; an urgent one in the loop's thread only. */

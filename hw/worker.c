@@ -21,38 +21,16 @@ bool worker_begin(struct worker *w)
     return begun;
 }
 
-/* Stands still: with the door locked. */
-static bool is_still(const struct worker *w)
+void worker_end(struct worker *w)
 {
-    return !w->busy && !w->deferred;
-}
-
-/* So many pieces of work have ended. What came to its end before the afters were called was done by
- * them, too. */
-static void end(struct worker *w, int busy)
-{
-    pthread_mutex_lock(&w->door);
-    int finished = w->finished;
-
-    w->finished = 0;
-    pthread_mutex_unlock(&w->door);
-    if (!busy && !finished)
-        return;
     for (struct worker_after *a = w->afters; a; a = a->next)
         a->call(a);
     pthread_mutex_lock(&w->door);
-    w->busy -= busy;
-    w->deferred -= finished;
-    bool came = is_still(w) && w->holds;
+    bool came = --w->busy == 0 && w->holds;
 
     pthread_mutex_unlock(&w->door);
     if (came)
         w->still(w->to);
-}
-
-void worker_end(struct worker *w)
-{
-    end(w, 1);
 }
 
 bool worker_try(struct worker *w)
@@ -88,12 +66,7 @@ static void leave(struct event_loop *l)
     struct worker *w = container_of(l, struct worker, own);
 
     worker_unlock(w);
-    end(w, 1);
-}
-
-static void hurried(struct event_loop *l)
-{
-    end(container_of(l, struct worker, own), 0);
+    worker_end(w);
 }
 
 void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
@@ -105,7 +78,6 @@ void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)
     event_init(&w->own, &w->lock);
     w->own.enter = enter;
     w->own.leave = leave;
-    w->own.hurried = hurried;
 }
 
 void worker_init_in_line(struct worker *w, struct event_loop *main)
@@ -227,31 +199,12 @@ void worker_release(struct worker *w)
         event_wake(&w->own);
 }
 
-void worker_defer(struct worker *w)
-{
-    if (w->in_line)
-        return;
-    pthread_mutex_lock(&w->door);
-    w->deferred++;
-    pthread_mutex_unlock(&w->door);
-}
-
-void worker_finish(struct worker *w)
-{
-    if (w->in_line)
-        return;
-    pthread_mutex_lock(&w->door);
-    w->finished++;
-    assert(w->finished <= w->deferred);
-    pthread_mutex_unlock(&w->door);
-}
-
 bool worker_is_still(struct worker *w)
 {
     if (w->in_line)
         return true;
     pthread_mutex_lock(&w->door);
-    bool still = is_still(w);
+    bool still = !w->busy;
 
     pthread_mutex_unlock(&w->door);
     return still;

@@ -15,10 +15,9 @@
  * No system call that may wait for the host's storage is made with the lock held: a guest's access
  * to a register takes it.
  *
- * A machine that stands still has workers that do: each has ended what it was at, also what goes on
- * by itself (worker_defer()), and begins nothing. What tells of the end of that is an urgent watch,
- * which is served meanwhile. So whatever is done between worker_begin() and worker_end() has to end
- * soon, as far as the host lets it.
+ * A machine that stands still has workers that do: each has ended what it was at, and begins
+ * nothing. So whatever is done between worker_begin() and worker_end() has to end soon, as far as
+ * the host lets it.
  */
 #ifndef HW_WORKER_H
 #define HW_WORKER_H
@@ -52,10 +51,8 @@ struct worker {
     struct worker_pause *pauses;
     pthread_mutex_t door; /* of what follows */
     pthread_cond_t opened;
-    int holds;    /* how many want it to stand still */
-    int busy;     /* pieces of work under way */
-    int deferred; /* and what goes on by itself, */
-    int finished; /* of which so much has ended, and its afters have not been called */
+    int holds; /* how many want it to stand still */
+    int busy;  /* pieces of work under way */
     bool ended;
     void (*still)(void *to);
     void *to;
@@ -113,11 +110,6 @@ void worker_end(struct worker *w);
 /* The same with the lock, if it can be had at once and the worker may work now; else false, and
  * nothing is to be ended. Then worker_unlock() and worker_end(). No lock held. */
 bool worker_try(struct worker *w);
-
-/* Something goes on when this piece of work has ended, as a request that the host has; and it has
- * ended, in a piece of work or an urgent watch. Any lock; nothing in line. */
-void worker_defer(struct worker *w);
-void worker_finish(struct worker *w);
 
 /* Ask it to stand still, and let it go on; as often. Any lock but its own. */
 void worker_hold(struct worker *w);
