@@ -21,11 +21,30 @@
 /* How long the lock is waited for before what is urgent has its turn again. */
 #define PATIENCE_NS 50000000
 
-static void woken(struct watch *w)
+void event_bell(struct watch *w, void (*ready)(struct watch *w))
+{
+    *w = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = ready};
+    if (w->fd < 0)
+        die("cannot make an eventfd: %m");
+}
+
+void event_ring(const struct watch *w)
+{
+    uint64_t one = 1;
+
+    (void)!write(w->fd, &one, sizeof(one));
+}
+
+void event_hush(const struct watch *w)
 {
     uint64_t count;
 
     (void)!read(w->fd, &count, sizeof(count));
+}
+
+static void woken(struct watch *w)
+{
+    event_hush(w);
 }
 
 static void change(struct event_loop *l)
@@ -36,9 +55,7 @@ static void change(struct event_loop *l)
 
 void event_wake(struct event_loop *l)
 {
-    uint64_t one = 1;
-
-    (void)!write(l->wake, &one, sizeof(one));
+    event_ring(&l->waker);
 }
 
 void event_init(struct event_loop *l, pthread_mutex_t *lock)
@@ -48,17 +65,16 @@ void event_init(struct event_loop *l, pthread_mutex_t *lock)
     *l = (struct event_loop){.lock = lock};
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     l->urgent = epoll_create1(EPOLL_CLOEXEC);
-    l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (l->epoll < 0 || l->urgent < 0 || l->wake < 0 ||
-        epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->urgent, &urgent) < 0)
+    if (l->epoll < 0 || l->urgent < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->urgent, &urgent) < 0)
         die("cannot make an event loop: %m");
-    l->waker = (struct watch){.fd = l->wake, .ready = woken, .urgent = true};
+    event_bell(&l->waker, woken);
+    l->waker.urgent = true;
     event_add(l, &l->waker);
 }
 
 void event_free(struct event_loop *l)
 {
-    close(l->wake);
+    close(l->waker.fd);
     close(l->urgent);
     close(l->epoll);
 }

@@ -25,10 +25,9 @@ struct watch {
 #define EVENT_BATCH 16 /* watches served at a time */
 
 struct event_loop {
-    int epoll;  /* of all watches, and of the following */
-    int urgent; /* an epoll of those that are urgent */
-    int wake;   /* an eventfd that ends a wait */
-    struct watch waker;
+    int epoll;             /* of all watches, and of the following */
+    int urgent;            /* an epoll of those that are urgent */
+    struct watch waker;    /* a bell that ends a wait */
     bool stopped;          /* atomic: a stop that event_run() has not obeyed yet */
     pthread_mutex_t *lock; /* held around every ready() */
 
@@ -71,6 +70,15 @@ void event_wake(struct event_loop *l);
 /* Serve only what is urgent and has come. In the loop's thread, lock not held; not in a callback.
  */
 void event_hurry(struct event_loop *l);
+
+/*
+ * A watch that is rung, and not ready by itself: an eventfd. event_bell() makes one, not watched
+ * yet, and dies when the host has no descriptors left; the owner closes its fd. Any thread may ring
+ * it, with any lock. ready() hushes it first, as what rings after that is for another time.
+ */
+void event_bell(struct watch *w, void (*ready)(struct watch *w));
+void event_ring(const struct watch *w);
+void event_hush(const struct watch *w);
 
 /* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.
  * Returns an errno, 0 for success. */

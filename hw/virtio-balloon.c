@@ -11,10 +11,8 @@
  */
 #include "hw/virtio-balloon.h"
 #include "hw/device.h"
-#include "hw/die.h"
 #include "hw/worker.h"
 
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -112,22 +110,20 @@ static void serve(struct virtio *d, int q, const struct virtq_chain *c)
 static void kicked(struct virtio *d, int q)
 {
     struct virtq_chain c;
-    uint64_t one = 1;
 
     for (int i = 0; i < AT_ONCE; i++) {
         if (!virtq_pop(d, q, &c))
             return;
         serve(d, q, &c);
     }
-    (void)!write(balloon_of(d)->again.fd, &one, sizeof(one));
+    event_ring(&balloon_of(d)->again);
 }
 
 static void again(struct watch *w)
 {
     struct virtio_balloon *b = container_of(w, struct virtio_balloon, again);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     for (int q = 0; q < QUEUES; q++)
         kicked(&b->virtio, q);
 }
@@ -162,10 +158,8 @@ void virtio_balloon_init(struct virtio_balloon *b, const struct virtio_memory *m
 {
     *b = (struct virtio_balloon){
         .dev = {.name = "virtio-balloon", .state = &b->s, .state_size = sizeof(b->s)},
-        .again = {.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = again},
     };
-    if (b->again.fd < 0)
-        die("cannot make virtio-balloon: %m");
+    event_bell(&b->again, again);
     virtio_init(&b->virtio, &kind,
                 VIRTIO_BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |
                     VIRTIO_BIT(VIRTIO_BALLOON_F_REPORTING),

@@ -10,12 +10,10 @@
  */
 #include "hw/virtio-blk.h"
 #include "hw/device.h"
-#include "hw/die.h"
 #include "hw/units.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { /* features */
@@ -72,13 +70,6 @@ static struct virtio_blk *blk_of(struct virtio *d)
     return container_of(d, struct virtio_blk, virtio);
 }
 
-static void look_again(struct virtio_blk *b)
-{
-    uint64_t one = 1;
-
-    (void)!write(b->again.fd, &one, sizeof(one));
-}
-
 /* ---- requests: free ones, and their end ---- */
 
 static bool has_free(const struct virtio_blk *b)
@@ -102,7 +93,7 @@ static void give(struct virtio_blk *b, struct virtio_blk_request *r)
     r->next = b->free;
     b->free = r;
     if (b->starved)
-        look_again(b);
+        event_ring(&b->again);
     b->starved = false;
 }
 
@@ -252,7 +243,7 @@ static void kicked(struct virtio *d, int q)
             return;
         }
     }
-    look_again(b);
+    event_ring(&b->again);
 }
 
 /* A second look is needed: the driver does not kick again for what came during the first. */
@@ -274,9 +265,8 @@ static bool quick(struct virtio *d, int q)
 static void again(struct watch *w)
 {
     struct virtio_blk *b = container_of(w, struct virtio_blk, again);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     for (int q = 0; q < b->virtio.queues; q++)
         kicked(&b->virtio, q);
 }
@@ -340,9 +330,7 @@ void virtio_blk_init(struct virtio_blk *b, struct disk *disk, int queues,
     set_config(b, queues);
     memset(b->id, 0, sizeof(b->id));
     memcpy(b->id, name, strnlen(name, sizeof(b->id)));
-    b->again = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = again};
-    if (b->again.fd < 0)
-        die("%s: cannot make an eventfd: %m", disk->name);
+    event_bell(&b->again, again);
     worker_watch(worker, &b->again);
     disk_attach(disk, worker->loop, worker->in_line);
 }

@@ -14,13 +14,11 @@
  */
 #include "hw/virtio-console.h"
 
-#include "hw/die.h"
 #include "hw/worker.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { /* features */
@@ -163,10 +161,8 @@ static int turn(const struct virtio_console *v)
 
 static void look_again(struct virtio_console *v)
 {
-    uint64_t one = 1;
-
     if (!is_in_line(v))
-        (void)!write(v->again.fd, &one, sizeof(one));
+        event_ring(&v->again);
 }
 
 /* Fill a request with input. Returns the number of bytes. */
@@ -312,9 +308,8 @@ static void kicked(struct virtio *d, int q)
 static void again(struct watch *w)
 {
     struct virtio_console *v = container_of(w, struct virtio_console, again);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     if (!virtio_is_live(&v->virtio))
         return;
     if (has_multiport(v))
@@ -425,9 +420,7 @@ void virtio_console_init(struct virtio_console *v, const struct virtio_console_e
     console_size(v->port[0].end.console, &v->config.rows, &v->config.cols);
     if (is_in_line(v))
         return;
-    v->again = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = again};
-    if (v->again.fd < 0)
-        die("cannot make an eventfd for the console's ports: %m");
+    event_bell(&v->again, again);
     worker_watch(worker, &v->again);
 }
 

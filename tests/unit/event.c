@@ -149,7 +149,7 @@ static void test_always(void)
         event_run(&loop);
         CHECK_EQ(c->calls, 3);
         /* A stop by another thread may have been waited for, which leaves nothing here. */
-        CHECK_EQ(read(loop.wake, &stops, sizeof(stops)), sizeof(stops));
+        CHECK_EQ(read(loop.waker.fd, &stops, sizeof(stops)), sizeof(stops));
         c->limit = 5;
         event_run(&loop);
         CHECK_EQ(c->calls, 5);

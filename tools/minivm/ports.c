@@ -2,15 +2,13 @@
 /*
  * A command's stdin, stdout, stderr and status, as ports.
  *
- * After: read(2), poll(2), eventfd(2).
+ * After: read(2), poll(2).
  */
 #include "tools/minivm/ports.h"
 #include "hw/device.h"
-#include "hw/die.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,17 +106,14 @@ static void opened_out(struct console *c)
 
 static void drained(void *to)
 {
-    uint64_t one = 1;
-
-    (void)!write(((struct port_output *)to)->drained.fd, &one, sizeof(one));
+    event_ring(&((struct port_output *)to)->drained);
 }
 
 static void go_on(struct watch *w)
 {
     struct port_output *o = container_of(w, struct port_output, drained);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     virtio_console_drained(&o->ports->machine->board->devices.console);
 }
 
@@ -189,9 +184,7 @@ void ports_start(struct ports *p, struct machine *m)
 
         if (!o->writer || !o->console.unwritten)
             continue;
-        o->drained = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = go_on};
-        if (o->drained.fd < 0)
-            die("cannot make an eventfd for the guest's output: %m");
+        event_bell(&o->drained, go_on);
         worker_watch(&d->console_worker, &o->drained);
         o->writer->drained_to = o;
         o->writer->drained = drained;

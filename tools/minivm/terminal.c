@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -287,13 +286,6 @@ void terminal_set_aside(struct terminal *t)
 /* ---- a terminal: what is typed is heard at once, and handed on when the machine can be locked
  * ---- */
 
-static void ask_for_hand_over(struct terminal *t)
-{
-    uint64_t one = 1;
-
-    (void)!write(t->heard.fd, &one, sizeof(one));
-}
-
 /* One byte that was typed: for the guest, or after a Ctrl-A for minivm. */
 static void hear(struct terminal *t, uint8_t byte)
 {
@@ -329,16 +321,15 @@ static void overhear(struct watch *w)
         t->hung_up = true;
         event_remove(t->loop, w);
     }
-    ask_for_hand_over(t);
+    event_ring(&t->heard);
 }
 
 static void hand_over(struct watch *w)
 {
     struct terminal *t = container_of(w, struct terminal, heard);
     unsigned n = 0;
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     for (; n < t->saids && t->count < t->limit; n++) {
         if (t->said[n] & SAID_KEY)
             t->command(t->to, t->said[n] & ~SAID_KEY);
@@ -386,7 +377,7 @@ static int get(struct console *c)
     t->head = (t->head + 1) % t->size;
     if (--t->count == t->limit / 2 && !t->eof && t->file < 0) {
         if (t->is_tty)
-            ask_for_hand_over(t);
+            event_ring(&t->heard);
         else
             event_enable(t->loop, &t->in, true);
     }
@@ -467,7 +458,6 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
                     .release = release,
                     .unwritten = unwritten},
         .in = {.fd = in_fd, .ready = input_ready},
-        .heard = {.fd = -1, .ready = hand_over},
         .queue = malloc(TERMINAL_INPUT * sizeof(*t->queue)),
         .size = TERMINAL_INPUT,
         .is_tty = isatty(in_fd),
@@ -480,7 +470,7 @@ void terminal_init(struct terminal *t, int in_fd, int out_fd, int err_fd,
     if (t->is_tty) {
         t->in.ready = overhear;
         t->in.urgent = true;
-        t->heard.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        event_bell(&t->heard, hand_over);
     }
     writer_init(&t->out, out_fd, SIZE_MAX, closed, to);
     writer_init(&t->err, err_fd, TERMINAL_SAID, NULL, to);
