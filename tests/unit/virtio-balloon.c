@@ -138,6 +138,7 @@ static void turns(void)
     struct ring *r = &rig.ring[REPORTING_VQ];
     uint32_t head, written = 1;
     int served = 0;
+    uint64_t rung;
 
     start();
     for (int i = 0; i < SIZE; i++) {
@@ -149,6 +150,7 @@ static void turns(void)
         served++;
     CHECK(served > 0 && served < SIZE);
     for (int i = 0; served < SIZE && i < SIZE; i++) {
+        CHECK_EQ(read(rig.balloon.again.fd, &rung, sizeof(rung)), sizeof(rung));
         rig.balloon.again.ready(&rig.balloon.again);
         while (ring_take(r, &head, &written))
             served++;
