@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * Linux/x86 bzImages, by their 32-bit or 64-bit entry point.
+ * Linux/x86 bzImages: by their 32-bit or 64-bit entry point, where they unpack themselves; or
+ * unpacked here, which takes less time, and entered where they would have jumped then.
  *
  *     0x000500   what it is entered with: see boot/zero-page.h
  *     0x100000   the kernel, here or higher: pref_address, init_size
  *                free
  *     top        the initramfs archives, as high below RAM's end, or initrd_addr_max, as they go
  *
- * After: Linux Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol").
+ * What is unpacked here may go anywhere from pref_address on (KASLR), also above 4 GiB.
+ *
+ * After: Linux Documentation/arch/x86/boot.rst ("The Linux/x86 Boot Protocol"); for what a kernel
+ * finds after it unpacked itself, arch/x86/boot/compressed/misc.c, extract_kernel().
  *
  * Left out: zImages and protocols before 2.06 (Linux 2.6.22, 2007). The 16-bit entry point: it
- * calls a BIOS. EFI handover, setup_data: for firmware. Loading above 4 GiB: what is loaded fits
- * below the hole, and a kernel uses all RAM from wherever it is. The video mode: there is no video
- * card.
+ * calls a BIOS. EFI handover, setup_data: for firmware. Loading what is packed, and initramfs,
+ * above 4 GiB: they fit below the hole. The video mode: there is no video card. Page tables with 5
+ * levels for a kernel that is unpacked here: they are for more RAM than 64 TiB.
  */
+#include "boot/kaslr.h"
 #include "boot/kernel.h"
 #include "boot/unpack.h"
+#include "boot/vmlinux.h"
 #include "boot/zero-page.h"
 #include "hw/die.h"
 #include "hw/units.h"
@@ -26,6 +32,9 @@
 #include <string.h>
 
 #define SECTOR 512
+
+/* From here on RAM is as good as any other for a kernel, though it may prefer a higher place. */
+#define LOWEST (512 * MIB)
 
 /* Where everything goes; or why it cannot, in a few words that follow the file's name. */
 struct layout {
@@ -156,35 +165,82 @@ static bool has_entry64(const struct setup_header *h)
     return h->version >= 0x20c && h->xloadflags & XLF_KERNEL_64;
 }
 
-static void load(const struct kernel *k, const struct ram *ram, struct cpu_state *s)
+/* Read the header and find a place for all; dies when there is none. */
+static void prepare(const struct kernel *k, const struct ram *ram, struct boot_params *bp,
+                    struct layout *l)
 {
     const struct image *img = &k->image;
-    struct boot_params bp;
-    struct layout l = {0};
-    bool has64;
-    void *to;
 
     if (!is_bzimage(img))
         die("%s: not a bzImage (no HdrS at 0x202)", img->name);
-    if (!read_header(img, &bp, &l))
-        die("%s: %s", img->name, l.why);
-    has64 = has_entry64(&bp.hdr);
-    if (k->entry == 64 && !has64)
+    if (!read_header(img, bp, l))
+        die("%s: %s", img->name, l->why);
+    if (k->entry == 64 && !has_entry64(&bp->hdr))
         die("%s: has no 64-bit entry point; --entry 32 uses the other", img->name);
-    if (!find_kernel(img, &bp.hdr, &l) || !place_kernel(&bp.hdr, ram_low(ram), &l))
-        die("%s: %s", img->name, l.why);
-    place_initrd(k, &bp.hdr, ram, &l);
+    if (!find_kernel(img, &bp->hdr, l) || !place_kernel(&bp->hdr, ram_low(ram), l))
+        die("%s: %s", img->name, l->why);
+    place_initrd(k, &bp->hdr, ram, l);
+    bp->hdr.code32_start = l->load;
+}
 
-    bp.hdr.code32_start = l.load;
+static void load(const struct kernel *k, const struct ram *ram, struct cpu_state *s)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+    void *to;
+
+    prepare(k, ram, &bp, &l);
     zero_page_write(k, ram, &bp, l.initrd, l.initrd_size);
     to = ram_at(ram, l.load, l.size);
     assert(to);
-    image_read(img, l.offset, to, l.size);
+    image_read(&k->image, l.offset, to, l.size);
     initramfs_load(k, ram, l.initrd);
-    if (has64 && k->entry != 32)
+    if (has_entry64(&bp.hdr) && k->entry != 32)
         zero_page_enter(ram, s, 64, l.load + 0x200);
     else
         zero_page_enter(ram, s, 32, l.load);
+}
+
+/* Choose where the kernel goes, as it would itself; true if that is at random. */
+static bool choose_place(const struct kernel *k, const struct ram *ram,
+                         const struct setup_header *h, const struct layout *l, uint64_t *gpa,
+                         uint64_t *offset)
+{
+    const struct vmlinux *v = k->inside;
+    struct kaslr_need need = {
+        .size = v->span > v->image.size ? v->span : v->image.size,
+        .align = h->kernel_alignment,
+        .lowest = l->load < LOWEST ? l->load : LOWEST,
+        .taken = l->initrd,
+        .taken_size = align_up(l->initrd_size, PAGE_SIZE),
+    };
+    enum kaslr wanted = v->moves ? kaslr_wanted(k->cmdline) : KASLR_OFF;
+    uint64_t place = 0;
+
+    *offset = 0;
+    if (wanted == KASLR_FULL)
+        place = kaslr_physical(&need, ram, kernel_random(k));
+    if (wanted != KASLR_OFF)
+        *offset = kaslr_offset(&need, v->link, kernel_random(k));
+    *gpa = place ? place : l->load;
+    return wanted != KASLR_OFF;
+}
+
+static void load_unpacked(const struct kernel *k, const struct ram *ram, struct cpu_state *s)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+    uint64_t gpa, offset;
+
+    prepare(k, ram, &bp, &l);
+    if (choose_place(k, ram, &bp.hdr, &l, &gpa, &offset))
+        bp.hdr.loadflags |= KASLR_FLAG;
+    else
+        bp.hdr.loadflags &= ~KASLR_FLAG;
+    zero_page_write(k, ram, &bp, l.initrd, l.initrd_size);
+    vmlinux_put(k->inside, ram, gpa, offset);
+    initramfs_load(k, ram, l.initrd);
+    zero_page_enter(ram, s, 64, gpa + k->inside->entry);
 }
 
 /* How the payload is packed that the kernel unpacks by itself; *at is where it is in the file. */
@@ -199,23 +255,81 @@ static enum packing payload(const struct image *img, const struct setup_header *
     return packing_of(start, image_peek(img, *at, start, sizeof(start)));
 }
 
-const char *bzimage_unpack(const struct image *img, struct image *vmlinux)
+/* Everything that the header says, and the unpacked payload. */
+static const char *unpack_payload(const struct image *img, struct boot_params *bp, struct layout *l,
+                                  struct image *vmlinux)
 {
-    static char why[sizeof(((struct layout *)0)->why)];
-    struct boot_params bp;
-    struct layout l = {0};
+    static char why[sizeof(l->why)];
     uint64_t at;
 
     if (!is_bzimage(img))
         return "not a bzImage";
-    if (!read_header(img, &bp, &l) || !find_kernel(img, &bp.hdr, &l)) {
-        memcpy(why, l.why, sizeof(why));
+    if (!read_header(img, bp, l) || !find_kernel(img, &bp->hdr, l)) {
+        memcpy(why, l->why, sizeof(why));
         return why;
     }
-    if (payload(img, &bp.hdr, &l, &at) == PACKING_NONE || at > img->size ||
-        bp.hdr.payload_length > img->size - at)
+    if (payload(img, &bp->hdr, l, &at) == PACKING_NONE || at > img->size ||
+        bp->hdr.payload_length > img->size - at)
         return "damaged: there is no packed kernel in it";
-    return image_unpack(vmlinux, img, at, bp.hdr.payload_length, true);
+    return image_unpack(vmlinux, img, at, bp->hdr.payload_length, true);
+}
+
+const char *bzimage_unpack(const struct image *img, struct image *vmlinux)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+
+    return unpack_payload(img, &bp, &l, vmlinux);
+}
+
+const char *bzimage_open(const struct image *img, struct vmlinux *v)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+    struct image inside;
+    const char *problem = unpack_payload(img, &bp, &l, &inside);
+
+    if (problem)
+        return problem;
+    problem = vmlinux_read(v, &inside);
+    if (problem) {
+        image_close(&inside);
+        return problem;
+    }
+    /* Where it goes, and what RAM it needs, is then as the header says. */
+    if (v->link != bp.hdr.pref_address || v->span > bp.hdr.init_size) {
+        vmlinux_free(v);
+        return "strange inside: it is linked for another place than the header says";
+    }
+    return NULL;
+}
+
+static bool offered_unpacked(const struct image *img)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+    enum packing packing;
+    uint64_t at;
+
+    if (!is_bzimage(img) || !read_header(img, &bp, &l) || !has_entry64(&bp.hdr) ||
+        !find_kernel(img, &bp.hdr, &l))
+        return false;
+    packing = payload(img, &bp.hdr, &l, &at);
+    return packing != PACKING_NONE && !packing_missing(packing);
+}
+
+static void print_unpacked(const struct image *img, FILE *f)
+{
+    struct boot_params bp;
+    struct layout l = {0};
+
+    if (!read_header(img, &bp, &l) || !find_kernel(img, &bp.hdr, &l) ||
+        !place_kernel(&bp.hdr, RAM_HOLE, &l)) {
+        fprintf(f, "  problem: %s\n", l.why);
+        return;
+    }
+    fprintf(f, "  address: %#llx, or any from there on (KASLR)\n", (unsigned long long)l.load);
+    fprintf(f, "  RAM: %llu MiB at least\n", to_mib(l.end));
 }
 
 static void print(const struct image *img, FILE *f)
@@ -249,4 +363,12 @@ const struct way way_bzimage = {
     .offered = is_bzimage,
     .load = load,
     .print = print,
+};
+
+const struct way way_unpacked = {
+    .name = "unpacked",
+    .title = "the vmlinux inside, unpacked by minivm, entered with 64 bits",
+    .offered = offered_unpacked,
+    .load = load_unpacked,
+    .print = print_unpacked,
 };

@@ -7,17 +7,19 @@
  */
 #include "boot/kernel.h"
 #include "hw/die.h"
+#include "hw/random.h"
 #include "hw/units.h"
 
 #include <assert.h>
 #include <string.h>
+#include <sys/random.h>
 
 #define TOO_BIG (UINT64_C(1) << 62)
 
 /* A kernel's own way comes before those that it shares with others; the bare ELF entry, which only
  * Linux can be entered by, is the last resort. */
 const struct way *const ways[] = {
-    &way_bzimage, &way_pvh, &way_multiboot2, &way_multiboot, &way_linux64, NULL,
+    &way_unpacked, &way_bzimage, &way_pvh, &way_multiboot2, &way_multiboot, &way_linux64, NULL,
 };
 
 const struct way *way_named(const char *name)
@@ -73,6 +75,17 @@ void initramfs_load(const struct kernel *k, const struct ram *ram, uint64_t gpa)
     }
     if (k->extra_size)
         memcpy(to + size - k->extra_size, k->extra, k->extra_size);
+}
+
+uint64_t kernel_random(const struct kernel *k)
+{
+    uint64_t val;
+
+    if (k->sequence)
+        return random_next(k->sequence);
+    if (getrandom(&val, sizeof(val), 0) != sizeof(val))
+        die("getrandom: %m");
+    return val;
 }
 
 void kernel_needs_ram(const struct kernel *k, uint64_t bytes)

@@ -20,8 +20,11 @@ struct module {
     const char *args; /* what follows the name; "" for nothing */
 };
 
+struct vmlinux;
+
 struct kernel {
-    struct image image; /* unpacked */
+    struct image image;     /* unpacked */
+    struct vmlinux *inside; /* a bzImage's, which is booted in its place; or NULL */
 
     /* The initramfs archives, or whatever modules the kernel takes, in order. */
     struct module module[KERNEL_MODULES];
@@ -32,8 +35,9 @@ struct kernel {
     uint64_t extra_size;
 
     const char *cmdline;
-    int entry;     /* of a bzImage: 32 or 64 bits; 0 for the best that it has */
-    uint64_t rsdp; /* guest-physical address of the ACPI RSDP; 0 for none */
+    int entry;          /* of a bzImage: 32 or 64 bits; 0 for the best that it has */
+    uint64_t rsdp;      /* guest-physical address of the ACPI RSDP; 0 for none */
+    uint64_t *sequence; /* where its random place comes from (hw/random.h); NULL for the host */
 };
 
 /* A way of booting: how to see that a kernel offers it, and how to start it so. */
@@ -56,7 +60,8 @@ struct way {
     void (*print)(const struct image *img, FILE *f);
 };
 
-extern const struct way way_bzimage, way_pvh, way_multiboot2, way_multiboot, way_linux64;
+extern const struct way way_unpacked, way_bzimage, way_pvh, way_multiboot2, way_multiboot,
+    way_linux64;
 
 /* All of them, the best first, up to a NULL. */
 extern const struct way *const ways[];
@@ -71,6 +76,10 @@ const struct way *way_of(const struct image *img);
  * not, to follow the file's name. */
 const char *bzimage_unpack(const struct image *img, struct image *vmlinux);
 
+/* The same, taken apart for way_unpacked, whose kernel->inside it is; the caller frees it. NULL
+ * when all went well, else why not: the kernel can still unpack itself, unless it is damaged. */
+const char *bzimage_open(const struct image *img, struct vmlinux *v);
+
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,
  * where initramfs_size() bytes of RAM are free. A size that overflows becomes one that no RAM has.
@@ -78,6 +87,9 @@ const char *bzimage_unpack(const struct image *img, struct image *vmlinux);
 uint64_t initramfs_size(const struct kernel *k);
 void initramfs_load(const struct kernel *k, const struct ram *ram, uint64_t gpa);
 const char *initramfs_name(const struct kernel *k); /* the one file's, or "the initramfs" */
+
+/* A random number for its place. */
+uint64_t kernel_random(const struct kernel *k);
 
 /* Die because the kernel, with what goes with it, needs so many bytes of RAM, counted from 0. */
 _Noreturn void kernel_needs_ram(const struct kernel *k, uint64_t bytes);

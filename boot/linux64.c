@@ -13,19 +13,17 @@
  * address.
  *
  * Left out: vmlinux of 32-bit kernels: their bzImages boot, and so do they by PVH. Choosing another
- * address (KASLR, kexec): the bzImage does that.
+ * address (KASLR): only a bzImage has the list of what changes then, see boot/vmlinux.h.
  */
 #include "boot/elf.h"
 #include "boot/kernel.h"
 #include "boot/linux.h"
+#include "boot/vmlinux.h"
 #include "boot/zero-page.h"
 #include "hw/die.h"
 #include "hw/units.h"
 
 #include <assert.h>
-
-/* Kernels are linked from here on, and no program is. */
-#define KERNEL_VA UINT64_C(0xffffffff80000000)
 
 /*
  * A program that runs on Linux is an ELF file, too; but a kernel is entered by a physical address,
@@ -37,7 +35,7 @@ static bool is_vmlinux(const struct elf *e)
     const struct elf_segment *s = elf_segment_at(e, e->entry);
     char version[2];
 
-    return e->is_64 && s && s->vaddr >= KERNEL_VA &&
+    return e->is_64 && s && s->vaddr >= VMLINUX_VA &&
            (linux_notes(e) || linux_version(e->img, version, sizeof(version)));
 }
 

@@ -21,6 +21,7 @@
 #define STACK       0x8000
 #define PAGE_TABLES 0x9000
 #define ZERO_PAGE   0x10000
+#define HIGH_TABLES 0x11000
 #define CMDLINE     0x20000
 #define CMDLINE_END BIOS_EBDA
 
@@ -86,6 +87,8 @@ void zero_page_enter(const struct ram *ram, struct cpu_state *s, int bits, uint6
 {
     if (bits == 64) {
         paging_identity(ram, PAGE_TABLES, 4);
+        for (int i = 0; rip >= RAM_HIGH && i < 2; i++)
+            paging_identity_add(ram, PAGE_TABLES, HIGH_TABLES + i * PAGE_SIZE, rip / GIB + i);
         cpu_long_mode(s, PAGE_TABLES);
     } else {
         cpu_flat32(s);

@@ -7,6 +7,7 @@
  *     0x008000   top of a stack, for kernels that push before they have their own
  *     0x009000   page tables for the 64-bit entry, 6 pages: the first 4 GiB as they are
  *     0x010000   zero page
+ *     0x011000   page tables for a kernel above 4 GiB, 2 pages: the 2 GiB from its entry on
  *     0x020000   command line
  *     0x09fc00   not ours: firmware and its tables, video memory
  */
@@ -26,6 +27,7 @@
 
 enum {
     LOADED_HIGH = 1 << 0,   /* in loadflags: a bzImage, no zImage */
+    KASLR_FLAG = 1 << 1,    /* in loadflags, to a kernel that is unpacked: it is at random */
     XLF_KERNEL_64 = 1 << 0, /* in xloadflags: has a 64-bit entry point */
 };
 

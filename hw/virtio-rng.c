@@ -5,6 +5,7 @@
  * After: Virtual I/O Device (VIRTIO) Version 1.2, "Entropy Device"; getrandom(2).
  */
 #include "hw/virtio-rng.h"
+#include "hw/random.h"
 
 #include <string.h>
 #include <sys/random.h>
@@ -19,23 +20,13 @@ enum {
     PAUSE_NS = 1000000,
 };
 
-/* A multiplicative sequence, mixed (splitmix64). */
-static uint64_t next(struct virtio_rng *r)
-{
-    uint64_t val = r->s.next += UINT64_C(0x9e3779b97f4a7c15);
-
-    val = (val ^ val >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    val = (val ^ val >> 27) * UINT64_C(0x94d049bb133111eb);
-    return val ^ val >> 31;
-}
-
 /* False when the host has none: a guest must not take what can be guessed for random. */
 static bool fill(struct virtio_rng *r, uint64_t *buf, size_t n)
 {
     if (!r->fixed)
         return getrandom(buf, n * sizeof(*buf), 0) == (ssize_t)(n * sizeof(*buf));
     for (size_t i = 0; i < n; i++)
-        buf[i] = next(r);
+        buf[i] = random_next(&r->s.next);
     return true;
 }
 

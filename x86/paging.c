@@ -32,6 +32,16 @@ void paging_identity(const struct ram *ram, uint64_t at, int gib)
         pd[i] = i * UINT64_C(0x200000) | PTE_P | PTE_W | PTE_PS;
 }
 
+void paging_identity_add(const struct ram *ram, uint64_t at, uint64_t table, int n)
+{
+    uint64_t *pdpt = ram_at(ram, at + 0x1000, 0x1000), *pd = ram_at(ram, table, 0x1000);
+
+    assert(pdpt && pd && n >= 0 && n < ENTRIES && !(table & 0xfff));
+    pdpt[n] = table | PTE_P | PTE_W;
+    for (int i = 0; i < ENTRIES; i++)
+        pd[i] = (n * UINT64_C(512) + i) * UINT64_C(0x200000) | PTE_P | PTE_W | PTE_PS;
+}
+
 void paging_higher_half(const struct ram *ram, uint32_t at)
 {
     uint32_t *directory = ram_at(ram, at, PAGING_HIGHER_HALF_SIZE);

@@ -17,6 +17,10 @@
  */
 void paging_identity(const struct ram *ram, uint64_t at, int gib);
 
+/* Map one more GiB, the one that begins at n GiB (below 512), by a table at guest-physical table
+ * (likewise). */
+void paging_identity_add(const struct ram *ram, uint64_t at, uint64_t table, int n);
+
 /*
  * Build 32-bit tables, PAGING_HIGHER_HALF_SIZE bytes at guest-physical at (4 KiB aligned), that map
  * the first 4 MiB of RAM at 0 and again at PAGING_HIGHER_HALF, present and writable. CR3 is at.

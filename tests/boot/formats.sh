@@ -98,7 +98,7 @@ refused "vmlinux by bzimage" "cannot be booted by bzimage" --boot bzimage $kerne
 refused "vmlinux by multiboot2" "cannot be booted by multiboot2" --boot multiboot2 $kernels/amd64/vmlinux
 refused "a Multiboot kernel by linux64" "cannot be booted by linux64" --boot linux64 guest/multiboot.elf
 refused "a Multiboot kernel by pvh" "cannot be booted by pvh" --boot pvh guest/multiboot.elf
-refused "a way that there is not" "--boot grub: bzimage, pvh, multiboot2, multiboot or linux64" --boot grub $bzimage
+refused "a way that there is not" "--boot grub: unpacked, bzimage, pvh, multiboot2, multiboot or linux64" --boot grub $bzimage
 
 # It tests for ever, so it is ended when the name of a test is seen. Which one is shown first depends on
 # how fast the first ones are.

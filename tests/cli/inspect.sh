@@ -39,7 +39,10 @@ for kernel in amd64:xz cloud-amd64:'lz4 (legacy)'; do
     packing=${kernel#*:} kernel=${kernel%:*}
     inspect "$kernel" $kernels/$kernel/vmlinuz "FILE
 version: 6
---boot bzimage (the best): bzImage, entered with 64 or 32 bits
+--boot unpacked (the best): the vmlinux inside, unpacked by minivm, entered with 64 bits
+  address: 0xN, or any from there on (KASLR)
+  RAM: N MiB at least
+--boot bzimage: bzImage, entered with 64 or 32 bits
   protocol: 2.15
   payload: compressed by $packing
   entry: 64-bit and 32-bit

@@ -115,7 +115,7 @@ for minivm in ./minivm build/asan/minivm; do
     refused "a vsock where a file is" "no socket: name another path" \
         run --engine soft guest/multiboot.elf --vsock 3=README.md
     refused "a command without an initramfs" "--initrd" run -k $kernel -- true
-    refused "a way that there is not" "--boot lilo: bzimage, pvh" run --boot lilo $kernel
+    refused "a way that there is not" "--boot lilo: unpacked, bzimage, pvh" run --boot lilo $kernel
     refused "a way that the kernel does not offer" "can be booted by multiboot" run --boot multiboot $kernel
     refused "a way for a program" "is for kernels" run --boot pvh guest/minimal.bin
     refused "a module for a program" "is for kernels" run --module README.md guest/minimal.bin

@@ -126,6 +126,26 @@ static void lost(void)
     CHECK(!says("began"));
 }
 
+/* A kernel that was put elsewhere than it was linked, before it has an interrupt table; its symbols
+ * are those of another run. */
+static void moved(void)
+{
+    struct symbol symbol[] = {{0xffffffff83000000, "_text"}, {0xffffffff83001000, "start_kernel"}};
+    const struct symbols symbols = {
+        .symbol = symbol, .n = 2, .start = 0xffffffff91000000, .moved = 0x10000000};
+    char text[4096];
+    FILE *f = fmemopen(text, sizeof(text), "w");
+
+    crash("\x0f\x0b", 2);
+    vcpu.state.efer = EFER_LMA;
+    vcpu.state.cs.l = true;
+    vcpu.state.rip = 0xffffffff91001012;
+    report_crash(&vcpu, "guest", &symbols, f);
+    fclose(f);
+    CHECK(strstr(text, "RIP 0xffffffff91001012 (start_kernel+0x12)\n"
+                       "minivm: the kernel runs 0x10000000 above where it was linked (KASLR)\n"));
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -133,6 +153,7 @@ int main(void)
         {instruction, "what the instruction makes probable"},
         {page, "a page that is missing"},
         {short_table, "an interrupt table that is too short"},
+        {moved, "where a kernel is, by name, that was moved"},
         {lost, "nothing, where the state is lost"},
         {0},
     });

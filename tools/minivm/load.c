@@ -184,6 +184,23 @@ static void open_inside(struct load *l)
     *img = inside;
 }
 
+/* The kernel is to be unpacked before it boots. Unless that was said it may also do so itself. */
+static void open_unpacked(struct load *l)
+{
+    const struct options *o = l->options;
+
+    if (o->entry && !o->boot)
+        l->way = &way_bzimage;
+    else if ((l->packed = bzimage_open(&l->kernel.image, &l->inside)) && o->boot)
+        die("%s: %s, so it cannot be booted by %s", l->kernel.image.name, l->packed, l->way->name);
+    else if (l->packed)
+        l->way = &way_bzimage;
+    else
+        l->kernel.inside = &l->inside;
+    if (!strcmp(o->soft_clock, "instructions"))
+        l->kernel.sequence = &l->sequence;
+}
+
 /* The image is a kernel; l->way is the best way to boot it. */
 static void open_kernel(struct load *l)
 {
@@ -194,6 +211,8 @@ static void open_kernel(struct load *l)
         if (!l->way->offered(&l->kernel.image))
             open_inside(l);
     }
+    if (l->way == &way_unpacked)
+        open_unpacked(l);
     l->is_linux = linux_is(&l->kernel.image);
     open_modules(l);
     if (o->entry && l->way != &way_bzimage)
@@ -333,6 +352,29 @@ static void load_kernel(struct load *l, struct machine *m, struct cpu_state *s)
     if (l->is_linux)
         linux_mark(&m->ram);
     l->way->load(&l->kernel, &m->ram, s);
+}
+
+void load_place(const struct load *l, uint64_t *start, uint64_t *moved)
+{
+    const struct vmlinux *v = l->kernel.inside;
+
+    *start = v ? VMLINUX_VA + v->link + v->offset : 0;
+    *moved = v ? v->offset : 0;
+}
+
+void load_say(const struct load *l, FILE *f)
+{
+    const struct vmlinux *v = l->kernel.inside;
+
+    if (!l->way)
+        return;
+    fprintf(f, "kernel: %s", l->way->name);
+    if (v)
+        fprintf(f, ", at %#llx, %#llx above where it was linked", (unsigned long long)v->gpa,
+                (unsigned long long)v->offset);
+    if (l->packed)
+        fprintf(f, " (%s)", l->packed);
+    fputc('\n', f);
 }
 
 void load_warn(const struct load *l)

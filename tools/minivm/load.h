@@ -10,8 +10,11 @@
 #include "boot/image.h"
 #include "boot/kernel.h"
 #include "boot/realmode.h"
+#include "boot/vmlinux.h"
 #include "tools/minivm/minivm.h"
 #include "x86/machine.h"
+
+#include <stdio.h>
 
 struct load {
     const struct options *options;
@@ -23,6 +26,9 @@ struct load {
     /* Or a kernel, and the way to boot it. */
     const struct way *way; /* NULL when there is none */
     struct kernel kernel;
+    struct vmlinux inside; /* kernel.inside, if it has one */
+    const char *packed;    /* why it has none, where that is no wish of the user's; or NULL */
+    uint64_t sequence;     /* kernel.sequence, with the instruction clock */
     bool is_linux;
     int ports; /* that its command has (tools/minivm/ports.h) */
     struct cpio extra;
@@ -42,6 +48,13 @@ void load_config(const struct load *l, struct config *c);
 /* Can the machine's engine run such a guest and, if truly, not only interpret it? NULL, or why not.
  * Before load_guests(). */
 const char *load_probe(const struct load *l, struct machine *m, bool truly);
+
+/* Where the code of a kernel begins that was unpacked before it booted, as it sees itself, and how
+ * far that is above where it was linked; 0 and 0 of others. */
+void load_place(const struct load *l, uint64_t *start, uint64_t *moved);
+
+/* Say in a line how a kernel boots and where it is now. */
+void load_say(const struct load *l, FILE *f);
 
 /* Warn on stderr, in one line, of what will stop the guest early, where that can be seen. */
 void load_warn(const struct load *l);

@@ -51,7 +51,7 @@ const struct option option_table[] = {
     {"module", 0, MODULE, 0, "FILE[,ARGS]",
      .text = "a file for a Multiboot or PVH kernel, and words for it; may be repeated",
      .kernels = true},
-    {"boot", 0, STRING, AT(boot), "bzimage|pvh|multiboot2|multiboot|linux64",
+    {"boot", 0, STRING, AT(boot), "unpacked|bzimage|pvh|multiboot2|multiboot|linux64",
      .text = "how to boot the kernel, when it offers several ways (`minivm inspect FILE` lists "
              "them)",
      .kernels = true},

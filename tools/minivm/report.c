@@ -29,6 +29,13 @@ static void print_place(const struct vcpu *v, const struct symbols *symbols, FIL
             *name ? " (" : "", name, *name ? ")" : "");
 }
 
+static void print_move(const struct symbols *symbols, FILE *f)
+{
+    if (symbols && symbols->moved)
+        fprintf(f, "minivm: the kernel runs %#llx above where it was linked (KASLR)\n",
+                (unsigned long long)symbols->moved);
+}
+
 void report_last_line(struct terminal *t, FILE *f)
 {
     char line[TERMINAL_TAIL];
@@ -74,6 +81,7 @@ void report_where(struct machine *m, struct terminal *t, const struct symbols *s
                 suspect = v;
         }
     }
+    print_move(symbols, f);
     if (t)
         report_last_line(t, f);
     if (suspect)
@@ -243,6 +251,7 @@ void report_crash(const struct vcpu *v, const char *name, const struct symbols *
         fprintf(f, "minivm: in ");
         print_place(v, symbols, f);
         fprintf(f, "\n");
+        print_move(symbols, f);
         if (shutdown)
             print_cause(v, f);
         cpu_print(&v->state, f);

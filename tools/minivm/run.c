@@ -215,8 +215,16 @@ static void build(struct run *r)
     for (int i = 0; i < o->dumps; i++)
         dump_check(&o->dump[i], &r->machine.ram);
     r->steer.options = o;
+    r->steer.symbols = &r->symbols;
     r->steer.machine = &r->machine;
     r->steer.outlet = &r->outlet;
+}
+
+/* Put the guests into the machine, and remember where they are. */
+static void load(struct run *r)
+{
+    load_guests(&r->load, &r->machine);
+    load_place(&r->load, &r->symbols.start, &r->symbols.moved);
 }
 
 /* Run the guest, again and again if it reboots. */
@@ -235,7 +243,7 @@ static void run(struct run *r)
         if (m->stuck || !ending_goes_on(&r->ending, &r->options))
             return;
         machine_reset(m);
-        load_guests(&r->load, m);
+        load(r);
     }
 }
 
@@ -249,10 +257,8 @@ int cmd_run(int argc, char **argv)
     options_parse(&r->options, argc, argv);
     load_open(&r->load, o);
     nets_open(&r->nets, o->net, o->nets, o->cpus);
-    if (o->symbols) {
+    if (o->symbols)
         symbols_read(&r->symbols, o->symbols);
-        r->steer.symbols = &r->symbols;
-    }
     for (int i = 0; i < o->shares; i++) {
         share_init(&r->share[i], o->share[i].dir, o->share[i].read_only);
         r->share_tag[i] = o->share[i].tag;
@@ -266,11 +272,13 @@ int cmd_run(int argc, char **argv)
     /* Before a guest runs, if only to try the engine: then what passt says is read elsewhere. */
     nets_wait(&r->nets);
     choose_again(&r->choice, &r->load, &r->machine);
-    load_guests(&r->load, &r->machine);
+    load(r);
     if (o->vsock)
         vsock_unix_listen(&r->vsock);
     load_warn(&r->load);
     choose_say(&r->choice, &r->machine);
+    if (o->verbose)
+        load_say(&r->load, r->machine.config.trace);
     if (o->verbose)
         nets_say(&r->nets, r->machine.config.trace);
     steer_start(&r->steer);

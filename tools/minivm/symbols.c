@@ -90,7 +90,7 @@ static uint64_t divide_error_handler(const struct ram *ram, const struct cpu_sta
     return cpu->efer & EFER_LMA ? low | (uint64_t)gate[4] << 32 | (uint64_t)gate[5] << 48 : low;
 }
 
-/* How far from its link address the kernel runs, by the address of a known handler. */
+/* How far from where the file has it the kernel runs, by the address of a known handler. */
 static uint64_t displacement(const struct symbols *s, const struct ram *ram,
                              const struct cpu_state *cpu)
 {
@@ -104,7 +104,9 @@ static uint64_t displacement(const struct symbols *s, const struct ram *ram,
         if (link && (handler - link) % KASLR_ALIGN == 0)
             return handler - link;
     }
-    return 0;
+    uint64_t link = s->start ? address_of(s, "_text") : 0;
+
+    return link ? s->start - link : 0;
 }
 
 void symbols_describe(const struct symbols *s, const struct ram *ram, const struct cpu_state *cpu,
@@ -112,7 +114,8 @@ void symbols_describe(const struct symbols *s, const struct ram *ram, const stru
 {
     const struct symbol *best = NULL;
 
-    addr -= displacement(s, ram, cpu);
+    if (s->n)
+        addr -= displacement(s, ram, cpu);
     for (size_t i = 0; i < s->n && s->symbol[i].addr <= addr; i++)
         best = &s->symbol[i];
     buf[0] = 0;

@@ -17,8 +17,10 @@ struct symbol {
 
 struct symbols {
     char *text;
-    struct symbol *symbol;
+    struct symbol *symbol; /* none without a System.map */
     size_t n;
+    uint64_t start; /* where the kernel's code begins; 0 when that is not known */
+    uint64_t moved; /* how much higher than linked, as far as that is known */
 };
 
 /* Read a System.map. Dies when it cannot be read or is none. */
@@ -26,7 +28,7 @@ void symbols_read(struct symbols *s, const char *path);
 
 /*
  * "name+0x12" for a linear address of the guest in the given state, or "" when nothing is near. A
- * kernel that moved itself (KASLR) is found by its interrupt table.
+ * kernel that moved (KASLR) is found by its interrupt table, or by where it was put.
  */
 void symbols_describe(const struct symbols *s, const struct ram *ram, const struct cpu_state *cpu,
                       uint64_t addr, char *buf, size_t size);

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include "x86/soft/engine.h"
 #include "hw/die.h"
+#include "hw/random.h"
 #include "x86/machine.h"
 #include "x86/soft/line.h"
 #include "x86/trace.h"
@@ -382,17 +383,13 @@ static uint64_t soft_instructions(struct vcpu *v)
     return c ? soft_executed(c) : 0;
 }
 
-/* With the instruction clock: a multiplicative sequence, mixed (splitmix64). */
+/* With the instruction clock: a fixed sequence. */
 uint64_t soft_random(struct soft *c)
 {
     uint64_t val;
 
-    if (counts_time(c)) {
-        val = c->random += UINT64_C(0x9e3779b97f4a7c15);
-        val = (val ^ val >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-        val = (val ^ val >> 27) * UINT64_C(0x94d049bb133111eb);
-        return val ^ val >> 31;
-    }
+    if (counts_time(c))
+        return random_next(&c->random);
     while (getrandom(&val, sizeof(val), 0) != sizeof(val))
         ;
     return val;
