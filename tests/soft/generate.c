@@ -301,7 +301,11 @@ static bool is_string(const char *text)
 
 static bool may_lock(const struct soft_row *row)
 {
-    return row->attributes & ROW_LOCK || (row->forms[3] && row->forms[3]->lock);
+    struct soft_forms forms = {0};
+
+    if (row->forms[3])
+        row->forms[3](&forms);
+    return row->attributes & ROW_LOCK || forms.lock;
 }
 
 static void add_prefixes(struct bytes *b, const struct soft_row *row, const struct shape *h,

@@ -371,15 +371,17 @@ static void try_row(const struct soft_row *row)
         }
 }
 
-static void try_rows(const struct soft_row *rows)
+static void try_rows(soft_table *table)
 {
+    struct soft_row row;
+
     cpu_start(legacy ? CPU_FLAT32 : CPU_LONG64);
     if (!code)
         code = native_page();
     if (!memory)
         memory = native_page();
-    for (; rows->encoding; rows++)
-        try_row(rows);
+    for (int i = 0; table(i, &row); i++)
+        try_row(&row);
     cpu_end();
 }
 
@@ -429,10 +431,12 @@ static void test_legacy(void)
 }
 
 /* Each row: #UD and #NM come before all else. */
-static void try_off(const struct soft_row *rows)
+static void try_off(soft_table *table)
 {
-    for (; rows->encoding; rows++) {
-        struct form f = form_of(rows);
+    struct soft_row row;
+
+    for (int i = 0; table(i, &row); i++) {
+        struct form f = form_of(&row);
         struct soft_op ops[2];
         uint8_t bytes[16];
         int n = assemble(&f, bytes, f.mem);
@@ -464,16 +468,18 @@ static void test_off(void)
 }
 
 /* Memory that ends where a page is missing: nothing of the instruction happens. */
-static void try_faults(const struct soft_row *rows)
+static void try_faults(soft_table *table)
 {
-    for (; rows->encoding; rows++) {
-        struct form f = form_of(rows);
+    struct soft_row row;
+
+    for (int at = 0; table(at, &row); at++) {
+        struct form f = form_of(&row);
         struct soft_op ops[2];
         struct soft_fpu before;
         uint64_t r[REGISTERS];
         uint8_t bytes[16];
         int n = assemble(&f, bytes, true);
-        bool mask = !strncmp(rows->text, "maskmov", 7);
+        bool mask = !strncmp(row.text, "maskmov", 7);
 
         if (!f.mem && !mask)
             continue;

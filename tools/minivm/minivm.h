@@ -80,7 +80,7 @@ struct options {
     const char *said[OPTIONS_MAX];
 };
 
-/* Fill o from the arguments of `minivm run`. Dies on a bad one. */
+/* Fill o, which is all zeros, from the arguments of `minivm run`. Dies on a bad one. */
 void options_parse(struct options *o, int argc, char **argv);
 
 /* How an option was given, for a message about it; NULL when it was not. */

@@ -650,12 +650,12 @@ void options_parse(struct options *o, int argc, char **argv)
     const char *cmdline =
         NULL; /* how --cmdline was given, while words that follow may belong to it */
 
-    *o = (struct options){.cmdline = "",
-                          .cpus = 1,
-                          .exit_port = PC_EXIT_PORT,
-                          .engine = getenv("MINIVM_ENGINE"),
-                          .cpu = "host",
-                          .soft_clock = "host"};
+    o->cmdline = "";
+    o->cpus = 1;
+    o->exit_port = PC_EXIT_PORT;
+    o->engine = getenv("MINIVM_ENGINE");
+    o->cpu = "host";
+    o->soft_clock = "host";
     if (!o->engine || !*o->engine)
         o->engine = "auto";
     for (int i = 1; i < argc; i++) {

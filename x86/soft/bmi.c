@@ -228,25 +228,24 @@ static void rorx(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_bmi_rows[] = {
-    {"f3 0f b8", "popcnt Gv,Ev", .run = popcnt},
-    {"f3 0f bc", "tzcnt Gv,Ev", .run = tzcnt},
-    {"f3 0f bd", "lzcnt Gv,Ev", .run = lzcnt},
+SOFT_TABLE(soft_bmi_rows)
+    ROW("f3 0f b8", "popcnt Gv,Ev", .run = popcnt)
+    ROW("f3 0f bc", "tzcnt Gv,Ev", .run = tzcnt)
+    ROW("f3 0f bd", "lzcnt Gv,Ev", .run = lzcnt)
     /* The register has 32 bits, or 64 with REX.W, and the size is that of the other operand. */
-    {"f2 0f 38 f0", "crc32 G,Eb", .run = crc32},
-    {"f2 0f 38 f1", "crc32 G,Ev", .run = crc32},
-    {"vex np 0f 38 f2", "andn Gy,By,Ey", .run = andn},
-    {"vex np 0f 38 f3 /1", "blsr By,Ey", .run = blsr},
-    {"vex np 0f 38 f3 /2", "blsmsk By,Ey", .run = blsmsk},
-    {"vex np 0f 38 f3 /3", "blsi By,Ey", .run = blsi},
-    {"vex np 0f 38 f5", "bzhi Gy,Ey,By", .run = bzhi},
-    {"vex f3 0f 38 f5", "pext Gy,By,Ey", .run = pext},
-    {"vex f2 0f 38 f5", "pdep Gy,By,Ey", .run = pdep},
-    {"vex f2 0f 38 f6", "mulx Gy,By,Ey", .run = mulx},
-    {"vex np 0f 38 f7", "bextr Gy,Ey,By", .run = bextr},
-    {"vex 66 0f 38 f7", "shlx Gy,Ey,By", .run = shlx},
-    {"vex f3 0f 38 f7", "sarx Gy,Ey,By", .run = sarx},
-    {"vex f2 0f 38 f7", "shrx Gy,Ey,By", .run = shrx},
-    {"vex f2 0f 3a f0", "rorx Gy,Ey,Ib", .run = rorx},
-    {0},
-};
+    ROW("f2 0f 38 f0", "crc32 G,Eb", .run = crc32)
+    ROW("f2 0f 38 f1", "crc32 G,Ev", .run = crc32)
+    ROW("vex np 0f 38 f2", "andn Gy,By,Ey", .run = andn)
+    ROW("vex np 0f 38 f3 /1", "blsr By,Ey", .run = blsr)
+    ROW("vex np 0f 38 f3 /2", "blsmsk By,Ey", .run = blsmsk)
+    ROW("vex np 0f 38 f3 /3", "blsi By,Ey", .run = blsi)
+    ROW("vex np 0f 38 f5", "bzhi Gy,Ey,By", .run = bzhi)
+    ROW("vex f3 0f 38 f5", "pext Gy,By,Ey", .run = pext)
+    ROW("vex f2 0f 38 f5", "pdep Gy,By,Ey", .run = pdep)
+    ROW("vex f2 0f 38 f6", "mulx Gy,By,Ey", .run = mulx)
+    ROW("vex np 0f 38 f7", "bextr Gy,Ey,By", .run = bextr)
+    ROW("vex 66 0f 38 f7", "shlx Gy,Ey,By", .run = shlx)
+    ROW("vex f3 0f 38 f7", "sarx Gy,Ey,By", .run = sarx)
+    ROW("vex f2 0f 38 f7", "shrx Gy,Ey,By", .run = shrx)
+    ROW("vex f2 0f 3a f0", "rorx Gy,Ey,Ib", .run = rorx)
+SOFT_TABLE_END

@@ -9,7 +9,7 @@
     {                                                                                              \
         return does;                                                                               \
     }                                                                                              \
-    static const struct soft_forms SIZED(name##_forms) = {.reg = SIZED(name##_reg)};
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg))
 
 JUMPS(jo, jump_if(c, op, SIZE, 0x0))
 JUMPS(jno, jump_if(c, op, SIZE, 0x1))
@@ -58,13 +58,10 @@ HANDLER(jump_reg_e)
     return jump_reg(c, op, SIZE);
 }
 
-static const struct soft_forms SIZED(call_forms) = {.mem = FORMS(call)};
-static const struct soft_forms SIZED(call_e_forms) = {.mem = FORMS(call_e)};
-static const struct soft_forms SIZED(ret_forms) = {.mem = FORMS(ret)};
-static const struct soft_forms SIZED(jump_e_forms) = {
-    .reg = SIZED(jump_reg_e),
-    .mem = FORMS(jump_mem),
-};
+SOFT_FORMS(SIZED(call_forms), .mem = FORMS(call))
+SOFT_FORMS(SIZED(call_e_forms), .mem = FORMS(call_e))
+SOFT_FORMS(SIZED(ret_forms), .mem = FORMS(ret))
+SOFT_FORMS(SIZED(jump_e_forms), .reg = SIZED(jump_reg_e), .mem = FORMS(jump_mem))
 #undef FLAT
 #undef FLAT_OR_ANYHOW
 #undef FORMS

@@ -279,59 +279,58 @@ static void set_ac(struct soft *c, const struct soft_op *op)
 /* clang-format off */
 #define JUMP (ROW_BRANCH | ROW_FORCE64)
 
-const struct soft_row soft_control_rows[] = {
-    {"70", "jo Jb", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION},
-    {"71", "jno Jb", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION},
-    {"72", "jb Jb", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION},
-    {"73", "jae Jb", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION},
-    {"74", "je Jb", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION},
-    {"75", "jne Jb", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION},
-    {"76", "jbe Jb", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION},
-    {"77", "ja Jb", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION},
-    {"78", "js Jb", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION},
-    {"79", "jns Jb", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION},
-    {"7a", "jp Jb", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION},
-    {"7b", "jnp Jb", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION},
-    {"7c", "jl Jb", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION},
-    {"7d", "jge Jb", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION},
-    {"7e", "jle Jb", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION},
-    {"7f", "jg Jb", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION},
-    {"0f 80", "jo Jz", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION},
-    {"0f 81", "jno Jz", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION},
-    {"0f 82", "jb Jz", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION},
-    {"0f 83", "jae Jz", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION},
-    {"0f 84", "je Jz", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION},
-    {"0f 85", "jne Jz", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION},
-    {"0f 86", "jbe Jz", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION},
-    {"0f 87", "ja Jz", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION},
-    {"0f 88", "js Jz", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION},
-    {"0f 89", "jns Jz", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8a", "jp Jz", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8b", "jnp Jz", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8c", "jl Jz", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8d", "jge Jz", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8e", "jle Jz", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION},
-    {"0f 8f", "jg Jz", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION},
-    {"e0", "loopne Jb", .forms = SIZES_16(loop), .attributes = JUMP},
-    {"e1", "loope Jb", .forms = SIZES_16(loop), .attributes = JUMP},
-    {"e2", "loop Jb", .forms = SIZES_16(loop), .attributes = JUMP},
-    {"e3", "jcxz Jb", .forms = SIZES_16(loop), .attributes = JUMP},
-    {"eb", "jmp Jb", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END},
-    {"e9", "jmp Jz", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END},
-    {"ff /4", "jmp Ev", .forms = SIZES_16(jump_e), .attributes = ROW_FORCE64 | ROW_END},
-    {"e8", "call Jz", .forms = SIZES_16(call), .attributes = JUMP | ROW_STACK | ROW_END},
-    {"ff /2", "call Ev", .forms = SIZES_16(call_e), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
-    {"c3", "ret", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
-    {"c2", "ret Iw", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END},
+SOFT_TABLE(soft_control_rows)
+    ROW("70", "jo Jb", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION)
+    ROW("71", "jno Jb", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION)
+    ROW("72", "jb Jb", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION)
+    ROW("73", "jae Jb", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION)
+    ROW("74", "je Jb", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION)
+    ROW("75", "jne Jb", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION)
+    ROW("76", "jbe Jb", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION)
+    ROW("77", "ja Jb", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION)
+    ROW("78", "js Jb", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION)
+    ROW("79", "jns Jb", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION)
+    ROW("7a", "jp Jb", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION)
+    ROW("7b", "jnp Jb", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION)
+    ROW("7c", "jl Jb", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION)
+    ROW("7d", "jge Jb", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION)
+    ROW("7e", "jle Jb", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION)
+    ROW("7f", "jg Jb", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 80", "jo Jz", .forms = SIZES_16(jo), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 81", "jno Jz", .forms = SIZES_16(jno), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 82", "jb Jz", .forms = SIZES_16(jb), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 83", "jae Jz", .forms = SIZES_16(jae), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 84", "je Jz", .forms = SIZES_16(je), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 85", "jne Jz", .forms = SIZES_16(jne), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 86", "jbe Jz", .forms = SIZES_16(jbe), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 87", "ja Jz", .forms = SIZES_16(ja), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 88", "js Jz", .forms = SIZES_16(js), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 89", "jns Jz", .forms = SIZES_16(jns), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8a", "jp Jz", .forms = SIZES_16(jp), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8b", "jnp Jz", .forms = SIZES_16(jnp), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8c", "jl Jz", .forms = SIZES_16(jl), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8d", "jge Jz", .forms = SIZES_16(jge), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8e", "jle Jz", .forms = SIZES_16(jle), .attributes = JUMP | ROW_CONDITION)
+    ROW("0f 8f", "jg Jz", .forms = SIZES_16(jg), .attributes = JUMP | ROW_CONDITION)
+    ROW("e0", "loopne Jb", .forms = SIZES_16(loop), .attributes = JUMP)
+    ROW("e1", "loope Jb", .forms = SIZES_16(loop), .attributes = JUMP)
+    ROW("e2", "loop Jb", .forms = SIZES_16(loop), .attributes = JUMP)
+    ROW("e3", "jcxz Jb", .forms = SIZES_16(loop), .attributes = JUMP)
+    ROW("eb", "jmp Jb", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END)
+    ROW("e9", "jmp Jz", .forms = SIZES_16(jump), .attributes = JUMP | ROW_END)
+    ROW("ff /4", "jmp Ev", .forms = SIZES_16(jump_e), .attributes = ROW_FORCE64 | ROW_END)
+    ROW("e8", "call Jz", .forms = SIZES_16(call), .attributes = JUMP | ROW_STACK | ROW_END)
+    ROW("ff /2", "call Ev", .forms = SIZES_16(call_e), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END)
+    ROW("c3", "ret", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END)
+    ROW("c2", "ret Iw", .forms = SIZES_16(ret), .attributes = ROW_FORCE64 | ROW_STACK | ROW_END)
 
-    {"9c", "pushf", .run = pushf, .attributes = ROW_DEFAULT64},
-    {"9d", "popf", .run = popf, .attributes = ROW_DEFAULT64},
-    {"fa", "cli", .run = cli},
-    {"fb", "sti", .run = sti},
-    {"0f 0b", "ud2", .run = ud2, .attributes = ROW_END},
-    {"f4", "hlt", .run = hlt, .attributes = ROW_END},
-    {"62", "bound Gv,Ma", .run = bound, .attributes = ROW_NO64},
-    {"np 0f 01 =ca", "clac", .run = set_ac},
-    {"np 0f 01 =cb", "stac", .run = set_ac},
-    {0},
-};
+    ROW("9c", "pushf", .run = pushf, .attributes = ROW_DEFAULT64)
+    ROW("9d", "popf", .run = popf, .attributes = ROW_DEFAULT64)
+    ROW("fa", "cli", .run = cli)
+    ROW("fb", "sti", .run = sti)
+    ROW("0f 0b", "ud2", .run = ud2, .attributes = ROW_END)
+    ROW("f4", "hlt", .run = hlt, .attributes = ROW_END)
+    ROW("62", "bound Gv,Ma", .run = bound, .attributes = ROW_NO64)
+    ROW("np 0f 01 =ca", "clac", .run = set_ac)
+    ROW("np 0f 01 =cb", "stac", .run = set_ac)
+SOFT_TABLE_END

@@ -2,8 +2,10 @@
 /*
  * From bytes to operations: prefixes, opcode, ModRM, SIB, displacement, immediate.
  *
- * The tables of opcodes are written as the manual writes them. They are read once, when the first
- * CPU is made, into entries that can be searched by map and opcode.
+ * The tables of opcodes are written as the manual writes them. They are searched by map and opcode:
+ * where in them an opcode is, is noted before the first instruction; its rows are read when it is
+ * met for the first time. So a program of three instructions is not kept waiting for the other 900
+ * rows.
  *
  * After: Intel SDM vol. 2A, "Instruction Format"; vol. 2D, "Opcode Map".
  *
@@ -20,6 +22,7 @@ enum {
     ENTRIES = 2048,
     ROWS = 2048,
     ANY = -1,
+    END = -1, /* of a list of entries */
 };
 
 enum prefix_rule {
@@ -61,7 +64,7 @@ enum immediate {
 struct entry {
     const struct soft_row *row;
     uint16_t number;
-    int16_t next; /* of the same map and opcode; -1 at the end */
+    int16_t next; /* of the same map and opcode, or END */
     uint8_t map, opcode;
     bool vex, modrm, low_reg; /* low_reg: +r */
     uint8_t prefix, mod;
@@ -72,12 +75,20 @@ struct entry {
     uint8_t immediate[2];
 };
 
-static const struct soft_row *rows[ROWS]; /* by number */
+static struct soft_row rows[ROWS]; /* by number, from 1 on; those that were met */
 static struct entry entries[ENTRIES];
-static int entry_count;
-static int16_t first[MAPS][256];
+static int entry_count = 1;
 
-static const struct soft_row *const tables[] = {
+/* By map and opcode. first: the entries of its rows, from 1 on, or END; 0 as long as they are not
+ * read. The rows that it has are in places, from 1 on, the last one first. */
+static int16_t first[MAPS][256];
+static uint16_t places_of[MAPS][256];
+static struct place {
+    uint16_t number, next;
+} places[ENTRIES];
+static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+
+static soft_table *const tables[] = {
     /* clang-format off */
     soft_move_rows,
     soft_integer_rows,
@@ -99,6 +110,79 @@ static const struct soft_row *const tables[] = {
     soft_xsave_rows,
     /* clang-format on */
 };
+#define TABLES ((int)(sizeof(tables) / sizeof(tables[0])))
+static uint16_t begin[TABLES + 1]; /* the numbers of their first rows, and of none */
+
+/* Two hexadecimal digits. */
+static uint8_t hex_byte(const char *s)
+{
+    return (s[0] <= '9' ? s[0] - '0' : s[0] - 'a' + 10) << 4 |
+           (s[1] <= '9' ? s[1] - '0' : s[1] - 'a' + 10);
+}
+
+/* One word of an encoding of that length. Bytes are prefixes, escapes, and then the opcode, to
+ * which *opcode is set then. */
+static void read_word(struct entry *e, const char *word, size_t length, bool *opcode)
+{
+    uint8_t byte;
+
+    switch (word[0]) {
+    case 'v':
+        e->vex = true;
+        return;
+    case 'n':
+        e->prefix = NO_PREFIX;
+        return;
+    case 'm':
+        e->mod = MEMORY;
+        return;
+    case 'r':
+        e->mod = REGISTER;
+        return;
+    case '/':
+        e->digit = word[1] - '0';
+        return;
+    case '=':
+        e->exact = hex_byte(word + 1);
+        return;
+    }
+    byte = hex_byte(word);
+    assert(!*opcode && (length == 2 || (length == 4 && word[2] == '+')));
+    if (e->map == 0 && byte == 0x66)
+        e->prefix = PREFIX_66;
+    else if (e->map == 0 && byte == 0xf3)
+        e->prefix = PREFIX_F3;
+    else if (e->map == 0 && byte == 0xf2)
+        e->prefix = PREFIX_F2;
+    else if (e->map == 0 && byte == 0x0f)
+        e->map = 1;
+    else if (e->map == 1 && length == 2 && (byte == 0x38 || byte == 0x3a))
+        e->map = byte == 0x38 ? 2 : 3;
+    else {
+        *opcode = true;
+        e->opcode = byte;
+        e->low_reg = length > 2;
+    }
+}
+
+static void read_encoding(struct entry *e, const char *s)
+{
+    bool opcode = false;
+
+    for (;;) {
+        size_t length = 0;
+
+        while (s[length] && s[length] != ' ')
+            length++;
+        read_word(e, s, length, &opcode);
+        if (!s[length])
+            break;
+        s += length + 1;
+    }
+    /* A mandatory prefix alone is no opcode, and an escape is not one either. */
+    assert(opcode);
+    e->modrm = e->mod || e->digit != ANY || e->exact != ANY;
+}
 
 /* The next word of s into word; false at the end. */
 static bool next_word(const char **s, char *word, size_t size, const char *separators)
@@ -112,49 +196,6 @@ static bool next_word(const char **s, char *word, size_t size, const char *separ
     word[n] = 0;
     *s += n;
     return n > 0;
-}
-
-static void read_encoding(struct entry *e, const char *s)
-{
-    char word[16];
-    bool opcode = false;
-
-    while (next_word(&s, word, sizeof(word), " ")) {
-        char *end;
-        unsigned byte = strtoul(word, &end, 16);
-
-        if (!strcmp(word, "vex"))
-            e->vex = true;
-        else if (!strcmp(word, "np"))
-            e->prefix = NO_PREFIX;
-        else if (!strcmp(word, "66") && !opcode && e->map == 0)
-            e->prefix = PREFIX_66;
-        else if (!strcmp(word, "f3") && !opcode && e->map == 0)
-            e->prefix = PREFIX_F3;
-        else if (!strcmp(word, "f2") && !opcode && e->map == 0)
-            e->prefix = PREFIX_F2;
-        else if (!strcmp(word, "mem"))
-            e->mod = MEMORY;
-        else if (!strcmp(word, "reg"))
-            e->mod = REGISTER;
-        else if (word[0] == '/')
-            e->digit = word[1] - '0';
-        else if (word[0] == '=')
-            e->exact = strtoul(word + 1, NULL, 16);
-        else if (!opcode && e->map == 0 && byte == 0x0f)
-            e->map = 1;
-        else if (!opcode && e->map == 1 && !*end && (byte == 0x38 || byte == 0x3a))
-            e->map = byte == 0x38 ? 2 : 3;
-        else {
-            assert(!opcode && (!*end || !strcmp(end, "+r")));
-            opcode = true;
-            e->opcode = byte;
-            e->low_reg = *end;
-        }
-    }
-    /* These bytes alone are no opcode; a mandatory prefix is not one either. */
-    assert(opcode);
-    e->modrm = e->mod || e->digit != ANY || e->exact != ANY;
 }
 
 /* One operand of a row's text. */
@@ -232,7 +273,7 @@ static void read_operand(struct entry *e, const char *word, char *size)
 
 static void read_row(struct entry *e, int number)
 {
-    const struct soft_row *row = rows[number];
+    const struct soft_row *row = &rows[number];
     const char *s = row->text;
     char word[24], size = 0;
 
@@ -247,51 +288,106 @@ static void read_row(struct entry *e, int number)
     e->size = size ? size : 'v';
 }
 
-/* Rows that ask for a prefix are tried before those that do not. */
-static void add_entry(int map, int opcode, int index)
+/* Note where the rows are. */
+static void find_places(void)
 {
-    int16_t *at = &first[map][opcode];
+    int number = 1, n = 1;
 
-    if (entries[index].prefix == FREE_PREFIX)
-        while (*at >= 0)
-            at = &entries[*at].next;
-    entries[index].next = *at;
-    *at = index;
-}
+    for (int t = 0; t < TABLES; t++) {
+        struct soft_row row;
 
-static void read_tables(void)
-{
-    int n = 1;
+        begin[t] = number;
+        for (int i = 0; tables[t](i, &row); i++, number++) {
+            struct entry e = {.digit = ANY, .exact = ANY};
 
-    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
-        for (const struct soft_row *row = tables[t]; row->encoding; row++) {
-            assert(n < ROWS - 1);
-            rows[n++] = row;
-        }
-    memset(first, 0xff, sizeof(first));
-    for (int i = 1; i < n; i++) {
-        struct entry e;
+            assert(number < ROWS);
+            read_encoding(&e, row.encoding);
+            for (int r = 0; r < (e.low_reg ? 8 : 1); r++, n++) {
+                uint16_t *of = &places_of[e.map][e.opcode + r];
 
-        read_row(&e, i);
-        for (int r = 0; r < (e.low_reg ? 8 : 1); r++) {
-            assert(entry_count < ENTRIES);
-            entries[entry_count] = e;
-            add_entry(e.map, e.opcode + r, entry_count++);
+                assert(n < ENTRIES);
+                places[n] = (struct place){number, *of};
+                *of = n;
+            }
         }
     }
+    begin[TABLES] = number;
 }
 
-static void read_tables_once(void)
+static void find_places_once(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, read_tables);
+    pthread_once(&once, find_places);
+}
+
+/* The row of this number, with `reading` held. NULL when there is none. */
+static const struct soft_row *meet_row(int number)
+{
+    struct soft_row *row = &rows[number];
+    int t = 0;
+
+    while (t < TABLES && begin[t + 1] <= number)
+        t++;
+    if (t < TABLES && !row->encoding)
+        tables[t](number - begin[t], row);
+    return row->encoding ? row : NULL;
+}
+
+/*
+ * Read the rows of an opcode, with `reading` held. Rows that ask for a prefix are tried before
+ * those that do not.
+ */
+static int16_t read_opcode(int map, int opcode)
+{
+    int16_t with = END, without = END, *end_of_with = &with;
+
+    for (int p = places_of[map][opcode]; p; p = places[p].next) {
+        int16_t index = entry_count++;
+        struct entry *e = &entries[index];
+
+        meet_row(places[p].number);
+        read_row(e, places[p].number);
+        int16_t *list = e->prefix == FREE_PREFIX ? &without : end_of_with;
+
+        e->next = *list;
+        *list = index;
+        if (e->prefix != FREE_PREFIX)
+            end_of_with = &e->next;
+    }
+    *end_of_with = without;
+    return with;
+}
+
+/* The first entry of an opcode, or END. */
+static int first_entry(int map, int opcode)
+{
+    int16_t *at = &first[map][opcode];
+    int16_t index = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+
+    if (unlikely(!index)) {
+        pthread_mutex_lock(&reading);
+        index = *at;
+        if (!index) {
+            index = read_opcode(map, opcode);
+            __atomic_store_n(at, index, __ATOMIC_RELEASE);
+        }
+        pthread_mutex_unlock(&reading);
+    }
+    return index;
 }
 
 const struct soft_row *soft_row(int number)
 {
-    read_tables_once();
-    return rows[number];
+    const struct soft_row *row;
+
+    find_places_once();
+    if (number < 1 || number >= ROWS)
+        return NULL;
+    pthread_mutex_lock(&reading);
+    row = meet_row(number);
+    pthread_mutex_unlock(&reading);
+    return row;
 }
 
 /* The instruction being decoded. */
@@ -464,7 +560,7 @@ static const struct entry *find_entry(const struct source *s)
 {
     int modrm = s->at < s->n ? s->bytes[s->at] : -1;
 
-    for (int i = first[s->map][s->opcode]; i >= 0; i = entries[i].next) {
+    for (int i = first_entry(s->map, s->opcode); i != END; i = entries[i].next) {
         const struct entry *e = &entries[i];
         uint32_t attributes = e->row->attributes;
 
@@ -640,29 +736,31 @@ static bool in_memory(const struct soft_row *row, const struct soft_op *op)
 /* NULL for none. */
 static soft_handler *choose(uint32_t mode, const struct soft_row *row, const struct soft_op *op)
 {
-    const struct soft_forms *forms = row->forms[op->osize];
     bool lock = op->prefix & SOFT_LOCK;
+    struct soft_forms forms;
 
     if (lock && !op->mem)
         return NULL;
     if (row->run)
         return lock && !(row->attributes & ROW_LOCK) ? NULL : row->run;
+    row->forms[op->osize](&forms);
     if (lock)
-        return forms->lock;
-    return in_memory(row, op) ? forms->mem[kind_of(mode, row, op)] : forms->reg;
+        return forms.lock;
+    return in_memory(row, op) ? forms.mem[kind_of(mode, row, op)] : forms.reg;
 }
 
 void soft_join(uint32_t mode, struct soft_op *op)
 {
-    const struct soft_row *row = rows[op[0].row], *jump = rows[op[1].row];
+    const struct soft_row *row = &rows[op[0].row], *jump = &rows[op[1].row];
+    struct soft_forms forms;
 
     /* A jump of another size than the code's cuts its target. */
-    if (!row || row->run || op->prefix & SOFT_LOCK || !(jump->attributes & ROW_CONDITION) ||
+    if (!op[0].row || row->run || op->prefix & SOFT_LOCK || !(jump->attributes & ROW_CONDITION) ||
         op[1].osize != (mode & MODE_CODE_SIZE))
         return;
-    const struct soft_forms *forms = row->forms[op->osize];
+    row->forms[op->osize](&forms);
     soft_handler *run =
-        in_memory(row, op) ? forms->mem_jump[kind_of(mode, row, op)] : forms->reg_jump;
+        in_memory(row, op) ? forms.mem_jump[kind_of(mode, row, op)] : forms.reg_jump;
 
     if (run)
         op->run = run;
@@ -702,7 +800,7 @@ struct soft_decoded soft_decode(uint32_t mode, const uint8_t *bytes, int n, int 
     struct source s = {.bytes = bytes, .n = n, .mode = mode, .segment = -1};
 
     assert(n >= 1 && n <= SOFT_MAX_LEN);
-    read_tables_once();
+    find_places_once();
     *op =
         (struct soft_op){.base = NO_REG * 8, .index = NO_REG * 8, .offset = offset, .segment = DS};
     bool ok = take_opcode(&s);

@@ -605,8 +605,9 @@ static void soft_vcpu_init(struct vcpu *v)
 {
     struct machine *m = v->machine;
     struct soft_vm *vm = m->vm;
-    struct soft *c =
-        mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* All of its TLB is written at once: a fault for each page would take longer. */
+    struct soft *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
     if (c == MAP_FAILED)
         die("no memory for CPU %d: %m", v->index);

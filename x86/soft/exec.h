@@ -254,6 +254,14 @@ INLINE void soft_store_e(struct soft *c, const struct soft_op *op, int osize, ui
         soft_set(c, osize, op->rm, val);
 }
 
+/* The handlers of an operation with operands of one size, by where its operand E is; NULL where it
+ * cannot be. family.h makes them. */
+struct soft_forms {
+    soft_handler *reg, *mem[KINDS];
+    soft_handler *lock;                       /* memory, with LOCK; NULL: #UD */
+    soft_handler *reg_jump, *mem_jump[KINDS]; /* do the conditional jump behind it, too, or NULL */
+};
+
 /*
  * Tables of opcodes. A row reads like the manual's: the encoding, the mnemonic and operands in the
  * notation of its appendix "Opcode Map", what executes it, and attributes.
@@ -272,17 +280,9 @@ INLINE void soft_store_e(struct soft *c, const struct soft_op *op, int osize, ui
  */
 struct soft_row {
     const char *encoding, *text;
-    soft_handler *run;                 /* executes all of it, or NULL: */
-    const struct soft_forms *forms[4]; /* by osize */
+    soft_handler *run;                     /* executes all of it, or NULL: */
+    void (*forms[4])(struct soft_forms *); /* gives its forms, by osize */
     uint32_t attributes;
-};
-
-/* The handlers of an operation with operands of one size, by where its operand E is; NULL where it
- * cannot be. family.h makes them. */
-struct soft_forms {
-    soft_handler *reg, *mem[KINDS];
-    soft_handler *lock;                       /* memory, with LOCK; NULL: #UD */
-    soft_handler *reg_jump, *mem_jump[KINDS]; /* do the conditional jump behind it, too, or NULL */
 };
 
 enum {
@@ -299,12 +299,47 @@ enum {
     ROW_CONDITION = 1 << 10, /* a conditional jump, which soft_join() may join to what is before */
 };
 
-/* Tables end with a row of zeros. */
-extern const struct soft_row soft_move_rows[], soft_integer_rows[], soft_muldiv_rows[],
-    soft_bits_rows[], soft_bmi_rows[], soft_string_rows[], soft_control_rows[], soft_gate_rows[],
-    soft_selector_rows[], soft_system_rows[], soft_x87_rows[], soft_mmx_rows[], soft_sse_rows[],
-    soft_sse_int_rows[], soft_sse_float_rows[], soft_sse4_rows[], soft_sse_string_rows[],
-    soft_xsave_rows[];
+/*
+ * A table gives its row of a number, from 0 on; false after the last. Tables are code, and so are
+ * forms: in data, addresses would have to be put right whenever the program starts, which would
+ * take longer than all else that a small guest needs. (Tables are cold: few pages, side by side.)
+ *
+ *     SOFT_TABLE(soft_NAME_rows)
+ *         ROW("00", "add Eb,Gb", .forms = SIZES(add_eg))
+ *         ...
+ *     SOFT_TABLE_END
+ */
+typedef bool soft_table(int number, struct soft_row *row);
+
+soft_table soft_move_rows, soft_integer_rows, soft_muldiv_rows, soft_bits_rows, soft_bmi_rows,
+    soft_string_rows, soft_control_rows, soft_gate_rows, soft_selector_rows, soft_system_rows,
+    soft_x87_rows, soft_mmx_rows, soft_sse_rows, soft_sse_int_rows, soft_sse_float_rows,
+    soft_sse4_rows, soft_sse_string_rows, soft_xsave_rows;
+
+/* clang-format off */
+#define SOFT_TABLE(name)                                                                           \
+    __attribute__((cold)) bool name(int number, struct soft_row *row)                              \
+    {                                                                                              \
+        enum { FIRST = __COUNTER__ + 1 };                                                          \
+                                                                                                   \
+        switch (FIRST + number) {
+#define ROW(...)                                                                                   \
+        case __COUNTER__:                                                                          \
+            *row = (struct soft_row){__VA_ARGS__};                                                 \
+            return true;
+#define SOFT_TABLE_END                                                                             \
+        }                                                                                          \
+        return false;                                                                              \
+    }
+/* clang-format on */
+
+/* SOFT_FORMS(name, .reg = ...): a function that gives the forms of an operation of one size. Some
+ * are only made for their handlers: inline, they may stay unused. */
+#define SOFT_FORMS(name, ...)                                                                      \
+    static inline void name(struct soft_forms *forms)                                              \
+    {                                                                                              \
+        *forms = (struct soft_forms){__VA_ARGS__};                                                 \
+    }
 
 /* The stack. kind says how SS:rSP gives an address: FLAT64, FLAT32 or ANYHOW (then by
  * c->stack_size). Push: address and check first, the register last, so that a fault changes

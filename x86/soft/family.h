@@ -242,10 +242,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
 #define LOADS(name) LOADS_FROM(name, SIZE)
 #define LOADS_FROM(name, n)                                                                        \
     LOAD_HANDLERS(name, n)                                                                         \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(name),                                                                      \
-    };                                                                                             \
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(name))                \
     LOAD_BODY(name)
 
 #define LOAD_HANDLERS(name, n)                                                                     \
@@ -273,12 +270,8 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     }                                                                                              \
     HANDLERS_BY_KIND(name##_jump,                                                                  \
                      soft_do_load(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow), true))       \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(name),                                                                      \
-        .reg_jump = SIZED(name##_jump_reg),                                                        \
-        .mem_jump = BY_KIND(name##_jump),                                                          \
-    };                                                                                             \
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(name),                \
+               .reg_jump = SIZED(name##_jump_reg), .mem_jump = BY_KIND(name##_jump))               \
     LOAD_BODY(name)
 
 /* STORES(name) { ... return what operand E becomes; } */
@@ -295,10 +288,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
     HANDLERS_BY_KIND(name, soft_do_store(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))      \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(name),                                                                      \
-    };                                                                                             \
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(name))                \
     STORE_BODY(name)
 
 /* CHANGES(name) { ... place ... e ... }: e is where operand E is. It may have LOCK; and it may
@@ -342,12 +332,8 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
     }                                                                                              \
     HANDLERS_BY_KIND(name,                                                                         \
                      soft_do_change(c, op, KIND, where, SIZE, SIZED(name), SIZED(name##_slow)))    \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(name),                                                                      \
-        .lock = locked,                                                                            \
-        .reg_jump = SIZED(name##_jump_reg),                                                        \
-    };                                                                                             \
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(name),                \
+               .lock = locked, .reg_jump = SIZED(name##_jump_reg))                                 \
     CHANGE_BODY(name)
 
 /* PUSHES(name) { ... return what is pushed; }, and POPS(name) { ... e ... }: e was popped. */
@@ -359,7 +345,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
     HANDLERS_BY_KIND(name, soft_do_push(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))       \
-    static const struct soft_forms SIZED(name##_forms) = {.mem = BY_KIND(name)};                   \
+    SOFT_FORMS(SIZED(name##_forms), .mem = BY_KIND(name))                                          \
     STORE_BODY(name)
 
 #define POPS(name)                                                                                 \
@@ -373,7 +359,7 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
     HANDLERS_BY_KIND(name, soft_do_pop(c, op, KIND, SIZE, SIZED(name), SIZED(name##_slow)))        \
-    static const struct soft_forms SIZED(name##_forms) = {.mem = BY_KIND(name)};                   \
+    SOFT_FORMS(SIZED(name##_forms), .mem = BY_KIND(name))                                          \
     LOAD_BODY(name)
 
 /* PLAIN(name) { ... }: there is no operand E, or it is always a register. */
@@ -384,25 +370,22 @@ INLINE void soft_do_pop(struct soft *c, const struct soft_op *op, int kind, int 
         SIZED(name)(c, op);                                                                        \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms SIZED(name##_forms) = {.reg = SIZED(name##_reg)};               \
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg))                                      \
     PLAIN_BODY(name)
 
 /* For handlers that are written out, name_reg and name_mem, the same for all kinds. */
 #define REG_AND_MEM(name, locked)                                                                  \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = {SIZED(name##_mem), SIZED(name##_mem), SIZED(name##_mem)},                          \
-        .lock = locked,                                                                            \
-    };
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg),                                      \
+               .mem = {SIZED(name##_mem), SIZED(name##_mem), SIZED(name##_mem)}, .lock = locked)
 
 /* For rows: an operation in all sizes, and one that has none of 8 bits. */
 #define SIZES(name)                                                                                \
     {                                                                                              \
-        &name##_forms_b, &name##_forms_w, &name##_forms_d, &name##_forms_q                         \
+        name##_forms_b, name##_forms_w, name##_forms_d, name##_forms_q                             \
     }
 #define SIZES_16(name)                                                                             \
     {                                                                                              \
-        NULL, &name##_forms_w, &name##_forms_d, &name##_forms_q                                    \
+        NULL, name##_forms_w, name##_forms_d, name##_forms_q                                       \
     }
 
 /*

@@ -598,24 +598,23 @@ static void swapgs(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_gate_rows[] = {
-    {"ea", "jmp Ap", .run = jmp_far, .attributes = ROW_NO64 | ROW_END},
-    {"9a", "call Ap", .run = call_far, .attributes = ROW_NO64 | ROW_END},
-    {"ff /5", "jmp Mp", .run = jmp_far_m, .attributes = ROW_END},
-    {"ff /3", "call Mp", .run = call_far_m, .attributes = ROW_END},
-    {"cb", "retf", .run = retf, .attributes = ROW_END},
-    {"ca", "retf Iw", .run = retf, .attributes = ROW_END},
-    {"cf", "iret", .run = iret, .attributes = ROW_END},
+SOFT_TABLE(soft_gate_rows)
+    ROW("ea", "jmp Ap", .run = jmp_far, .attributes = ROW_NO64 | ROW_END)
+    ROW("9a", "call Ap", .run = call_far, .attributes = ROW_NO64 | ROW_END)
+    ROW("ff /5", "jmp Mp", .run = jmp_far_m, .attributes = ROW_END)
+    ROW("ff /3", "call Mp", .run = call_far_m, .attributes = ROW_END)
+    ROW("cb", "retf", .run = retf, .attributes = ROW_END)
+    ROW("ca", "retf Iw", .run = retf, .attributes = ROW_END)
+    ROW("cf", "iret", .run = iret, .attributes = ROW_END)
 
-    {"cd", "int Ib", .run = int_n, .attributes = ROW_END},
-    {"cc", "int3", .run = int3, .attributes = ROW_END},
-    {"f1", "int1", .run = int1, .attributes = ROW_END},
-    {"ce", "into", .run = into, .attributes = ROW_NO64 | ROW_END},
+    ROW("cd", "int Ib", .run = int_n, .attributes = ROW_END)
+    ROW("cc", "int3", .run = int3, .attributes = ROW_END)
+    ROW("f1", "int1", .run = int1, .attributes = ROW_END)
+    ROW("ce", "into", .run = into, .attributes = ROW_NO64 | ROW_END)
 
-    {"0f 05", "syscall", .run = syscall_, .attributes = ROW_ONLY64 | ROW_END},
-    {"0f 07", "sysret", .run = sysret, .attributes = ROW_ONLY64 | ROW_END},
-    {"0f 34", "sysenter", .run = sysenter, .attributes = ROW_END},
-    {"0f 35", "sysexit", .run = sysexit, .attributes = ROW_END},
-    {"np 0f 01 =f8", "swapgs", .run = swapgs, .attributes = ROW_ONLY64},
-    {0},
-};
+    ROW("0f 05", "syscall", .run = syscall_, .attributes = ROW_ONLY64 | ROW_END)
+    ROW("0f 07", "sysret", .run = sysret, .attributes = ROW_ONLY64 | ROW_END)
+    ROW("0f 34", "sysenter", .run = sysenter, .attributes = ROW_END)
+    ROW("0f 35", "sysexit", .run = sysexit, .attributes = ROW_END)
+    ROW("np 0f 01 =f8", "swapgs", .run = swapgs, .attributes = ROW_ONLY64)
+SOFT_TABLE_END

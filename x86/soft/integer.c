@@ -64,109 +64,108 @@ static void cmpxchg_wide(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_integer_rows[] = {
-    {"00", "add Eb,Gb", .forms = SIZES(add_eg)},
-    {"01", "add Ev,Gv", .forms = SIZES(add_eg)},
-    {"02", "add Gb,Eb", .forms = SIZES(add_ge)},
-    {"03", "add Gv,Ev", .forms = SIZES(add_ge)},
-    {"04", "add al,Ib", .forms = SIZES(add_ei)},
-    {"05", "add rax,Iz", .forms = SIZES(add_ei)},
-    {"80 /0", "add Eb,Ib", .forms = SIZES(add_ei)},
-    {"81 /0", "add Ev,Iz", .forms = SIZES(add_ei)},
-    {"82 /0", "add Eb,Ib", .forms = SIZES(add_ei), .attributes = ROW_NO64},
-    {"83 /0", "add Ev,Ib", .forms = SIZES(add_ei)},
-    {"08", "or Eb,Gb", .forms = SIZES(or_eg)},
-    {"09", "or Ev,Gv", .forms = SIZES(or_eg)},
-    {"0a", "or Gb,Eb", .forms = SIZES(or_ge)},
-    {"0b", "or Gv,Ev", .forms = SIZES(or_ge)},
-    {"0c", "or al,Ib", .forms = SIZES(or_ei)},
-    {"0d", "or rax,Iz", .forms = SIZES(or_ei)},
-    {"80 /1", "or Eb,Ib", .forms = SIZES(or_ei)},
-    {"81 /1", "or Ev,Iz", .forms = SIZES(or_ei)},
-    {"82 /1", "or Eb,Ib", .forms = SIZES(or_ei), .attributes = ROW_NO64},
-    {"83 /1", "or Ev,Ib", .forms = SIZES(or_ei)},
-    {"10", "adc Eb,Gb", .forms = SIZES(adc_eg)},
-    {"11", "adc Ev,Gv", .forms = SIZES(adc_eg)},
-    {"12", "adc Gb,Eb", .forms = SIZES(adc_ge)},
-    {"13", "adc Gv,Ev", .forms = SIZES(adc_ge)},
-    {"14", "adc al,Ib", .forms = SIZES(adc_ei)},
-    {"15", "adc rax,Iz", .forms = SIZES(adc_ei)},
-    {"80 /2", "adc Eb,Ib", .forms = SIZES(adc_ei)},
-    {"81 /2", "adc Ev,Iz", .forms = SIZES(adc_ei)},
-    {"82 /2", "adc Eb,Ib", .forms = SIZES(adc_ei), .attributes = ROW_NO64},
-    {"83 /2", "adc Ev,Ib", .forms = SIZES(adc_ei)},
-    {"18", "sbb Eb,Gb", .forms = SIZES(sbb_eg)},
-    {"19", "sbb Ev,Gv", .forms = SIZES(sbb_eg)},
-    {"1a", "sbb Gb,Eb", .forms = SIZES(sbb_ge)},
-    {"1b", "sbb Gv,Ev", .forms = SIZES(sbb_ge)},
-    {"1c", "sbb al,Ib", .forms = SIZES(sbb_ei)},
-    {"1d", "sbb rax,Iz", .forms = SIZES(sbb_ei)},
-    {"80 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei)},
-    {"81 /3", "sbb Ev,Iz", .forms = SIZES(sbb_ei)},
-    {"82 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei), .attributes = ROW_NO64},
-    {"83 /3", "sbb Ev,Ib", .forms = SIZES(sbb_ei)},
-    {"20", "and Eb,Gb", .forms = SIZES(and_eg)},
-    {"21", "and Ev,Gv", .forms = SIZES(and_eg)},
-    {"22", "and Gb,Eb", .forms = SIZES(and_ge)},
-    {"23", "and Gv,Ev", .forms = SIZES(and_ge)},
-    {"24", "and al,Ib", .forms = SIZES(and_ei)},
-    {"25", "and rax,Iz", .forms = SIZES(and_ei)},
-    {"80 /4", "and Eb,Ib", .forms = SIZES(and_ei)},
-    {"81 /4", "and Ev,Iz", .forms = SIZES(and_ei)},
-    {"82 /4", "and Eb,Ib", .forms = SIZES(and_ei), .attributes = ROW_NO64},
-    {"83 /4", "and Ev,Ib", .forms = SIZES(and_ei)},
-    {"28", "sub Eb,Gb", .forms = SIZES(sub_eg)},
-    {"29", "sub Ev,Gv", .forms = SIZES(sub_eg)},
-    {"2a", "sub Gb,Eb", .forms = SIZES(sub_ge)},
-    {"2b", "sub Gv,Ev", .forms = SIZES(sub_ge)},
-    {"2c", "sub al,Ib", .forms = SIZES(sub_ei)},
-    {"2d", "sub rax,Iz", .forms = SIZES(sub_ei)},
-    {"80 /5", "sub Eb,Ib", .forms = SIZES(sub_ei)},
-    {"81 /5", "sub Ev,Iz", .forms = SIZES(sub_ei)},
-    {"82 /5", "sub Eb,Ib", .forms = SIZES(sub_ei), .attributes = ROW_NO64},
-    {"83 /5", "sub Ev,Ib", .forms = SIZES(sub_ei)},
-    {"30", "xor Eb,Gb", .forms = SIZES(xor_eg)},
-    {"31", "xor Ev,Gv", .forms = SIZES(xor_eg)},
-    {"32", "xor Gb,Eb", .forms = SIZES(xor_ge)},
-    {"33", "xor Gv,Ev", .forms = SIZES(xor_ge)},
-    {"34", "xor al,Ib", .forms = SIZES(xor_ei)},
-    {"35", "xor rax,Iz", .forms = SIZES(xor_ei)},
-    {"80 /6", "xor Eb,Ib", .forms = SIZES(xor_ei)},
-    {"81 /6", "xor Ev,Iz", .forms = SIZES(xor_ei)},
-    {"82 /6", "xor Eb,Ib", .forms = SIZES(xor_ei), .attributes = ROW_NO64},
-    {"83 /6", "xor Ev,Ib", .forms = SIZES(xor_ei)},
-    {"38", "cmp Eb,Gb", .forms = SIZES(cmp_eg)},
-    {"39", "cmp Ev,Gv", .forms = SIZES(cmp_eg)},
-    {"3a", "cmp Gb,Eb", .forms = SIZES(cmp_ge)},
-    {"3b", "cmp Gv,Ev", .forms = SIZES(cmp_ge)},
-    {"3c", "cmp al,Ib", .forms = SIZES(cmp_ei)},
-    {"3d", "cmp rax,Iz", .forms = SIZES(cmp_ei)},
-    {"80 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei)},
-    {"81 /7", "cmp Ev,Iz", .forms = SIZES(cmp_ei)},
-    {"82 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei), .attributes = ROW_NO64},
-    {"83 /7", "cmp Ev,Ib", .forms = SIZES(cmp_ei)},
-    {"84", "test Eb,Gb", .forms = SIZES(test_eg)},
-    {"85", "test Ev,Gv", .forms = SIZES(test_eg)},
-    {"a8", "test al,Ib", .forms = SIZES(test_ei)},
-    {"a9", "test rax,Iz", .forms = SIZES(test_ei)},
-    {"f6 /0", "test Eb,Ib", .forms = SIZES(test_ei)},
-    {"f7 /0", "test Ev,Iz", .forms = SIZES(test_ei)},
-    {"f6 /1", "test Eb,Ib", .forms = SIZES(test_ei)},
-    {"f7 /1", "test Ev,Iz", .forms = SIZES(test_ei)},
-    {"40+r", "inc Zv", .forms = SIZES(inc_e), .attributes = ROW_NO64},
-    {"48+r", "dec Zv", .forms = SIZES(dec_e), .attributes = ROW_NO64},
-    {"fe /0", "inc Eb", .forms = SIZES(inc_e)},
-    {"ff /0", "inc Ev", .forms = SIZES(inc_e)},
-    {"fe /1", "dec Eb", .forms = SIZES(dec_e)},
-    {"ff /1", "dec Ev", .forms = SIZES(dec_e)},
-    {"f6 /2", "not Eb", .forms = SIZES(not_e)},
-    {"f7 /2", "not Ev", .forms = SIZES(not_e)},
-    {"f6 /3", "neg Eb", .forms = SIZES(neg_e)},
-    {"f7 /3", "neg Ev", .forms = SIZES(neg_e)},
-    {"0f c0", "xadd Eb,Gb", .forms = SIZES(xadd_eg)},
-    {"0f c1", "xadd Ev,Gv", .forms = SIZES(xadd_eg)},
-    {"0f b0", "cmpxchg Eb,Gb", .forms = SIZES(cmpxchg_eg)},
-    {"0f b1", "cmpxchg Ev,Gv", .forms = SIZES(cmpxchg_eg)},
-    {"0f c7 /1 mem", "cmpxchg8b M", .run = cmpxchg_wide, .attributes = ROW_LOCK},
-    {0},
-};
+SOFT_TABLE(soft_integer_rows)
+    ROW("00", "add Eb,Gb", .forms = SIZES(add_eg))
+    ROW("01", "add Ev,Gv", .forms = SIZES(add_eg))
+    ROW("02", "add Gb,Eb", .forms = SIZES(add_ge))
+    ROW("03", "add Gv,Ev", .forms = SIZES(add_ge))
+    ROW("04", "add al,Ib", .forms = SIZES(add_ei))
+    ROW("05", "add rax,Iz", .forms = SIZES(add_ei))
+    ROW("80 /0", "add Eb,Ib", .forms = SIZES(add_ei))
+    ROW("81 /0", "add Ev,Iz", .forms = SIZES(add_ei))
+    ROW("82 /0", "add Eb,Ib", .forms = SIZES(add_ei), .attributes = ROW_NO64)
+    ROW("83 /0", "add Ev,Ib", .forms = SIZES(add_ei))
+    ROW("08", "or Eb,Gb", .forms = SIZES(or_eg))
+    ROW("09", "or Ev,Gv", .forms = SIZES(or_eg))
+    ROW("0a", "or Gb,Eb", .forms = SIZES(or_ge))
+    ROW("0b", "or Gv,Ev", .forms = SIZES(or_ge))
+    ROW("0c", "or al,Ib", .forms = SIZES(or_ei))
+    ROW("0d", "or rax,Iz", .forms = SIZES(or_ei))
+    ROW("80 /1", "or Eb,Ib", .forms = SIZES(or_ei))
+    ROW("81 /1", "or Ev,Iz", .forms = SIZES(or_ei))
+    ROW("82 /1", "or Eb,Ib", .forms = SIZES(or_ei), .attributes = ROW_NO64)
+    ROW("83 /1", "or Ev,Ib", .forms = SIZES(or_ei))
+    ROW("10", "adc Eb,Gb", .forms = SIZES(adc_eg))
+    ROW("11", "adc Ev,Gv", .forms = SIZES(adc_eg))
+    ROW("12", "adc Gb,Eb", .forms = SIZES(adc_ge))
+    ROW("13", "adc Gv,Ev", .forms = SIZES(adc_ge))
+    ROW("14", "adc al,Ib", .forms = SIZES(adc_ei))
+    ROW("15", "adc rax,Iz", .forms = SIZES(adc_ei))
+    ROW("80 /2", "adc Eb,Ib", .forms = SIZES(adc_ei))
+    ROW("81 /2", "adc Ev,Iz", .forms = SIZES(adc_ei))
+    ROW("82 /2", "adc Eb,Ib", .forms = SIZES(adc_ei), .attributes = ROW_NO64)
+    ROW("83 /2", "adc Ev,Ib", .forms = SIZES(adc_ei))
+    ROW("18", "sbb Eb,Gb", .forms = SIZES(sbb_eg))
+    ROW("19", "sbb Ev,Gv", .forms = SIZES(sbb_eg))
+    ROW("1a", "sbb Gb,Eb", .forms = SIZES(sbb_ge))
+    ROW("1b", "sbb Gv,Ev", .forms = SIZES(sbb_ge))
+    ROW("1c", "sbb al,Ib", .forms = SIZES(sbb_ei))
+    ROW("1d", "sbb rax,Iz", .forms = SIZES(sbb_ei))
+    ROW("80 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei))
+    ROW("81 /3", "sbb Ev,Iz", .forms = SIZES(sbb_ei))
+    ROW("82 /3", "sbb Eb,Ib", .forms = SIZES(sbb_ei), .attributes = ROW_NO64)
+    ROW("83 /3", "sbb Ev,Ib", .forms = SIZES(sbb_ei))
+    ROW("20", "and Eb,Gb", .forms = SIZES(and_eg))
+    ROW("21", "and Ev,Gv", .forms = SIZES(and_eg))
+    ROW("22", "and Gb,Eb", .forms = SIZES(and_ge))
+    ROW("23", "and Gv,Ev", .forms = SIZES(and_ge))
+    ROW("24", "and al,Ib", .forms = SIZES(and_ei))
+    ROW("25", "and rax,Iz", .forms = SIZES(and_ei))
+    ROW("80 /4", "and Eb,Ib", .forms = SIZES(and_ei))
+    ROW("81 /4", "and Ev,Iz", .forms = SIZES(and_ei))
+    ROW("82 /4", "and Eb,Ib", .forms = SIZES(and_ei), .attributes = ROW_NO64)
+    ROW("83 /4", "and Ev,Ib", .forms = SIZES(and_ei))
+    ROW("28", "sub Eb,Gb", .forms = SIZES(sub_eg))
+    ROW("29", "sub Ev,Gv", .forms = SIZES(sub_eg))
+    ROW("2a", "sub Gb,Eb", .forms = SIZES(sub_ge))
+    ROW("2b", "sub Gv,Ev", .forms = SIZES(sub_ge))
+    ROW("2c", "sub al,Ib", .forms = SIZES(sub_ei))
+    ROW("2d", "sub rax,Iz", .forms = SIZES(sub_ei))
+    ROW("80 /5", "sub Eb,Ib", .forms = SIZES(sub_ei))
+    ROW("81 /5", "sub Ev,Iz", .forms = SIZES(sub_ei))
+    ROW("82 /5", "sub Eb,Ib", .forms = SIZES(sub_ei), .attributes = ROW_NO64)
+    ROW("83 /5", "sub Ev,Ib", .forms = SIZES(sub_ei))
+    ROW("30", "xor Eb,Gb", .forms = SIZES(xor_eg))
+    ROW("31", "xor Ev,Gv", .forms = SIZES(xor_eg))
+    ROW("32", "xor Gb,Eb", .forms = SIZES(xor_ge))
+    ROW("33", "xor Gv,Ev", .forms = SIZES(xor_ge))
+    ROW("34", "xor al,Ib", .forms = SIZES(xor_ei))
+    ROW("35", "xor rax,Iz", .forms = SIZES(xor_ei))
+    ROW("80 /6", "xor Eb,Ib", .forms = SIZES(xor_ei))
+    ROW("81 /6", "xor Ev,Iz", .forms = SIZES(xor_ei))
+    ROW("82 /6", "xor Eb,Ib", .forms = SIZES(xor_ei), .attributes = ROW_NO64)
+    ROW("83 /6", "xor Ev,Ib", .forms = SIZES(xor_ei))
+    ROW("38", "cmp Eb,Gb", .forms = SIZES(cmp_eg))
+    ROW("39", "cmp Ev,Gv", .forms = SIZES(cmp_eg))
+    ROW("3a", "cmp Gb,Eb", .forms = SIZES(cmp_ge))
+    ROW("3b", "cmp Gv,Ev", .forms = SIZES(cmp_ge))
+    ROW("3c", "cmp al,Ib", .forms = SIZES(cmp_ei))
+    ROW("3d", "cmp rax,Iz", .forms = SIZES(cmp_ei))
+    ROW("80 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei))
+    ROW("81 /7", "cmp Ev,Iz", .forms = SIZES(cmp_ei))
+    ROW("82 /7", "cmp Eb,Ib", .forms = SIZES(cmp_ei), .attributes = ROW_NO64)
+    ROW("83 /7", "cmp Ev,Ib", .forms = SIZES(cmp_ei))
+    ROW("84", "test Eb,Gb", .forms = SIZES(test_eg))
+    ROW("85", "test Ev,Gv", .forms = SIZES(test_eg))
+    ROW("a8", "test al,Ib", .forms = SIZES(test_ei))
+    ROW("a9", "test rax,Iz", .forms = SIZES(test_ei))
+    ROW("f6 /0", "test Eb,Ib", .forms = SIZES(test_ei))
+    ROW("f7 /0", "test Ev,Iz", .forms = SIZES(test_ei))
+    ROW("f6 /1", "test Eb,Ib", .forms = SIZES(test_ei))
+    ROW("f7 /1", "test Ev,Iz", .forms = SIZES(test_ei))
+    ROW("40+r", "inc Zv", .forms = SIZES(inc_e), .attributes = ROW_NO64)
+    ROW("48+r", "dec Zv", .forms = SIZES(dec_e), .attributes = ROW_NO64)
+    ROW("fe /0", "inc Eb", .forms = SIZES(inc_e))
+    ROW("ff /0", "inc Ev", .forms = SIZES(inc_e))
+    ROW("fe /1", "dec Eb", .forms = SIZES(dec_e))
+    ROW("ff /1", "dec Ev", .forms = SIZES(dec_e))
+    ROW("f6 /2", "not Eb", .forms = SIZES(not_e))
+    ROW("f7 /2", "not Ev", .forms = SIZES(not_e))
+    ROW("f6 /3", "neg Eb", .forms = SIZES(neg_e))
+    ROW("f7 /3", "neg Ev", .forms = SIZES(neg_e))
+    ROW("0f c0", "xadd Eb,Gb", .forms = SIZES(xadd_eg))
+    ROW("0f c1", "xadd Ev,Gv", .forms = SIZES(xadd_eg))
+    ROW("0f b0", "cmpxchg Eb,Gb", .forms = SIZES(cmpxchg_eg))
+    ROW("0f b1", "cmpxchg Ev,Gv", .forms = SIZES(cmpxchg_eg))
+    ROW("0f c7 /1 mem", "cmpxchg8b M", .run = cmpxchg_wide, .attributes = ROW_LOCK)
+SOFT_TABLE_END

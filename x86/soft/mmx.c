@@ -505,67 +505,59 @@ TO_MMX(cvttpd2pi, load128, doubles_to_dwords_cut)
 
 /* ---- rows ---- */
 
-#define PQ(opcode, name)                                                                           \
-    {                                                                                              \
-        "np 0f " opcode, #name " Pq,Qq", .run = name                                               \
-    }
-#define PD(opcode, name)                                                                           \
-    {                                                                                              \
-        "np 0f " opcode, #name " Pq,Qd", .run = name                                               \
-    }
+#define PQ(opcode, name) ROW("np 0f " opcode, #name " Pq,Qq", .run = name)
+#define PD(opcode, name) ROW("np 0f " opcode, #name " Pq,Qd", .run = name)
 
 /* clang-format off */
-const struct soft_row soft_mmx_rows[] = {
-    {"np 0f 2a", "cvtpi2ps Vps,Qq", .run = cvtpi2ps},
-    {"66 0f 2a", "cvtpi2pd Vpd,Qq", .run = cvtpi2pd},
-    {"np 0f 2c", "cvttps2pi Pq,Wps", .run = cvttps2pi},
-    {"66 0f 2c", "cvttpd2pi Pq,Wpd", .run = cvttpd2pi},
-    {"np 0f 2d", "cvtps2pi Pq,Wps", .run = cvtps2pi},
-    {"66 0f 2d", "cvtpd2pi Pq,Wpd", .run = cvtpd2pi},
-    {"f3 0f d6", "movq2dq Vdq,Nq", .run = movq2dq},
-    {"f2 0f d6", "movdq2q Pq,Uq", .run = movdq2q},
+SOFT_TABLE(soft_mmx_rows)
+    ROW("np 0f 2a", "cvtpi2ps Vps,Qq", .run = cvtpi2ps)
+    ROW("66 0f 2a", "cvtpi2pd Vpd,Qq", .run = cvtpi2pd)
+    ROW("np 0f 2c", "cvttps2pi Pq,Wps", .run = cvttps2pi)
+    ROW("66 0f 2c", "cvttpd2pi Pq,Wpd", .run = cvttpd2pi)
+    ROW("np 0f 2d", "cvtps2pi Pq,Wps", .run = cvtps2pi)
+    ROW("66 0f 2d", "cvtpd2pi Pq,Wpd", .run = cvtpd2pi)
+    ROW("f3 0f d6", "movq2dq Vdq,Nq", .run = movq2dq)
+    ROW("f2 0f d6", "movdq2q Pq,Uq", .run = movdq2q)
 
-    PD("60", punpcklbw), PD("61", punpcklwd), PD("62", punpckldq),
-    PQ("63", packsswb), PQ("64", pcmpgtb), PQ("65", pcmpgtw), PQ("66", pcmpgtd),
-    PQ("67", packuswb), PQ("68", punpckhbw), PQ("69", punpckhwd), PQ("6a", punpckhdq),
-    PQ("6b", packssdw),
-    {"np 0f 6e", "movd Pd,Ey", .run = movd_load},
-    {"np 0f 6f", "movq Pq,Qq", .run = movq_load},
-    {"np 0f 70", "pshufw Pq,Qq,Ib", .run = pshufw},
-    {"np 0f 71 /2", "psrlw Nq,Ib", .run = psrlw_i},
-    {"np 0f 71 /4", "psraw Nq,Ib", .run = psraw_i},
-    {"np 0f 71 /6", "psllw Nq,Ib", .run = psllw_i},
-    {"np 0f 72 /2", "psrld Nq,Ib", .run = psrld_i},
-    {"np 0f 72 /4", "psrad Nq,Ib", .run = psrad_i},
-    {"np 0f 72 /6", "pslld Nq,Ib", .run = pslld_i},
-    {"np 0f 73 /2", "psrlq Nq,Ib", .run = psrlq_i},
-    {"np 0f 73 /6", "psllq Nq,Ib", .run = psllq_i},
-    PQ("74", pcmpeqb), PQ("75", pcmpeqw), PQ("76", pcmpeqd),
-    {"np 0f 77", "emms", .run = emms},
-    {"np 0f 7e", "movd Ey,Pd", .run = movd_store},
-    {"np 0f 7f", "movq Qq,Pq", .run = movq_store},
-    {"np 0f c4", "pinsrw Pq,Ew,Ib", .run = pinsrw},
-    {"np 0f c5", "pextrw Gd,Nq,Ib", .run = pextrw},
-    PQ("d1", psrlw), PQ("d2", psrld), PQ("d3", psrlq), PQ("d4", paddq), PQ("d5", pmullw),
-    {"np 0f d7", "pmovmskb Gd,Nq", .run = pmovmskb},
-    PQ("d8", psubusb), PQ("d9", psubusw), PQ("da", pminub), PQ("db", pand),
-    PQ("dc", paddusb), PQ("dd", paddusw), PQ("de", pmaxub), PQ("df", pandn),
-    PQ("e0", pavgb), PQ("e1", psraw), PQ("e2", psrad), PQ("e3", pavgw),
-    PQ("e4", pmulhuw), PQ("e5", pmulhw),
-    {"np 0f e7", "movntq Mq,Pq", .run = movq_store},
-    PQ("e8", psubsb), PQ("e9", psubsw), PQ("ea", pminsw), PQ("eb", por),
-    PQ("ec", paddsb), PQ("ed", paddsw), PQ("ee", pmaxsw), PQ("ef", pxor),
-    PQ("f1", psllw), PQ("f2", pslld), PQ("f3", psllq), PQ("f4", pmuludq),
-    PQ("f5", pmaddwd), PQ("f6", psadbw),
-    {"np 0f f7", "maskmovq Pq,Nq", .run = maskmovq},
-    PQ("f8", psubb), PQ("f9", psubw), PQ("fa", psubd), PQ("fb", psubq),
-    PQ("fc", paddb), PQ("fd", paddw), PQ("fe", paddd),
+    PD("60", punpcklbw) PD("61", punpcklwd) PD("62", punpckldq)
+    PQ("63", packsswb) PQ("64", pcmpgtb) PQ("65", pcmpgtw) PQ("66", pcmpgtd)
+    PQ("67", packuswb) PQ("68", punpckhbw) PQ("69", punpckhwd) PQ("6a", punpckhdq)
+    PQ("6b", packssdw)
+    ROW("np 0f 6e", "movd Pd,Ey", .run = movd_load)
+    ROW("np 0f 6f", "movq Pq,Qq", .run = movq_load)
+    ROW("np 0f 70", "pshufw Pq,Qq,Ib", .run = pshufw)
+    ROW("np 0f 71 /2", "psrlw Nq,Ib", .run = psrlw_i)
+    ROW("np 0f 71 /4", "psraw Nq,Ib", .run = psraw_i)
+    ROW("np 0f 71 /6", "psllw Nq,Ib", .run = psllw_i)
+    ROW("np 0f 72 /2", "psrld Nq,Ib", .run = psrld_i)
+    ROW("np 0f 72 /4", "psrad Nq,Ib", .run = psrad_i)
+    ROW("np 0f 72 /6", "pslld Nq,Ib", .run = pslld_i)
+    ROW("np 0f 73 /2", "psrlq Nq,Ib", .run = psrlq_i)
+    ROW("np 0f 73 /6", "psllq Nq,Ib", .run = psllq_i)
+    PQ("74", pcmpeqb) PQ("75", pcmpeqw) PQ("76", pcmpeqd)
+    ROW("np 0f 77", "emms", .run = emms)
+    ROW("np 0f 7e", "movd Ey,Pd", .run = movd_store)
+    ROW("np 0f 7f", "movq Qq,Pq", .run = movq_store)
+    ROW("np 0f c4", "pinsrw Pq,Ew,Ib", .run = pinsrw)
+    ROW("np 0f c5", "pextrw Gd,Nq,Ib", .run = pextrw)
+    PQ("d1", psrlw) PQ("d2", psrld) PQ("d3", psrlq) PQ("d4", paddq) PQ("d5", pmullw)
+    ROW("np 0f d7", "pmovmskb Gd,Nq", .run = pmovmskb)
+    PQ("d8", psubusb) PQ("d9", psubusw) PQ("da", pminub) PQ("db", pand)
+    PQ("dc", paddusb) PQ("dd", paddusw) PQ("de", pmaxub) PQ("df", pandn)
+    PQ("e0", pavgb) PQ("e1", psraw) PQ("e2", psrad) PQ("e3", pavgw)
+    PQ("e4", pmulhuw) PQ("e5", pmulhw)
+    ROW("np 0f e7", "movntq Mq,Pq", .run = movq_store)
+    PQ("e8", psubsb) PQ("e9", psubsw) PQ("ea", pminsw) PQ("eb", por)
+    PQ("ec", paddsb) PQ("ed", paddsw) PQ("ee", pmaxsw) PQ("ef", pxor)
+    PQ("f1", psllw) PQ("f2", pslld) PQ("f3", psllq) PQ("f4", pmuludq)
+    PQ("f5", pmaddwd) PQ("f6", psadbw)
+    ROW("np 0f f7", "maskmovq Pq,Nq", .run = maskmovq)
+    PQ("f8", psubb) PQ("f9", psubw) PQ("fa", psubd) PQ("fb", psubq)
+    PQ("fc", paddb) PQ("fd", paddw) PQ("fe", paddd)
 
-    PQ("38 00", pshufb), PQ("38 01", phaddw), PQ("38 02", phaddd), PQ("38 03", phaddsw),
-    PQ("38 04", pmaddubsw), PQ("38 05", phsubw), PQ("38 06", phsubd), PQ("38 07", phsubsw),
-    PQ("38 08", psignb), PQ("38 09", psignw), PQ("38 0a", psignd), PQ("38 0b", pmulhrsw),
-    PQ("38 1c", pabsb), PQ("38 1d", pabsw), PQ("38 1e", pabsd),
-    {"np 0f 3a 0f", "palignr Pq,Qq,Ib", .run = palignr},
-    {0},
-};
-/* clang-format on */
+    PQ("38 00", pshufb) PQ("38 01", phaddw) PQ("38 02", phaddd) PQ("38 03", phaddsw)
+    PQ("38 04", pmaddubsw) PQ("38 05", phsubw) PQ("38 06", phsubd) PQ("38 07", phsubsw)
+    PQ("38 08", psignb) PQ("38 09", psignw) PQ("38 0a", psignd) PQ("38 0b", pmulhrsw)
+    PQ("38 1c", pabsb) PQ("38 1d", pabsw) PQ("38 1e", pabsd)
+    ROW("np 0f 3a 0f", "palignr Pq,Qq,Ib", .run = palignr)
+SOFT_TABLE_END

@@ -52,10 +52,7 @@ STORES(set)
         soft_set(c, 0, op->rm, soft_condition(c, cc));                                             \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(set),                                                                       \
-    };
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(set))
 
 SETS(seto, 0x0)
 SETS(setno, 0x1)
@@ -96,10 +93,7 @@ LOADS(cmov)
         SIZED(move_if)(c, op, cc, soft_get(c, SIZE, op->rm));                                      \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms SIZED(name##_forms) = {                                         \
-        .reg = SIZED(name##_reg),                                                                  \
-        .mem = BY_KIND(cmov),                                                                      \
-    };
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg), .mem = BY_KIND(cmov))
 
 MOVES_IF(cmovo, 0x0)
 MOVES_IF(cmovno, 0x1)
@@ -192,9 +186,9 @@ HANDLER(lea_anyhow)
     SOFT_NEXT(c, op);
 }
 
-static const struct soft_forms SIZED(lea_forms) = {
-    .mem = {[FLAT64] = SIZED(lea_flat), [FLAT32] = SIZED(lea_flat), [ANYHOW] = SIZED(lea_anyhow)},
-};
+SOFT_FORMS(
+    SIZED(lea_forms),
+    .mem = {[FLAT64] = SIZED(lea_flat), [FLAT32] = SIZED(lea_flat), [ANYHOW] = SIZED(lea_anyhow)})
 
 /* ---- the stack ---- */
 
@@ -235,8 +229,7 @@ HANDLER(leave_flat64)
     SOFT_NEXT(c, op);
 }
 
-static const struct soft_forms SIZED(leave_forms) = {
-    .mem = {SIZED(leave_flat64), SIZED(leave_anyhow), SIZED(leave_anyhow)},
-};
+SOFT_FORMS(SIZED(leave_forms),
+           .mem = {SIZED(leave_flat64), SIZED(leave_anyhow), SIZED(leave_anyhow)})
 
 #endif

@@ -210,96 +210,95 @@ static void std(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_move_rows[] = {
-    {"88", "mov Eb,Gb", .forms = SIZES(mov_eg)},
-    {"89", "mov Ev,Gv", .forms = SIZES(mov_eg)},
-    {"8a", "mov Gb,Eb", .forms = SIZES(mov_ge)},
-    {"8b", "mov Gv,Ev", .forms = SIZES(mov_ge)},
-    {"a0", "mov al,Ob", .forms = SIZES(mov_ge)},
-    {"a1", "mov rax,Ov", .forms = SIZES(mov_ge)},
-    {"a2", "mov Ob,al", .forms = SIZES(mov_eg)},
-    {"a3", "mov Ov,rax", .forms = SIZES(mov_eg)},
-    {"b0+r", "mov Zb,Ib", .forms = SIZES(mov_ei)},
-    {"b8+r", "mov Zv,Iv", .forms = SIZES(mov_ei)},
-    {"c6 /0", "mov Eb,Ib", .forms = SIZES(mov_ei)},
-    {"c7 /0", "mov Ev,Iz", .forms = SIZES(mov_ei)},
-    {"np 0f c3", "movnti My,Gy", .forms = SIZES(mov_eg)},
-    {"0f b6", "movzx Gv,Eb", .forms = SIZES_16(movzx8)},
-    {"0f b7", "movzx Gv,Ew", .forms = SIZES_16(movzx16)},
-    {"0f be", "movsx Gv,Eb", .forms = SIZES_16(movsx8)},
-    {"0f bf", "movsx Gv,Ew", .forms = SIZES_16(movsx16)},
-    {"63", "movsxd Gv,Ed", .forms = SIZES_16(movsxd), .attributes = ROW_ONLY64},
-    {"0f 38 f0", "movbe Gv,Mv", .run = movbe_gm},
-    {"0f 38 f1", "movbe Mv,Gv", .run = movbe_mg},
-    {"0f c8+r", "bswap Zv", .forms = SIZES_16(bswap)},
-    {"8d", "lea Gv,M", .forms = SIZES_16(lea)},
-    {"86", "xchg Eb,Gb", .forms = SIZES(xchg_eg)},
-    {"87", "xchg Ev,Gv", .forms = SIZES(xchg_eg)},
-    {"90+r", "xchg Zv,rax", .forms = SIZES_16(xchg_z)},
-    {"50+r", "push Zv", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"58+r", "pop Zv", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"68", "push Iz", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"6a", "push Ib", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"ff /6 reg", "push Ev", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"ff /6 mem", "push Ev", .run = push_m, .attributes = ROW_DEFAULT64},
-    {"8f /0 reg", "pop Ev", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"8f /0 mem", "pop Ev", .run = pop_m, .attributes = ROW_DEFAULT64},
-    {"60", "pusha", .run = pusha, .attributes = ROW_NO64},
-    {"61", "popa", .run = popa, .attributes = ROW_NO64},
-    {"c8", "enter Iw,Ib", .run = enter, .attributes = ROW_DEFAULT64},
-    {"c9", "leave", .forms = SIZES_16(leave), .attributes = ROW_DEFAULT64 | ROW_STACK},
-    {"0f 40", "cmovo Gv,Ev", .forms = SIZES_16(cmovo)},
-    {"0f 41", "cmovno Gv,Ev", .forms = SIZES_16(cmovno)},
-    {"0f 42", "cmovb Gv,Ev", .forms = SIZES_16(cmovb)},
-    {"0f 43", "cmovae Gv,Ev", .forms = SIZES_16(cmovae)},
-    {"0f 44", "cmove Gv,Ev", .forms = SIZES_16(cmove)},
-    {"0f 45", "cmovne Gv,Ev", .forms = SIZES_16(cmovne)},
-    {"0f 46", "cmovbe Gv,Ev", .forms = SIZES_16(cmovbe)},
-    {"0f 47", "cmova Gv,Ev", .forms = SIZES_16(cmova)},
-    {"0f 48", "cmovs Gv,Ev", .forms = SIZES_16(cmovs)},
-    {"0f 49", "cmovns Gv,Ev", .forms = SIZES_16(cmovns)},
-    {"0f 4a", "cmovp Gv,Ev", .forms = SIZES_16(cmovp)},
-    {"0f 4b", "cmovnp Gv,Ev", .forms = SIZES_16(cmovnp)},
-    {"0f 4c", "cmovl Gv,Ev", .forms = SIZES_16(cmovl)},
-    {"0f 4d", "cmovge Gv,Ev", .forms = SIZES_16(cmovge)},
-    {"0f 4e", "cmovle Gv,Ev", .forms = SIZES_16(cmovle)},
-    {"0f 4f", "cmovg Gv,Ev", .forms = SIZES_16(cmovg)},
-    {"0f 90", "seto Eb", .forms = {&seto_forms_b}},
-    {"0f 91", "setno Eb", .forms = {&setno_forms_b}},
-    {"0f 92", "setb Eb", .forms = {&setb_forms_b}},
-    {"0f 93", "setae Eb", .forms = {&setae_forms_b}},
-    {"0f 94", "sete Eb", .forms = {&sete_forms_b}},
-    {"0f 95", "setne Eb", .forms = {&setne_forms_b}},
-    {"0f 96", "setbe Eb", .forms = {&setbe_forms_b}},
-    {"0f 97", "seta Eb", .forms = {&seta_forms_b}},
-    {"0f 98", "sets Eb", .forms = {&sets_forms_b}},
-    {"0f 99", "setns Eb", .forms = {&setns_forms_b}},
-    {"0f 9a", "setp Eb", .forms = {&setp_forms_b}},
-    {"0f 9b", "setnp Eb", .forms = {&setnp_forms_b}},
-    {"0f 9c", "setl Eb", .forms = {&setl_forms_b}},
-    {"0f 9d", "setge Eb", .forms = {&setge_forms_b}},
-    {"0f 9e", "setle Eb", .forms = {&setle_forms_b}},
-    {"0f 9f", "setg Eb", .forms = {&setg_forms_b}},
-    {"98", "cbw", .forms = SIZES_16(cbw)},
-    {"99", "cwd", .forms = SIZES_16(cwd)},
-    {"d7", "xlat", .run = xlat},
-    {"d6", "salc", .run = salc, .attributes = ROW_NO64},
-    {"9e", "sahf", .run = sahf},
-    {"9f", "lahf", .run = lahf},
-    {"f5", "cmc", .run = cmc},
-    {"f8", "clc", .run = clc},
-    {"f9", "stc", .run = stc},
-    {"fc", "cld", .run = cld},
-    {"fd", "std", .run = std},
+SOFT_TABLE(soft_move_rows)
+    ROW("88", "mov Eb,Gb", .forms = SIZES(mov_eg))
+    ROW("89", "mov Ev,Gv", .forms = SIZES(mov_eg))
+    ROW("8a", "mov Gb,Eb", .forms = SIZES(mov_ge))
+    ROW("8b", "mov Gv,Ev", .forms = SIZES(mov_ge))
+    ROW("a0", "mov al,Ob", .forms = SIZES(mov_ge))
+    ROW("a1", "mov rax,Ov", .forms = SIZES(mov_ge))
+    ROW("a2", "mov Ob,al", .forms = SIZES(mov_eg))
+    ROW("a3", "mov Ov,rax", .forms = SIZES(mov_eg))
+    ROW("b0+r", "mov Zb,Ib", .forms = SIZES(mov_ei))
+    ROW("b8+r", "mov Zv,Iv", .forms = SIZES(mov_ei))
+    ROW("c6 /0", "mov Eb,Ib", .forms = SIZES(mov_ei))
+    ROW("c7 /0", "mov Ev,Iz", .forms = SIZES(mov_ei))
+    ROW("np 0f c3", "movnti My,Gy", .forms = SIZES(mov_eg))
+    ROW("0f b6", "movzx Gv,Eb", .forms = SIZES_16(movzx8))
+    ROW("0f b7", "movzx Gv,Ew", .forms = SIZES_16(movzx16))
+    ROW("0f be", "movsx Gv,Eb", .forms = SIZES_16(movsx8))
+    ROW("0f bf", "movsx Gv,Ew", .forms = SIZES_16(movsx16))
+    ROW("63", "movsxd Gv,Ed", .forms = SIZES_16(movsxd), .attributes = ROW_ONLY64)
+    ROW("0f 38 f0", "movbe Gv,Mv", .run = movbe_gm)
+    ROW("0f 38 f1", "movbe Mv,Gv", .run = movbe_mg)
+    ROW("0f c8+r", "bswap Zv", .forms = SIZES_16(bswap))
+    ROW("8d", "lea Gv,M", .forms = SIZES_16(lea))
+    ROW("86", "xchg Eb,Gb", .forms = SIZES(xchg_eg))
+    ROW("87", "xchg Ev,Gv", .forms = SIZES(xchg_eg))
+    ROW("90+r", "xchg Zv,rax", .forms = SIZES_16(xchg_z))
+    ROW("50+r", "push Zv", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("58+r", "pop Zv", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("68", "push Iz", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("6a", "push Ib", .forms = SIZES_16(push_i), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("ff /6 reg", "push Ev", .forms = SIZES_16(push_z), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("ff /6 mem", "push Ev", .run = push_m, .attributes = ROW_DEFAULT64)
+    ROW("8f /0 reg", "pop Ev", .forms = SIZES_16(pop_z), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("8f /0 mem", "pop Ev", .run = pop_m, .attributes = ROW_DEFAULT64)
+    ROW("60", "pusha", .run = pusha, .attributes = ROW_NO64)
+    ROW("61", "popa", .run = popa, .attributes = ROW_NO64)
+    ROW("c8", "enter Iw,Ib", .run = enter, .attributes = ROW_DEFAULT64)
+    ROW("c9", "leave", .forms = SIZES_16(leave), .attributes = ROW_DEFAULT64 | ROW_STACK)
+    ROW("0f 40", "cmovo Gv,Ev", .forms = SIZES_16(cmovo))
+    ROW("0f 41", "cmovno Gv,Ev", .forms = SIZES_16(cmovno))
+    ROW("0f 42", "cmovb Gv,Ev", .forms = SIZES_16(cmovb))
+    ROW("0f 43", "cmovae Gv,Ev", .forms = SIZES_16(cmovae))
+    ROW("0f 44", "cmove Gv,Ev", .forms = SIZES_16(cmove))
+    ROW("0f 45", "cmovne Gv,Ev", .forms = SIZES_16(cmovne))
+    ROW("0f 46", "cmovbe Gv,Ev", .forms = SIZES_16(cmovbe))
+    ROW("0f 47", "cmova Gv,Ev", .forms = SIZES_16(cmova))
+    ROW("0f 48", "cmovs Gv,Ev", .forms = SIZES_16(cmovs))
+    ROW("0f 49", "cmovns Gv,Ev", .forms = SIZES_16(cmovns))
+    ROW("0f 4a", "cmovp Gv,Ev", .forms = SIZES_16(cmovp))
+    ROW("0f 4b", "cmovnp Gv,Ev", .forms = SIZES_16(cmovnp))
+    ROW("0f 4c", "cmovl Gv,Ev", .forms = SIZES_16(cmovl))
+    ROW("0f 4d", "cmovge Gv,Ev", .forms = SIZES_16(cmovge))
+    ROW("0f 4e", "cmovle Gv,Ev", .forms = SIZES_16(cmovle))
+    ROW("0f 4f", "cmovg Gv,Ev", .forms = SIZES_16(cmovg))
+    ROW("0f 90", "seto Eb", .forms = {&seto_forms_b})
+    ROW("0f 91", "setno Eb", .forms = {&setno_forms_b})
+    ROW("0f 92", "setb Eb", .forms = {&setb_forms_b})
+    ROW("0f 93", "setae Eb", .forms = {&setae_forms_b})
+    ROW("0f 94", "sete Eb", .forms = {&sete_forms_b})
+    ROW("0f 95", "setne Eb", .forms = {&setne_forms_b})
+    ROW("0f 96", "setbe Eb", .forms = {&setbe_forms_b})
+    ROW("0f 97", "seta Eb", .forms = {&seta_forms_b})
+    ROW("0f 98", "sets Eb", .forms = {&sets_forms_b})
+    ROW("0f 99", "setns Eb", .forms = {&setns_forms_b})
+    ROW("0f 9a", "setp Eb", .forms = {&setp_forms_b})
+    ROW("0f 9b", "setnp Eb", .forms = {&setnp_forms_b})
+    ROW("0f 9c", "setl Eb", .forms = {&setl_forms_b})
+    ROW("0f 9d", "setge Eb", .forms = {&setge_forms_b})
+    ROW("0f 9e", "setle Eb", .forms = {&setle_forms_b})
+    ROW("0f 9f", "setg Eb", .forms = {&setg_forms_b})
+    ROW("98", "cbw", .forms = SIZES_16(cbw))
+    ROW("99", "cwd", .forms = SIZES_16(cwd))
+    ROW("d7", "xlat", .run = xlat)
+    ROW("d6", "salc", .run = salc, .attributes = ROW_NO64)
+    ROW("9e", "sahf", .run = sahf)
+    ROW("9f", "lahf", .run = lahf)
+    ROW("f5", "cmc", .run = cmc)
+    ROW("f8", "clc", .run = clc)
+    ROW("f9", "stc", .run = stc)
+    ROW("fc", "cld", .run = cld)
+    ROW("fd", "std", .run = std)
     /* Hints, and instructions of later processors that others take for NOP. */
-    {"0f 0d mem", "prefetchw Mb", .run = nop},
-    {"0f 18", "prefetch Ev", .run = nop},
-    {"0f 19", "nop Ev", .run = nop},
-    {"0f 1a", "nop Ev", .run = nop},
-    {"0f 1b", "nop Ev", .run = nop},
-    {"0f 1c", "nop Ev", .run = nop},
-    {"0f 1d", "nop Ev", .run = nop},
-    {"0f 1e", "nop Ev", .run = nop},
-    {"0f 1f", "nop Ev", .run = nop},
-    {0},
-};
+    ROW("0f 0d mem", "prefetchw Mb", .run = nop)
+    ROW("0f 18", "prefetch Ev", .run = nop)
+    ROW("0f 19", "nop Ev", .run = nop)
+    ROW("0f 1a", "nop Ev", .run = nop)
+    ROW("0f 1b", "nop Ev", .run = nop)
+    ROW("0f 1c", "nop Ev", .run = nop)
+    ROW("0f 1d", "nop Ev", .run = nop)
+    ROW("0f 1e", "nop Ev", .run = nop)
+    ROW("0f 1f", "nop Ev", .run = nop)
+SOFT_TABLE_END

@@ -140,23 +140,22 @@ static void aad(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_muldiv_rows[] = {
-    {"f6 /4", "mul Eb", .forms = SIZES(mul)},
-    {"f7 /4", "mul Ev", .forms = SIZES(mul)},
-    {"f6 /5", "imul Eb", .forms = SIZES(imul)},
-    {"f7 /5", "imul Ev", .forms = SIZES(imul)},
-    {"f6 /6", "div Eb", .forms = SIZES(div)},
-    {"f7 /6", "div Ev", .forms = SIZES(div)},
-    {"f6 /7", "idiv Eb", .forms = SIZES(idiv)},
-    {"f7 /7", "idiv Ev", .forms = SIZES(idiv)},
-    {"0f af", "imul Gv,Ev", .forms = SIZES_16(imul_ge)},
-    {"69", "imul Gv,Ev,Iz", .forms = SIZES_16(imul_gei)},
-    {"6b", "imul Gv,Ev,Ib", .forms = SIZES_16(imul_gei)},
-    {"27", "daa", .run = daa, .attributes = ROW_NO64},
-    {"2f", "das", .run = das, .attributes = ROW_NO64},
-    {"37", "aaa", .run = aaa, .attributes = ROW_NO64},
-    {"3f", "aas", .run = aas, .attributes = ROW_NO64},
-    {"d4", "aam Ib", .run = aam, .attributes = ROW_NO64},
-    {"d5", "aad Ib", .run = aad, .attributes = ROW_NO64},
-    {0},
-};
+SOFT_TABLE(soft_muldiv_rows)
+    ROW("f6 /4", "mul Eb", .forms = SIZES(mul))
+    ROW("f7 /4", "mul Ev", .forms = SIZES(mul))
+    ROW("f6 /5", "imul Eb", .forms = SIZES(imul))
+    ROW("f7 /5", "imul Ev", .forms = SIZES(imul))
+    ROW("f6 /6", "div Eb", .forms = SIZES(div))
+    ROW("f7 /6", "div Ev", .forms = SIZES(div))
+    ROW("f6 /7", "idiv Eb", .forms = SIZES(idiv))
+    ROW("f7 /7", "idiv Ev", .forms = SIZES(idiv))
+    ROW("0f af", "imul Gv,Ev", .forms = SIZES_16(imul_ge))
+    ROW("69", "imul Gv,Ev,Iz", .forms = SIZES_16(imul_gei))
+    ROW("6b", "imul Gv,Ev,Ib", .forms = SIZES_16(imul_gei))
+    ROW("27", "daa", .run = daa, .attributes = ROW_NO64)
+    ROW("2f", "das", .run = das, .attributes = ROW_NO64)
+    ROW("37", "aaa", .run = aaa, .attributes = ROW_NO64)
+    ROW("3f", "aas", .run = aas, .attributes = ROW_NO64)
+    ROW("d4", "aam Ib", .run = aam, .attributes = ROW_NO64)
+    ROW("d5", "aad Ib", .run = aad, .attributes = ROW_NO64)
+SOFT_TABLE_END

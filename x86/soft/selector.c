@@ -318,39 +318,38 @@ static void load_table(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_selector_rows[] = {
-    {"8c", "mov Ev,Sw", .run = mov_from_segment},
-    {"8e", "mov Sw,Ev", .run = mov_to_segment},
-    {"06", "push es", .run = push_segment, .attributes = ROW_NO64},
-    {"0e", "push cs", .run = push_segment, .attributes = ROW_NO64},
-    {"16", "push ss", .run = push_segment, .attributes = ROW_NO64},
-    {"1e", "push ds", .run = push_segment, .attributes = ROW_NO64},
-    {"0f a0", "push fs", .run = push_segment, .attributes = ROW_DEFAULT64},
-    {"0f a8", "push gs", .run = push_segment, .attributes = ROW_DEFAULT64},
-    {"07", "pop es", .run = pop_segment, .attributes = ROW_NO64},
-    {"17", "pop ss", .run = pop_segment, .attributes = ROW_NO64},
-    {"1f", "pop ds", .run = pop_segment, .attributes = ROW_NO64},
-    {"0f a1", "pop fs", .run = pop_segment, .attributes = ROW_DEFAULT64},
-    {"0f a9", "pop gs", .run = pop_segment, .attributes = ROW_DEFAULT64},
-    {"c4", "les Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64},
-    {"c5", "lds Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64},
-    {"0f b2", "lss Gv,Mp", .run = load_far_pointer},
-    {"0f b4", "lfs Gv,Mp", .run = load_far_pointer},
-    {"0f b5", "lgs Gv,Mp", .run = load_far_pointer},
+SOFT_TABLE(soft_selector_rows)
+    ROW("8c", "mov Ev,Sw", .run = mov_from_segment)
+    ROW("8e", "mov Sw,Ev", .run = mov_to_segment)
+    ROW("06", "push es", .run = push_segment, .attributes = ROW_NO64)
+    ROW("0e", "push cs", .run = push_segment, .attributes = ROW_NO64)
+    ROW("16", "push ss", .run = push_segment, .attributes = ROW_NO64)
+    ROW("1e", "push ds", .run = push_segment, .attributes = ROW_NO64)
+    ROW("0f a0", "push fs", .run = push_segment, .attributes = ROW_DEFAULT64)
+    ROW("0f a8", "push gs", .run = push_segment, .attributes = ROW_DEFAULT64)
+    ROW("07", "pop es", .run = pop_segment, .attributes = ROW_NO64)
+    ROW("17", "pop ss", .run = pop_segment, .attributes = ROW_NO64)
+    ROW("1f", "pop ds", .run = pop_segment, .attributes = ROW_NO64)
+    ROW("0f a1", "pop fs", .run = pop_segment, .attributes = ROW_DEFAULT64)
+    ROW("0f a9", "pop gs", .run = pop_segment, .attributes = ROW_DEFAULT64)
+    ROW("c4", "les Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64)
+    ROW("c5", "lds Gv,Mp", .run = load_far_pointer, .attributes = ROW_NO64)
+    ROW("0f b2", "lss Gv,Mp", .run = load_far_pointer)
+    ROW("0f b4", "lfs Gv,Mp", .run = load_far_pointer)
+    ROW("0f b5", "lgs Gv,Mp", .run = load_far_pointer)
 
-    {"0f 00 /0", "sldt Ev", .run = sldt, .attributes = ROW_PROTECTED},
-    {"0f 00 /1", "str Ev", .run = str, .attributes = ROW_PROTECTED},
-    {"0f 00 /2", "lldt Ew", .run = lldt, .attributes = ROW_PROTECTED},
-    {"0f 00 /3", "ltr Ew", .run = ltr, .attributes = ROW_PROTECTED},
-    {"0f 00 /4", "verr Ew", .run = verr, .attributes = ROW_PROTECTED},
-    {"0f 00 /5", "verw Ew", .run = verw, .attributes = ROW_PROTECTED},
-    {"0f 02", "lar Gv,Ew", .run = look, .attributes = ROW_PROTECTED},
-    {"0f 03", "lsl Gv,Ew", .run = look, .attributes = ROW_PROTECTED},
-    {"63", "arpl Ew,Gw", .run = arpl, .attributes = ROW_NO64 | ROW_PROTECTED},
+    ROW("0f 00 /0", "sldt Ev", .run = sldt, .attributes = ROW_PROTECTED)
+    ROW("0f 00 /1", "str Ev", .run = str, .attributes = ROW_PROTECTED)
+    ROW("0f 00 /2", "lldt Ew", .run = lldt, .attributes = ROW_PROTECTED)
+    ROW("0f 00 /3", "ltr Ew", .run = ltr, .attributes = ROW_PROTECTED)
+    ROW("0f 00 /4", "verr Ew", .run = verr, .attributes = ROW_PROTECTED)
+    ROW("0f 00 /5", "verw Ew", .run = verw, .attributes = ROW_PROTECTED)
+    ROW("0f 02", "lar Gv,Ew", .run = look, .attributes = ROW_PROTECTED)
+    ROW("0f 03", "lsl Gv,Ew", .run = look, .attributes = ROW_PROTECTED)
+    ROW("63", "arpl Ew,Gw", .run = arpl, .attributes = ROW_NO64 | ROW_PROTECTED)
 
-    {"0f 01 mem /0", "sgdt Ms", .run = store_table},
-    {"0f 01 mem /1", "sidt Ms", .run = store_table},
-    {"0f 01 mem /2", "lgdt Ms", .run = load_table},
-    {"0f 01 mem /3", "lidt Ms", .run = load_table},
-    {0},
-};
+    ROW("0f 01 mem /0", "sgdt Ms", .run = store_table)
+    ROW("0f 01 mem /1", "sidt Ms", .run = store_table)
+    ROW("0f 01 mem /2", "lgdt Ms", .run = load_table)
+    ROW("0f 01 mem /3", "lidt Ms", .run = load_table)
+SOFT_TABLE_END

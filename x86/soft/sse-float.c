@@ -216,26 +216,25 @@ static void shufpd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes, operands) {encoding, #name " " operands, .forms = ALL_SIZES(name)},
+#define EACH_ROW(name, encoding, bytes, operands) ROW(encoding, #name " " operands, .forms = ALL_SIZES(name))
 
-const struct soft_row soft_sse_float_rows[] = {
-    BITS(ROW)
-    FLOATS(ROW)
-    {"f3 0f 2a", "cvtsi2ss Vss,Ey", .run = cvtsi2ss},
-    {"f2 0f 2a", "cvtsi2sd Vsd,Ey", .run = cvtsi2sd},
-    {"f3 0f 2c", "cvttss2si Gy,Wss", .forms = ALL_SIZES(cvttss2si)},
-    {"f2 0f 2c", "cvttsd2si Gy,Wsd", .forms = ALL_SIZES(cvttsd2si)},
-    {"f3 0f 2d", "cvtss2si Gy,Wss", .forms = ALL_SIZES(cvtss2si)},
-    {"f2 0f 2d", "cvtsd2si Gy,Wsd", .forms = ALL_SIZES(cvtsd2si)},
-    {"np 0f 2e", "ucomiss Vss,Wss", .forms = ALL_SIZES(ucomiss)},
-    {"66 0f 2e", "ucomisd Vsd,Wsd", .forms = ALL_SIZES(ucomisd)},
-    {"np 0f 2f", "comiss Vss,Wss", .forms = ALL_SIZES(comiss)},
-    {"66 0f 2f", "comisd Vsd,Wsd", .forms = ALL_SIZES(comisd)},
-    {"np 0f c2", "cmpps Vps,Wps,Ib", .run = cmpps},
-    {"66 0f c2", "cmppd Vpd,Wpd,Ib", .run = cmppd},
-    {"f3 0f c2", "cmpss Vss,Wss,Ib", .run = cmpss},
-    {"f2 0f c2", "cmpsd Vsd,Wsd,Ib", .run = cmpsd},
-    {"np 0f c6", "shufps Vps,Wps,Ib", .run = shufps},
-    {"66 0f c6", "shufpd Vpd,Wpd,Ib", .run = shufpd},
-    {0}
-};
+SOFT_TABLE(soft_sse_float_rows)
+    BITS(EACH_ROW)
+    FLOATS(EACH_ROW)
+    ROW("f3 0f 2a", "cvtsi2ss Vss,Ey", .run = cvtsi2ss)
+    ROW("f2 0f 2a", "cvtsi2sd Vsd,Ey", .run = cvtsi2sd)
+    ROW("f3 0f 2c", "cvttss2si Gy,Wss", .forms = ALL_SIZES(cvttss2si))
+    ROW("f2 0f 2c", "cvttsd2si Gy,Wsd", .forms = ALL_SIZES(cvttsd2si))
+    ROW("f3 0f 2d", "cvtss2si Gy,Wss", .forms = ALL_SIZES(cvtss2si))
+    ROW("f2 0f 2d", "cvtsd2si Gy,Wsd", .forms = ALL_SIZES(cvtsd2si))
+    ROW("np 0f 2e", "ucomiss Vss,Wss", .forms = ALL_SIZES(ucomiss))
+    ROW("66 0f 2e", "ucomisd Vsd,Wsd", .forms = ALL_SIZES(ucomisd))
+    ROW("np 0f 2f", "comiss Vss,Wss", .forms = ALL_SIZES(comiss))
+    ROW("66 0f 2f", "comisd Vsd,Wsd", .forms = ALL_SIZES(comisd))
+    ROW("np 0f c2", "cmpps Vps,Wps,Ib", .run = cmpps)
+    ROW("66 0f c2", "cmppd Vpd,Wpd,Ib", .run = cmppd)
+    ROW("f3 0f c2", "cmpss Vss,Wss,Ib", .run = cmpss)
+    ROW("f2 0f c2", "cmpsd Vsd,Wsd,Ib", .run = cmpsd)
+    ROW("np 0f c6", "shufps Vps,Wps,Ib", .run = shufps)
+    ROW("66 0f c6", "shufpd Vpd,Wpd,Ib", .run = shufpd)
+SOFT_TABLE_END

@@ -171,24 +171,23 @@ static void pextrw(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding) {encoding, #name " Vx,Wx", .forms = ALL_SIZES(name)},
+#define EACH_ROW(name, encoding) ROW(encoding, #name " Vx,Wx", .forms = ALL_SIZES(name))
 
-const struct soft_row soft_sse_int_rows[] = {
-    INTEGER(ROW)
-    {"66 0f 70", "pshufd Vx,Wx,Ib", .run = pshufd},
-    {"f3 0f 70", "pshufhw Vx,Wx,Ib", .run = pshufhw},
-    {"f2 0f 70", "pshuflw Vx,Wx,Ib", .run = pshuflw},
-    {"66 0f 71 /2", "psrlw Ux,Ib", .run = psrlw_imm},
-    {"66 0f 71 /4", "psraw Ux,Ib", .run = psraw_imm},
-    {"66 0f 71 /6", "psllw Ux,Ib", .run = psllw_imm},
-    {"66 0f 72 /2", "psrld Ux,Ib", .run = psrld_imm},
-    {"66 0f 72 /4", "psrad Ux,Ib", .run = psrad_imm},
-    {"66 0f 72 /6", "pslld Ux,Ib", .run = pslld_imm},
-    {"66 0f 73 /2", "psrlq Ux,Ib", .run = psrlq_imm},
-    {"66 0f 73 /3", "psrldq Ux,Ib", .run = psrldq},
-    {"66 0f 73 /6", "psllq Ux,Ib", .run = psllq_imm},
-    {"66 0f 73 /7", "pslldq Ux,Ib", .run = pslldq},
-    {"66 0f c4", "pinsrw Vdq,Ew,Ib", .run = pinsrw},
-    {"66 0f c5", "pextrw Gd,Udq,Ib", .run = pextrw},
-    {0}
-};
+SOFT_TABLE(soft_sse_int_rows)
+    INTEGER(EACH_ROW)
+    ROW("66 0f 70", "pshufd Vx,Wx,Ib", .run = pshufd)
+    ROW("f3 0f 70", "pshufhw Vx,Wx,Ib", .run = pshufhw)
+    ROW("f2 0f 70", "pshuflw Vx,Wx,Ib", .run = pshuflw)
+    ROW("66 0f 71 /2", "psrlw Ux,Ib", .run = psrlw_imm)
+    ROW("66 0f 71 /4", "psraw Ux,Ib", .run = psraw_imm)
+    ROW("66 0f 71 /6", "psllw Ux,Ib", .run = psllw_imm)
+    ROW("66 0f 72 /2", "psrld Ux,Ib", .run = psrld_imm)
+    ROW("66 0f 72 /4", "psrad Ux,Ib", .run = psrad_imm)
+    ROW("66 0f 72 /6", "pslld Ux,Ib", .run = pslld_imm)
+    ROW("66 0f 73 /2", "psrlq Ux,Ib", .run = psrlq_imm)
+    ROW("66 0f 73 /3", "psrldq Ux,Ib", .run = psrldq)
+    ROW("66 0f 73 /6", "psllq Ux,Ib", .run = psllq_imm)
+    ROW("66 0f 73 /7", "pslldq Ux,Ib", .run = pslldq)
+    ROW("66 0f c4", "pinsrw Vdq,Ew,Ib", .run = pinsrw)
+    ROW("66 0f c5", "pextrw Gd,Udq,Ib", .run = pextrw)
+SOFT_TABLE_END

@@ -189,9 +189,11 @@ static void pcmpistri(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-const struct soft_row soft_sse_string_rows[] = {
-    {"66 0f 3a 60", "pcmpestrm Vdq,Wdq,Ib", .run = pcmpestrm},
-    {"66 0f 3a 61", "pcmpestri Vdq,Wdq,Ib", .run = pcmpestri},
-    {"66 0f 3a 62", "pcmpistrm Vdq,Wdq,Ib", .run = pcmpistrm},
-    {"66 0f 3a 63", "pcmpistri Vdq,Wdq,Ib", .run = pcmpistri},
-    {0}};
+/* clang-format off */
+SOFT_TABLE(soft_sse_string_rows)
+    ROW("66 0f 3a 60", "pcmpestrm Vdq,Wdq,Ib", .run = pcmpestrm)
+    ROW("66 0f 3a 61", "pcmpestri Vdq,Wdq,Ib", .run = pcmpestri)
+    ROW("66 0f 3a 62", "pcmpistrm Vdq,Wdq,Ib", .run = pcmpistrm)
+    ROW("66 0f 3a 63", "pcmpistri Vdq,Wdq,Ib", .run = pcmpistri)
+SOFT_TABLE_END
+/* clang-format on */

@@ -161,18 +161,11 @@ static void move_back(struct soft *c, const struct soft_op *op)
     SOFT_NEXT(c, op);
 }
 
-static const struct soft_forms load_unaligned_forms = {
-    .reg = move_reg,
-    .mem = {load_flat64, load_flat32, load_anyhow},
-};
-static const struct soft_forms store_unaligned_forms = {
-    .reg = move_back,
-    .mem = {store_flat64, store_flat32, store_anyhow},
-};
-static const struct soft_forms store_aligned_forms = {
-    .reg = move_back,
-    .mem = {store_aligned_flat64, store_aligned_flat32, store_aligned_anyhow},
-};
+SOFT_FORMS(load_unaligned_forms, .reg = move_reg, .mem = {load_flat64, load_flat32, load_anyhow})
+SOFT_FORMS(store_unaligned_forms, .reg = move_back,
+           .mem = {store_flat64, store_flat32, store_anyhow})
+SOFT_FORMS(store_aligned_forms, .reg = move_back,
+           .mem = {store_aligned_flat64, store_aligned_flat32, store_aligned_anyhow})
 
 /* ---- parts of vectors ---- */
 
@@ -219,10 +212,8 @@ INLINE uint64_t get_lane(const struct soft *c, int n, int osize, int lane)
         soft_poke(p, osize, get_lane(c, op->reg, osize, 0));                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms name##_forms = {                                                \
-        .reg = name##_reg,                                                                         \
-        .mem = {name##_flat64, name##_anyhow, name##_anyhow},                                      \
-    };
+    SOFT_FORMS(name##_forms, .reg = name##_reg,                                                    \
+               .mem = {name##_flat64, name##_anyhow, name##_anyhow})
 
 LOADS_SCALAR(load_single, 2)
 LOADS_SCALAR(load_double, 3)
@@ -339,47 +330,46 @@ static void maskmovdqu(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_sse_rows[] = {
-    {"np 0f 10", "movups Vps,Wps", .forms = ALL_SIZES(load_unaligned)},
-    {"66 0f 10", "movupd Vpd,Wpd", .forms = ALL_SIZES(load_unaligned)},
-    {"f3 0f 10", "movss Vss,Wss", .forms = ALL_SIZES(load_single)},
-    {"f2 0f 10", "movsd Vsd,Wsd", .forms = ALL_SIZES(load_double)},
-    {"np 0f 11", "movups Wps,Vps", .forms = ALL_SIZES(store_unaligned)},
-    {"66 0f 11", "movupd Wpd,Vpd", .forms = ALL_SIZES(store_unaligned)},
-    {"f3 0f 11", "movss Wss,Vss", .forms = ALL_SIZES(store_single)},
-    {"f2 0f 11", "movsd Wsd,Vsd", .forms = ALL_SIZES(store_double)},
-    {"np 0f 12 mem", "movlps Vq,Mq", .run = load_low},
-    {"np 0f 12 reg", "movhlps Vq,Uq", .run = cross_low},
-    {"66 0f 12 mem", "movlpd Vq,Mq", .run = load_low},
-    {"f3 0f 12", "movsldup Vx,Wx", .forms = ALL_SIZES(movsldup)},
-    {"f2 0f 12", "movddup Vx,Wq", .forms = ALL_SIZES(movddup)},
-    {"np 0f 13 mem", "movlps Mq,Vq", .run = store_low},
-    {"66 0f 13 mem", "movlpd Mq,Vq", .run = store_low},
-    {"np 0f 16 mem", "movhps Vq,Mq", .run = load_high},
-    {"np 0f 16 reg", "movlhps Vq,Uq", .run = cross_high},
-    {"66 0f 16 mem", "movhpd Vq,Mq", .run = load_high},
-    {"f3 0f 16", "movshdup Vx,Wx", .forms = ALL_SIZES(movshdup)},
-    {"np 0f 17 mem", "movhps Mq,Vq", .run = store_high},
-    {"66 0f 17 mem", "movhpd Mq,Vq", .run = store_high},
-    {"np 0f 28", "movaps Vps,Wps", .forms = ALL_SIZES(move)},
-    {"66 0f 28", "movapd Vpd,Wpd", .forms = ALL_SIZES(move)},
-    {"np 0f 29", "movaps Wps,Vps", .forms = ALL_SIZES(store_aligned)},
-    {"66 0f 29", "movapd Wpd,Vpd", .forms = ALL_SIZES(store_aligned)},
-    {"np 0f 2b mem", "movntps Mps,Vps", .forms = ALL_SIZES(store_aligned)},
-    {"66 0f 2b mem", "movntpd Mpd,Vpd", .forms = ALL_SIZES(store_aligned)},
-    {"np 0f 50", "movmskps Gd,Ups", .run = movmskps},
-    {"66 0f 50", "movmskpd Gd,Upd", .run = movmskpd},
-    {"66 0f 6e", "movd Vy,Ey", .run = load_movd},
-    {"66 0f 6f", "movdqa Vx,Wx", .forms = ALL_SIZES(move)},
-    {"f3 0f 6f", "movdqu Vx,Wx", .forms = ALL_SIZES(load_unaligned)},
-    {"66 0f 7e", "movd Ey,Vy", .run = store_movd},
-    {"f3 0f 7e", "movq Vq,Wq", .forms = ALL_SIZES(load_movq)},
-    {"66 0f 7f", "movdqa Wx,Vx", .forms = ALL_SIZES(store_aligned)},
-    {"f3 0f 7f", "movdqu Wx,Vx", .forms = ALL_SIZES(store_unaligned)},
-    {"66 0f d6", "movq Wq,Vq", .run = store_movq},
-    {"66 0f d7", "pmovmskb Gd,Udq", .run = pmovmskb},
-    {"66 0f e7 mem", "movntdq Mx,Vx", .forms = ALL_SIZES(store_aligned)},
-    {"f2 0f f0 mem", "lddqu Vx,Mx", .forms = ALL_SIZES(load_unaligned)},
-    {"66 0f f7", "maskmovdqu Vdq,Udq", .run = maskmovdqu},
-    {0}
-};
+SOFT_TABLE(soft_sse_rows)
+    ROW("np 0f 10", "movups Vps,Wps", .forms = ALL_SIZES(load_unaligned))
+    ROW("66 0f 10", "movupd Vpd,Wpd", .forms = ALL_SIZES(load_unaligned))
+    ROW("f3 0f 10", "movss Vss,Wss", .forms = ALL_SIZES(load_single))
+    ROW("f2 0f 10", "movsd Vsd,Wsd", .forms = ALL_SIZES(load_double))
+    ROW("np 0f 11", "movups Wps,Vps", .forms = ALL_SIZES(store_unaligned))
+    ROW("66 0f 11", "movupd Wpd,Vpd", .forms = ALL_SIZES(store_unaligned))
+    ROW("f3 0f 11", "movss Wss,Vss", .forms = ALL_SIZES(store_single))
+    ROW("f2 0f 11", "movsd Wsd,Vsd", .forms = ALL_SIZES(store_double))
+    ROW("np 0f 12 mem", "movlps Vq,Mq", .run = load_low)
+    ROW("np 0f 12 reg", "movhlps Vq,Uq", .run = cross_low)
+    ROW("66 0f 12 mem", "movlpd Vq,Mq", .run = load_low)
+    ROW("f3 0f 12", "movsldup Vx,Wx", .forms = ALL_SIZES(movsldup))
+    ROW("f2 0f 12", "movddup Vx,Wq", .forms = ALL_SIZES(movddup))
+    ROW("np 0f 13 mem", "movlps Mq,Vq", .run = store_low)
+    ROW("66 0f 13 mem", "movlpd Mq,Vq", .run = store_low)
+    ROW("np 0f 16 mem", "movhps Vq,Mq", .run = load_high)
+    ROW("np 0f 16 reg", "movlhps Vq,Uq", .run = cross_high)
+    ROW("66 0f 16 mem", "movhpd Vq,Mq", .run = load_high)
+    ROW("f3 0f 16", "movshdup Vx,Wx", .forms = ALL_SIZES(movshdup))
+    ROW("np 0f 17 mem", "movhps Mq,Vq", .run = store_high)
+    ROW("66 0f 17 mem", "movhpd Mq,Vq", .run = store_high)
+    ROW("np 0f 28", "movaps Vps,Wps", .forms = ALL_SIZES(move))
+    ROW("66 0f 28", "movapd Vpd,Wpd", .forms = ALL_SIZES(move))
+    ROW("np 0f 29", "movaps Wps,Vps", .forms = ALL_SIZES(store_aligned))
+    ROW("66 0f 29", "movapd Wpd,Vpd", .forms = ALL_SIZES(store_aligned))
+    ROW("np 0f 2b mem", "movntps Mps,Vps", .forms = ALL_SIZES(store_aligned))
+    ROW("66 0f 2b mem", "movntpd Mpd,Vpd", .forms = ALL_SIZES(store_aligned))
+    ROW("np 0f 50", "movmskps Gd,Ups", .run = movmskps)
+    ROW("66 0f 50", "movmskpd Gd,Upd", .run = movmskpd)
+    ROW("66 0f 6e", "movd Vy,Ey", .run = load_movd)
+    ROW("66 0f 6f", "movdqa Vx,Wx", .forms = ALL_SIZES(move))
+    ROW("f3 0f 6f", "movdqu Vx,Wx", .forms = ALL_SIZES(load_unaligned))
+    ROW("66 0f 7e", "movd Ey,Vy", .run = store_movd)
+    ROW("f3 0f 7e", "movq Vq,Wq", .forms = ALL_SIZES(load_movq))
+    ROW("66 0f 7f", "movdqa Wx,Vx", .forms = ALL_SIZES(store_aligned))
+    ROW("f3 0f 7f", "movdqu Wx,Vx", .forms = ALL_SIZES(store_unaligned))
+    ROW("66 0f d6", "movq Wq,Vq", .run = store_movq)
+    ROW("66 0f d7", "pmovmskb Gd,Udq", .run = pmovmskb)
+    ROW("66 0f e7 mem", "movntdq Mx,Vx", .forms = ALL_SIZES(store_aligned))
+    ROW("f2 0f f0 mem", "lddqu Vx,Mx", .forms = ALL_SIZES(load_unaligned))
+    ROW("66 0f f7", "maskmovdqu Vdq,Udq", .run = maskmovdqu)
+SOFT_TABLE_END

@@ -155,7 +155,7 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
 /* For rows: the same handlers whatever the operand size is. */
 #define ALL_SIZES(name)                                                                            \
     {                                                                                              \
-        &name##_forms, &name##_forms, &name##_forms, &name##_forms                                 \
+        name##_forms, name##_forms, name##_forms, name##_forms                                     \
     }
 
 #define VECTOR_BODY(name)                                                                          \
@@ -187,10 +187,8 @@ INLINE vec any_source(struct soft *c, const struct soft_op *op, int bytes)
         name(c, op, quick_source(p, bytes));                                                       \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms name##_forms = {                                                \
-        .reg = name##_reg,                                                                         \
-        .mem = {name##_flat64, name##_anyhow, name##_anyhow},                                      \
-    };                                                                                             \
+    SOFT_FORMS(name##_forms, .reg = name##_reg,                                                    \
+               .mem = {name##_flat64, name##_anyhow, name##_anyhow})                               \
     VECTOR_BODY(name)
 
 /* destination = destination OP source, by the host's instruction of the same name, which does not

@@ -442,32 +442,31 @@ static void dppd(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-#define ROW(name, encoding, bytes) {encoding, #name " Vx,Wx", .forms = ALL_SIZES(name)},
+#define EACH_ROW(name, encoding, bytes) ROW(encoding, #name " Vx,Wx", .forms = ALL_SIZES(name))
 
-const struct soft_row soft_sse4_rows[] = {
-    NEW(ROW)
-    {"66 0f 38 10", "pblendvb Vx,Wx", .forms = ALL_SIZES(pblendvb)},
-    {"66 0f 38 14", "blendvps Vps,Wps", .forms = ALL_SIZES(blendvps)},
-    {"66 0f 38 15", "blendvpd Vpd,Wpd", .forms = ALL_SIZES(blendvpd)},
-    {"66 0f 38 17", "ptest Vx,Wx", .forms = ALL_SIZES(ptest)},
-    {"66 0f 38 2a mem", "movntdqa Vx,Mx", .run = movntdqa},
-    {"66 0f 3a 08", "roundps Vps,Wps,Ib", .forms = ALL_SIZES(roundps)},
-    {"66 0f 3a 09", "roundpd Vpd,Wpd,Ib", .forms = ALL_SIZES(roundpd)},
-    {"66 0f 3a 0a", "roundss Vss,Wss,Ib", .forms = ALL_SIZES(roundss)},
-    {"66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", .forms = ALL_SIZES(roundsd)},
-    {"66 0f 3a 0c", "blendps Vps,Wps,Ib", .forms = ALL_SIZES(blendps)},
-    {"66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", .forms = ALL_SIZES(blendpd)},
-    {"66 0f 3a 0e", "pblendw Vx,Wx,Ib", .forms = ALL_SIZES(pblendw)},
-    {"66 0f 3a 0f", "palignr Vx,Wx,Ib", .forms = ALL_SIZES(palignr)},
-    {"66 0f 3a 14", "pextrb Ed,Vdq,Ib", .run = pextrb},
-    {"66 0f 3a 15", "pextrw Ed,Vdq,Ib", .run = pextrw},
-    {"66 0f 3a 16", "pextrd Ey,Vdq,Ib", .run = pextrd},
-    {"66 0f 3a 17", "extractps Ed,Vdq,Ib", .run = pextrd},
-    {"66 0f 3a 20", "pinsrb Vdq,Ed,Ib", .run = pinsrb},
-    {"66 0f 3a 21", "insertps Vdq,Wd,Ib", .forms = ALL_SIZES(insertps)},
-    {"66 0f 3a 22", "pinsrd Vdq,Ey,Ib", .run = pinsrd},
-    {"66 0f 3a 40", "dpps Vps,Wps,Ib", .run = dpps},
-    {"66 0f 3a 41", "dppd Vpd,Wpd,Ib", .run = dppd},
-    {"66 0f 3a 42", "mpsadbw Vx,Wx,Ib", .forms = ALL_SIZES(mpsadbw)},
-    {0}
-};
+SOFT_TABLE(soft_sse4_rows)
+    NEW(EACH_ROW)
+    ROW("66 0f 38 10", "pblendvb Vx,Wx", .forms = ALL_SIZES(pblendvb))
+    ROW("66 0f 38 14", "blendvps Vps,Wps", .forms = ALL_SIZES(blendvps))
+    ROW("66 0f 38 15", "blendvpd Vpd,Wpd", .forms = ALL_SIZES(blendvpd))
+    ROW("66 0f 38 17", "ptest Vx,Wx", .forms = ALL_SIZES(ptest))
+    ROW("66 0f 38 2a mem", "movntdqa Vx,Mx", .run = movntdqa)
+    ROW("66 0f 3a 08", "roundps Vps,Wps,Ib", .forms = ALL_SIZES(roundps))
+    ROW("66 0f 3a 09", "roundpd Vpd,Wpd,Ib", .forms = ALL_SIZES(roundpd))
+    ROW("66 0f 3a 0a", "roundss Vss,Wss,Ib", .forms = ALL_SIZES(roundss))
+    ROW("66 0f 3a 0b", "roundsd Vsd,Wsd,Ib", .forms = ALL_SIZES(roundsd))
+    ROW("66 0f 3a 0c", "blendps Vps,Wps,Ib", .forms = ALL_SIZES(blendps))
+    ROW("66 0f 3a 0d", "blendpd Vpd,Wpd,Ib", .forms = ALL_SIZES(blendpd))
+    ROW("66 0f 3a 0e", "pblendw Vx,Wx,Ib", .forms = ALL_SIZES(pblendw))
+    ROW("66 0f 3a 0f", "palignr Vx,Wx,Ib", .forms = ALL_SIZES(palignr))
+    ROW("66 0f 3a 14", "pextrb Ed,Vdq,Ib", .run = pextrb)
+    ROW("66 0f 3a 15", "pextrw Ed,Vdq,Ib", .run = pextrw)
+    ROW("66 0f 3a 16", "pextrd Ey,Vdq,Ib", .run = pextrd)
+    ROW("66 0f 3a 17", "extractps Ed,Vdq,Ib", .run = pextrd)
+    ROW("66 0f 3a 20", "pinsrb Vdq,Ed,Ib", .run = pinsrb)
+    ROW("66 0f 3a 21", "insertps Vdq,Wd,Ib", .forms = ALL_SIZES(insertps))
+    ROW("66 0f 3a 22", "pinsrd Vdq,Ey,Ib", .run = pinsrd)
+    ROW("66 0f 3a 40", "dpps Vps,Wps,Ib", .run = dpps)
+    ROW("66 0f 3a 41", "dppd Vpd,Wpd,Ib", .run = dppd)
+    ROW("66 0f 3a 42", "mpsadbw Vx,Wx,Ib", .forms = ALL_SIZES(mpsadbw))
+SOFT_TABLE_END

@@ -19,7 +19,7 @@
             return;                                                                                \
         SOFT_NEXT(c, op);                                                                          \
     }                                                                                              \
-    static const struct soft_forms SIZED(name##_forms) = {.reg = SIZED(name##_reg)};
+    SOFT_FORMS(SIZED(name##_forms), .reg = SIZED(name##_reg))
 
 STRINGS(movs, movs_one, movs_piece)
 STRINGS(stos, stos_one, stos_piece)
@@ -77,5 +77,5 @@ HANDLER(cmps_reg)
     SOFT_NEXT(c, op);
 }
 
-static const struct soft_forms SIZED(scas_forms) = {.reg = SIZED(scas_reg)};
-static const struct soft_forms SIZED(cmps_forms) = {.reg = SIZED(cmps_reg)};
+SOFT_FORMS(SIZED(scas_forms), .reg = SIZED(scas_reg))
+SOFT_FORMS(SIZED(cmps_forms), .reg = SIZED(cmps_reg))

@@ -286,20 +286,21 @@ static void outs(struct soft *c, const struct soft_op *op)
 #define TEMPLATE "x86/soft/string-sized.h"
 #include "x86/soft/sizes.h"
 
-const struct soft_row soft_string_rows[] = {
-    {"6c", "ins Yb,dx", .run = ins, .attributes = ROW_END},
-    {"6d", "ins Yz,dx", .run = ins, .attributes = ROW_END},
-    {"6e", "outs dx,Xb", .run = outs, .attributes = ROW_END},
-    {"6f", "outs dx,Xz", .run = outs, .attributes = ROW_END},
-    {"a4", "movs Yb,Xb", .forms = SIZES(movs)},
-    {"a5", "movs Yv,Xv", .forms = SIZES(movs)},
-    {"a6", "cmps Xb,Yb", .forms = SIZES(cmps)},
-    {"a7", "cmps Xv,Yv", .forms = SIZES(cmps)},
-    {"aa", "stos Yb,al", .forms = SIZES(stos)},
-    {"ab", "stos Yv,rax", .forms = SIZES(stos)},
-    {"ac", "lods al,Xb", .forms = SIZES(lods)},
-    {"ad", "lods rax,Xv", .forms = SIZES(lods)},
-    {"ae", "scas al,Yb", .forms = SIZES(scas)},
-    {"af", "scas rax,Yv", .forms = SIZES(scas)},
-    {0},
-};
+/* clang-format off */
+SOFT_TABLE(soft_string_rows)
+    ROW("6c", "ins Yb,dx", .run = ins, .attributes = ROW_END)
+    ROW("6d", "ins Yz,dx", .run = ins, .attributes = ROW_END)
+    ROW("6e", "outs dx,Xb", .run = outs, .attributes = ROW_END)
+    ROW("6f", "outs dx,Xz", .run = outs, .attributes = ROW_END)
+    ROW("a4", "movs Yb,Xb", .forms = SIZES(movs))
+    ROW("a5", "movs Yv,Xv", .forms = SIZES(movs))
+    ROW("a6", "cmps Xb,Yb", .forms = SIZES(cmps))
+    ROW("a7", "cmps Xv,Yv", .forms = SIZES(cmps))
+    ROW("aa", "stos Yb,al", .forms = SIZES(stos))
+    ROW("ab", "stos Yv,rax", .forms = SIZES(stos))
+    ROW("ac", "lods al,Xb", .forms = SIZES(lods))
+    ROW("ad", "lods rax,Xv", .forms = SIZES(lods))
+    ROW("ae", "scas al,Yb", .forms = SIZES(scas))
+    ROW("af", "scas rax,Yv", .forms = SIZES(scas))
+SOFT_TABLE_END
+/* clang-format on */

@@ -496,43 +496,44 @@ static void wrgsbase(struct soft *c, const struct soft_op *op)
     write_base(c, op, GS);
 }
 
-const struct soft_row soft_system_rows[] = {
-    {"e4", "in al,Ib", .run = in_ib, .attributes = ROW_END},
-    {"e5", "in eax,Ib", .run = in_ib, .attributes = ROW_END},
-    {"e6", "out Ib,al", .run = out_ib, .attributes = ROW_END},
-    {"e7", "out Ib,eax", .run = out_ib, .attributes = ROW_END},
-    {"ec", "in al,dx", .run = in_dx, .attributes = ROW_END},
-    {"ed", "in eax,dx", .run = in_dx, .attributes = ROW_END},
-    {"ee", "out dx,al", .run = out_dx, .attributes = ROW_END},
-    {"ef", "out dx,eax", .run = out_dx, .attributes = ROW_END},
-    {"0f 01 =c1", "vmcall", .run = vmcall},
-    {"0f 01 /4", "smsw Ev", .run = smsw},
-    {"0f 01 /6", "lmsw Ew", .run = lmsw, .attributes = ROW_END},
-    {"0f 01 /7", "invlpg M", .run = invlpg, .attributes = ROW_END},
-    {"0f 01 =f9", "rdtscp", .run = rdtscp},
-    {"0f 06", "clts", .run = clts, .attributes = ROW_END},
-    {"0f 08", "invd", .run = privileged_nothing},
-    {"0f 09", "wbinvd", .run = privileged_nothing},
-    {"0f 20", "mov Rv,Cv", .run = mov_from_cr},
-    {"0f 21", "mov Rv,Dv", .run = mov_from_dr},
-    {"0f 22", "mov Cv,Rv", .run = mov_to_cr, .attributes = ROW_END},
-    {"0f 23", "mov Dv,Rv", .run = mov_to_dr, .attributes = ROW_END},
-    {"0f 30", "wrmsr", .run = wrmsr, .attributes = ROW_END},
-    {"0f 31", "rdtsc", .run = rdtsc},
-    {"0f 32", "rdmsr", .run = rdmsr},
-    {"0f 33", "rdpmc", .run = rdpmc, .attributes = ROW_END},
-    {"66 0f 38 82", "invpcid Gv,Mdq", .run = invpcid, .attributes = ROW_END},
-    {"0f a2", "cpuid", .run = cpuid},
-    {"f3 0f ae /0 reg", "rdfsbase Ry", .run = rdfsbase, .attributes = ROW_ONLY64},
-    {"f3 0f ae /1 reg", "rdgsbase Ry", .run = rdgsbase, .attributes = ROW_ONLY64},
-    {"f3 0f ae /2 reg", "wrfsbase Ry", .run = wrfsbase, .attributes = ROW_ONLY64 | ROW_END},
-    {"f3 0f ae /3 reg", "wrgsbase Ry", .run = wrgsbase, .attributes = ROW_ONLY64 | ROW_END},
-    {"np 0f ae /5 reg", "lfence", .run = load_fence},
-    {"np 0f ae /6 reg", "mfence", .run = full_fence},
-    {"np 0f ae /7 reg", "sfence", .run = store_fence},
-    {"np 0f ae /7 mem", "clflush Mb", .run = clflush},
-    {"66 0f ae /7 mem", "clflushopt Mb", .run = clflush},
-    {"0f c7 /6 reg", "rdrand Rv", .run = rdrand},
-    {"0f c7 /7 reg", "rdseed Rv", .run = rdrand},
-    {0},
-};
+/* clang-format off */
+SOFT_TABLE(soft_system_rows)
+    ROW("e4", "in al,Ib", .run = in_ib, .attributes = ROW_END)
+    ROW("e5", "in eax,Ib", .run = in_ib, .attributes = ROW_END)
+    ROW("e6", "out Ib,al", .run = out_ib, .attributes = ROW_END)
+    ROW("e7", "out Ib,eax", .run = out_ib, .attributes = ROW_END)
+    ROW("ec", "in al,dx", .run = in_dx, .attributes = ROW_END)
+    ROW("ed", "in eax,dx", .run = in_dx, .attributes = ROW_END)
+    ROW("ee", "out dx,al", .run = out_dx, .attributes = ROW_END)
+    ROW("ef", "out dx,eax", .run = out_dx, .attributes = ROW_END)
+    ROW("0f 01 =c1", "vmcall", .run = vmcall)
+    ROW("0f 01 /4", "smsw Ev", .run = smsw)
+    ROW("0f 01 /6", "lmsw Ew", .run = lmsw, .attributes = ROW_END)
+    ROW("0f 01 /7", "invlpg M", .run = invlpg, .attributes = ROW_END)
+    ROW("0f 01 =f9", "rdtscp", .run = rdtscp)
+    ROW("0f 06", "clts", .run = clts, .attributes = ROW_END)
+    ROW("0f 08", "invd", .run = privileged_nothing)
+    ROW("0f 09", "wbinvd", .run = privileged_nothing)
+    ROW("0f 20", "mov Rv,Cv", .run = mov_from_cr)
+    ROW("0f 21", "mov Rv,Dv", .run = mov_from_dr)
+    ROW("0f 22", "mov Cv,Rv", .run = mov_to_cr, .attributes = ROW_END)
+    ROW("0f 23", "mov Dv,Rv", .run = mov_to_dr, .attributes = ROW_END)
+    ROW("0f 30", "wrmsr", .run = wrmsr, .attributes = ROW_END)
+    ROW("0f 31", "rdtsc", .run = rdtsc)
+    ROW("0f 32", "rdmsr", .run = rdmsr)
+    ROW("0f 33", "rdpmc", .run = rdpmc, .attributes = ROW_END)
+    ROW("66 0f 38 82", "invpcid Gv,Mdq", .run = invpcid, .attributes = ROW_END)
+    ROW("0f a2", "cpuid", .run = cpuid)
+    ROW("f3 0f ae /0 reg", "rdfsbase Ry", .run = rdfsbase, .attributes = ROW_ONLY64)
+    ROW("f3 0f ae /1 reg", "rdgsbase Ry", .run = rdgsbase, .attributes = ROW_ONLY64)
+    ROW("f3 0f ae /2 reg", "wrfsbase Ry", .run = wrfsbase, .attributes = ROW_ONLY64 | ROW_END)
+    ROW("f3 0f ae /3 reg", "wrgsbase Ry", .run = wrgsbase, .attributes = ROW_ONLY64 | ROW_END)
+    ROW("np 0f ae /5 reg", "lfence", .run = load_fence)
+    ROW("np 0f ae /6 reg", "mfence", .run = full_fence)
+    ROW("np 0f ae /7 reg", "sfence", .run = store_fence)
+    ROW("np 0f ae /7 mem", "clflush Mb", .run = clflush)
+    ROW("66 0f ae /7 mem", "clflushopt Mb", .run = clflush)
+    ROW("0f c7 /6 reg", "rdrand Rv", .run = rdrand)
+    ROW("0f c7 /7 reg", "rdseed Rv", .run = rdrand)
+SOFT_TABLE_END
+/* clang-format on */

@@ -781,149 +781,145 @@ static void fwait(struct soft *c, const struct soft_op *op)
 
 /* ---- rows ---- */
 
-#define X87(encoding, text, handler)                                                               \
-    {                                                                                              \
-        encoding, text, .run = handler, .attributes = ROW_FPU                                      \
-    }
+#define X87(encoding, text, handler) ROW(encoding, text, .run = handler, .attributes = ROW_FPU)
 
 /* The eight of d8, da, dc, de: i is 'i' for integers. */
 #define X87_MEMORY(escape, i, operand)                                                             \
-    X87(escape " mem /0", "f" i "add " operand, arithmetic_memory),                                \
-        X87(escape " mem /1", "f" i "mul " operand, arithmetic_memory),                            \
-        X87(escape " mem /2", "f" i "com " operand, fcom_memory),                                  \
-        X87(escape " mem /3", "f" i "comp " operand, fcomp_memory),                                \
-        X87(escape " mem /4", "f" i "sub " operand, arithmetic_memory),                            \
-        X87(escape " mem /5", "f" i "subr " operand, arithmetic_memory),                           \
-        X87(escape " mem /6", "f" i "div " operand, arithmetic_memory),                            \
-        X87(escape " mem /7", "f" i "divr " operand, arithmetic_memory)
+    X87(escape " mem /0", "f" i "add " operand, arithmetic_memory)                                 \
+    X87(escape " mem /1", "f" i "mul " operand, arithmetic_memory)                                 \
+    X87(escape " mem /2", "f" i "com " operand, fcom_memory)                                       \
+    X87(escape " mem /3", "f" i "comp " operand, fcomp_memory)                                     \
+    X87(escape " mem /4", "f" i "sub " operand, arithmetic_memory)                                 \
+    X87(escape " mem /5", "f" i "subr " operand, arithmetic_memory)                                \
+    X87(escape " mem /6", "f" i "div " operand, arithmetic_memory)                                 \
+    X87(escape " mem /7", "f" i "divr " operand, arithmetic_memory)
 
 /* clang-format off */
-const struct soft_row soft_x87_rows[] = {
-    X87("9b", "fwait", fwait),
+SOFT_TABLE(soft_x87_rows)
+    X87("9b", "fwait", fwait)
 
-    X87_MEMORY("d8", "", "Md"),
-    X87("d8 reg /0", "fadd st0,st(i)", arithmetic_0),
-    X87("d8 reg /1", "fmul st0,st(i)", arithmetic_0),
-    X87("d8 reg /2", "fcom st(i)", fcom),
-    X87("d8 reg /3", "fcomp st(i)", fcomp),
-    X87("d8 reg /4", "fsub st0,st(i)", arithmetic_0),
-    X87("d8 reg /5", "fsubr st0,st(i)", arithmetic_0),
-    X87("d8 reg /6", "fdiv st0,st(i)", arithmetic_0),
-    X87("d8 reg /7", "fdivr st0,st(i)", arithmetic_0),
+    X87_MEMORY("d8", "", "Md")
+    X87("d8 reg /0", "fadd st0,st(i)", arithmetic_0)
+    X87("d8 reg /1", "fmul st0,st(i)", arithmetic_0)
+    X87("d8 reg /2", "fcom st(i)", fcom)
+    X87("d8 reg /3", "fcomp st(i)", fcomp)
+    X87("d8 reg /4", "fsub st0,st(i)", arithmetic_0)
+    X87("d8 reg /5", "fsubr st0,st(i)", arithmetic_0)
+    X87("d8 reg /6", "fdiv st0,st(i)", arithmetic_0)
+    X87("d8 reg /7", "fdivr st0,st(i)", arithmetic_0)
 
-    X87("d9 mem /0", "fld Md", fld),
-    X87("d9 mem /2", "fst Md", fst),
-    X87("d9 mem /3", "fstp Md", fstp),
-    X87("d9 mem /4", "fldenv Mv", fldenv),
-    X87("d9 mem /5", "fldcw Mw", fldcw),
-    X87("d9 mem /6", "fnstenv Mv", fnstenv),
-    X87("d9 mem /7", "fnstcw Mw", fnstcw),
-    X87("d9 reg /0", "fld st(i)", fld_sti),
-    X87("d9 reg /1", "fxch st(i)", fxch),
-    X87("d9 =d0", "fnop", general),
-    X87("d9 reg /3", "fstpnce st(i)", general),
-    X87("d9 =e0", "fchs", unary),
-    X87("d9 =e1", "fabs", unary),
-    X87("d9 =e4", "ftst", examine),
-    X87("d9 =e5", "fxam", examine),
-    X87("d9 =e8", "fld1", constant),
-    X87("d9 =e9", "fldl2t", constant),
-    X87("d9 =ea", "fldl2e", constant),
-    X87("d9 =eb", "fldpi", constant),
-    X87("d9 =ec", "fldlg2", constant),
-    X87("d9 =ed", "fldln2", constant),
-    X87("d9 =ee", "fldz", constant),
-    X87("d9 =f0", "f2xm1", general),
-    X87("d9 =f1", "fyl2x", general),
-    X87("d9 =f2", "fptan", general),
-    X87("d9 =f3", "fpatan", general),
-    X87("d9 =f4", "fxtract", general),
-    X87("d9 =f5", "fprem1", general),
-    X87("d9 =f6", "fdecstp", general),
-    X87("d9 =f7", "fincstp", general),
-    X87("d9 =f8", "fprem", general),
-    X87("d9 =f9", "fyl2xp1", general),
-    X87("d9 =fa", "fsqrt", unary),
-    X87("d9 =fb", "fsincos", general),
-    X87("d9 =fc", "frndint", unary),
-    X87("d9 =fd", "fscale", general),
-    X87("d9 =fe", "fsin", general),
-    X87("d9 =ff", "fcos", general),
+    X87("d9 mem /0", "fld Md", fld)
+    X87("d9 mem /2", "fst Md", fst)
+    X87("d9 mem /3", "fstp Md", fstp)
+    X87("d9 mem /4", "fldenv Mv", fldenv)
+    X87("d9 mem /5", "fldcw Mw", fldcw)
+    X87("d9 mem /6", "fnstenv Mv", fnstenv)
+    X87("d9 mem /7", "fnstcw Mw", fnstcw)
+    X87("d9 reg /0", "fld st(i)", fld_sti)
+    X87("d9 reg /1", "fxch st(i)", fxch)
+    X87("d9 =d0", "fnop", general)
+    X87("d9 reg /3", "fstpnce st(i)", general)
+    X87("d9 =e0", "fchs", unary)
+    X87("d9 =e1", "fabs", unary)
+    X87("d9 =e4", "ftst", examine)
+    X87("d9 =e5", "fxam", examine)
+    X87("d9 =e8", "fld1", constant)
+    X87("d9 =e9", "fldl2t", constant)
+    X87("d9 =ea", "fldl2e", constant)
+    X87("d9 =eb", "fldpi", constant)
+    X87("d9 =ec", "fldlg2", constant)
+    X87("d9 =ed", "fldln2", constant)
+    X87("d9 =ee", "fldz", constant)
+    X87("d9 =f0", "f2xm1", general)
+    X87("d9 =f1", "fyl2x", general)
+    X87("d9 =f2", "fptan", general)
+    X87("d9 =f3", "fpatan", general)
+    X87("d9 =f4", "fxtract", general)
+    X87("d9 =f5", "fprem1", general)
+    X87("d9 =f6", "fdecstp", general)
+    X87("d9 =f7", "fincstp", general)
+    X87("d9 =f8", "fprem", general)
+    X87("d9 =f9", "fyl2xp1", general)
+    X87("d9 =fa", "fsqrt", unary)
+    X87("d9 =fb", "fsincos", general)
+    X87("d9 =fc", "frndint", unary)
+    X87("d9 =fd", "fscale", general)
+    X87("d9 =fe", "fsin", general)
+    X87("d9 =ff", "fcos", general)
 
-    X87_MEMORY("da", "i", "Md"),
-    X87("da reg /0", "fcmovb st0,st(i)", general),
-    X87("da reg /1", "fcmove st0,st(i)", general),
-    X87("da reg /2", "fcmovbe st0,st(i)", general),
-    X87("da reg /3", "fcmovu st0,st(i)", general),
-    X87("da =e9", "fucompp", fucompp),
+    X87_MEMORY("da", "i", "Md")
+    X87("da reg /0", "fcmovb st0,st(i)", general)
+    X87("da reg /1", "fcmove st0,st(i)", general)
+    X87("da reg /2", "fcmovbe st0,st(i)", general)
+    X87("da reg /3", "fcmovu st0,st(i)", general)
+    X87("da =e9", "fucompp", fucompp)
 
-    X87("db mem /0", "fild Md", fld),
-    X87("db mem /1", "fisttp Md", fstp),
-    X87("db mem /2", "fist Md", fst),
-    X87("db mem /3", "fistp Md", fstp),
-    X87("db mem /5", "fld Mt", fld80),
-    X87("db mem /7", "fstp Mt", fstp80),
-    X87("db reg /0", "fcmovnb st0,st(i)", general),
-    X87("db reg /1", "fcmovne st0,st(i)", general),
-    X87("db reg /2", "fcmovnbe st0,st(i)", general),
-    X87("db reg /3", "fcmovnu st0,st(i)", general),
-    X87("db =e0", "feni", ignored),
-    X87("db =e1", "fdisi", ignored),
-    X87("db =e2", "fnclex", fnclex),
-    X87("db =e3", "fninit", fninit),
-    X87("db =e4", "fsetpm", ignored),
-    X87("db reg /5", "fucomi st0,st(i)", fucomi),
-    X87("db reg /6", "fcomi st0,st(i)", fcomi),
+    X87("db mem /0", "fild Md", fld)
+    X87("db mem /1", "fisttp Md", fstp)
+    X87("db mem /2", "fist Md", fst)
+    X87("db mem /3", "fistp Md", fstp)
+    X87("db mem /5", "fld Mt", fld80)
+    X87("db mem /7", "fstp Mt", fstp80)
+    X87("db reg /0", "fcmovnb st0,st(i)", general)
+    X87("db reg /1", "fcmovne st0,st(i)", general)
+    X87("db reg /2", "fcmovnbe st0,st(i)", general)
+    X87("db reg /3", "fcmovnu st0,st(i)", general)
+    X87("db =e0", "feni", ignored)
+    X87("db =e1", "fdisi", ignored)
+    X87("db =e2", "fnclex", fnclex)
+    X87("db =e3", "fninit", fninit)
+    X87("db =e4", "fsetpm", ignored)
+    X87("db reg /5", "fucomi st0,st(i)", fucomi)
+    X87("db reg /6", "fcomi st0,st(i)", fcomi)
 
-    X87_MEMORY("dc", "", "Mq"),
-    X87("dc reg /0", "fadd st(i),st0", arithmetic_i),
-    X87("dc reg /1", "fmul st(i),st0", arithmetic_i),
-    X87("dc reg /2", "fcom2 st(i)", fcom),
-    X87("dc reg /3", "fcomp3 st(i)", fcomp),
-    X87("dc reg /4", "fsubr st(i),st0", arithmetic_i),
-    X87("dc reg /5", "fsub st(i),st0", arithmetic_i),
-    X87("dc reg /6", "fdivr st(i),st0", arithmetic_i),
-    X87("dc reg /7", "fdiv st(i),st0", arithmetic_i),
+    X87_MEMORY("dc", "", "Mq")
+    X87("dc reg /0", "fadd st(i),st0", arithmetic_i)
+    X87("dc reg /1", "fmul st(i),st0", arithmetic_i)
+    X87("dc reg /2", "fcom2 st(i)", fcom)
+    X87("dc reg /3", "fcomp3 st(i)", fcomp)
+    X87("dc reg /4", "fsubr st(i),st0", arithmetic_i)
+    X87("dc reg /5", "fsub st(i),st0", arithmetic_i)
+    X87("dc reg /6", "fdivr st(i),st0", arithmetic_i)
+    X87("dc reg /7", "fdiv st(i),st0", arithmetic_i)
 
-    X87("dd mem /0", "fld Mq", fld),
-    X87("dd mem /1", "fisttp Mq", fstp),
-    X87("dd mem /2", "fst Mq", fst),
-    X87("dd mem /3", "fstp Mq", fstp),
-    X87("dd mem /4", "frstor Mv", frstor),
-    X87("dd mem /6", "fnsave Mv", fnsave),
-    X87("dd mem /7", "fnstsw Mw", fnstsw),
-    X87("dd reg /0", "ffree st(i)", general),
-    X87("dd reg /1", "fxch4 st(i)", fxch),
-    X87("dd reg /2", "fst st(i)", fst_sti),
-    X87("dd reg /3", "fstp st(i)", fstp_sti),
-    X87("dd reg /4", "fucom st(i)", fucom),
-    X87("dd reg /5", "fucomp st(i)", fucomp),
+    X87("dd mem /0", "fld Mq", fld)
+    X87("dd mem /1", "fisttp Mq", fstp)
+    X87("dd mem /2", "fst Mq", fst)
+    X87("dd mem /3", "fstp Mq", fstp)
+    X87("dd mem /4", "frstor Mv", frstor)
+    X87("dd mem /6", "fnsave Mv", fnsave)
+    X87("dd mem /7", "fnstsw Mw", fnstsw)
+    X87("dd reg /0", "ffree st(i)", general)
+    X87("dd reg /1", "fxch4 st(i)", fxch)
+    X87("dd reg /2", "fst st(i)", fst_sti)
+    X87("dd reg /3", "fstp st(i)", fstp_sti)
+    X87("dd reg /4", "fucom st(i)", fucom)
+    X87("dd reg /5", "fucomp st(i)", fucomp)
 
-    X87_MEMORY("de", "i", "Mw"),
-    X87("de reg /0", "faddp st(i),st0", arithmetic_pop),
-    X87("de reg /1", "fmulp st(i),st0", arithmetic_pop),
-    X87("de reg /2", "fcomp5 st(i)", fcomp),
-    X87("de =d9", "fcompp", fcompp),
-    X87("de reg /4", "fsubrp st(i),st0", arithmetic_pop),
-    X87("de reg /5", "fsubp st(i),st0", arithmetic_pop),
-    X87("de reg /6", "fdivrp st(i),st0", arithmetic_pop),
-    X87("de reg /7", "fdivp st(i),st0", arithmetic_pop),
+    X87_MEMORY("de", "i", "Mw")
+    X87("de reg /0", "faddp st(i),st0", arithmetic_pop)
+    X87("de reg /1", "fmulp st(i),st0", arithmetic_pop)
+    X87("de reg /2", "fcomp5 st(i)", fcomp)
+    X87("de =d9", "fcompp", fcompp)
+    X87("de reg /4", "fsubrp st(i),st0", arithmetic_pop)
+    X87("de reg /5", "fsubp st(i),st0", arithmetic_pop)
+    X87("de reg /6", "fdivrp st(i),st0", arithmetic_pop)
+    X87("de reg /7", "fdivp st(i),st0", arithmetic_pop)
 
-    X87("df mem /0", "fild Mw", fld),
-    X87("df mem /1", "fisttp Mw", fstp),
-    X87("df mem /2", "fist Mw", fst),
-    X87("df mem /3", "fistp Mw", fstp),
-    X87("df mem /4", "fbld Mt", general_load80),
-    X87("df mem /5", "fild Mq", fld),
-    X87("df mem /6", "fbstp Mt", general_store80),
-    X87("df mem /7", "fistp Mq", fstp),
-    X87("df reg /0", "ffreep st(i)", general),
-    X87("df reg /1", "fxch7 st(i)", fxch),
-    X87("df reg /2", "fstp8 st(i)", fstp_sti),
-    X87("df reg /3", "fstp9 st(i)", fstp_sti),
-    X87("df =e0", "fnstsw ax", fnstsw_ax),
-    X87("df reg /5", "fucomip st0,st(i)", fucomip),
-    X87("df reg /6", "fcomip st0,st(i)", fcomip),
-    {0},
-};
+    X87("df mem /0", "fild Mw", fld)
+    X87("df mem /1", "fisttp Mw", fstp)
+    X87("df mem /2", "fist Mw", fst)
+    X87("df mem /3", "fistp Mw", fstp)
+    X87("df mem /4", "fbld Mt", general_load80)
+    X87("df mem /5", "fild Mq", fld)
+    X87("df mem /6", "fbstp Mt", general_store80)
+    X87("df mem /7", "fistp Mq", fstp)
+    X87("df reg /0", "ffreep st(i)", general)
+    X87("df reg /1", "fxch7 st(i)", fxch)
+    X87("df reg /2", "fstp8 st(i)", fstp_sti)
+    X87("df reg /3", "fstp9 st(i)", fstp_sti)
+    X87("df =e0", "fnstsw ax", fnstsw_ax)
+    X87("df reg /5", "fucomip st0,st(i)", fucomip)
+    X87("df reg /6", "fcomip st0,st(i)", fcomip)
+SOFT_TABLE_END
 /* clang-format on */

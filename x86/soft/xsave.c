@@ -342,16 +342,15 @@ static void xsetbv(struct soft *c, const struct soft_op *op)
 }
 
 /* clang-format off */
-const struct soft_row soft_xsave_rows[] = {
-    {"np 0f ae /0 mem", "fxsave M", .run = fxsave},
-    {"np 0f ae /1 mem", "fxrstor M", .run = fxrstor},
-    {"np 0f ae /2 mem", "ldmxcsr Md", .run = ldmxcsr},
-    {"np 0f ae /3 mem", "stmxcsr Md", .run = stmxcsr},
-    {"np 0f ae /4 mem", "xsave M", .run = xsave},
-    {"np 0f ae /5 mem", "xrstor M", .run = xrstor},
-    {"np 0f ae /6 mem", "xsaveopt M", .run = xsaveopt},
-    {"np 0f c7 /4 mem", "xsavec M", .run = xsavec},
-    {"np 0f 01 =d0", "xgetbv", .run = xgetbv},
-    {"np 0f 01 =d1", "xsetbv", .run = xsetbv},
-    {0}
-};
+SOFT_TABLE(soft_xsave_rows)
+    ROW("np 0f ae /0 mem", "fxsave M", .run = fxsave)
+    ROW("np 0f ae /1 mem", "fxrstor M", .run = fxrstor)
+    ROW("np 0f ae /2 mem", "ldmxcsr Md", .run = ldmxcsr)
+    ROW("np 0f ae /3 mem", "stmxcsr Md", .run = stmxcsr)
+    ROW("np 0f ae /4 mem", "xsave M", .run = xsave)
+    ROW("np 0f ae /5 mem", "xrstor M", .run = xrstor)
+    ROW("np 0f ae /6 mem", "xsaveopt M", .run = xsaveopt)
+    ROW("np 0f c7 /4 mem", "xsavec M", .run = xsavec)
+    ROW("np 0f 01 =d0", "xgetbv", .run = xgetbv)
+    ROW("np 0f 01 =d1", "xsetbv", .run = xsetbv)
+SOFT_TABLE_END
