@@ -121,6 +121,11 @@ void _exit(int status)
         call(SYS_exit, status, 0, 0, 0);
 }
 
+int kill(pid_t pid, int sig)
+{
+    return call(SYS_kill, pid, sig, 0, 0);
+}
+
 pid_t waitpid(pid_t pid, int *status, int options)
 {
     return call(SYS_wait4, pid, P(status), options, 0);

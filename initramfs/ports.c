@@ -164,7 +164,8 @@ static bool pass(struct stream *s)
     return false;
 }
 
-/* The end of a port is the end of a pipe. In a process of its own. */
+/* The end of a port is the end of a pipe. In a process of its own, which is ended at the latest
+ * when the program is: a port has one user at a time, and this one has them all. */
 static _Noreturn void feed(int port, int pipe)
 {
     ssize_t n;
@@ -175,22 +176,25 @@ static _Noreturn void feed(int port, int pipe)
     _exit(0);
 }
 
-/* Bury children; true when pid was among them. */
-static bool has_ended(pid_t pid, int *status)
+/* Bury children; true when pid was among them. The feeder is 0 once it was. */
+static bool has_ended(pid_t pid, pid_t *feeder, int *status)
 {
     pid_t ended;
     int how;
 
-    while ((ended = waitpid(-1, &how, WNOHANG)) > 0)
+    while ((ended = waitpid(-1, &how, WNOHANG)) > 0) {
+        if (ended == *feeder)
+            *feeder = 0;
         if (ended == pid) {
             *status = how;
             return true;
         }
+    }
     return false;
 }
 
 /* Pass on until pid ends, and what it left. Returns its wait status. */
-static int serve(struct stream *s, int streams, pid_t pid, int children)
+static int serve(struct stream *s, int streams, pid_t pid, pid_t feeder, int children)
 {
     int status = 0;
 
@@ -211,8 +215,12 @@ static int serve(struct stream *s, int streams, pid_t pid, int children)
         if (!f[0].revents)
             continue;
         read(children, buffer, sizeof(struct signalfd_siginfo));
-        if (has_ended(pid, &status))
+        if (has_ended(pid, &feeder, &status))
             break;
+    }
+    if (feeder > 0) {
+        kill(feeder, SIGKILL);
+        waitpid(feeder, NULL, 0);
     }
     for (int i = 0; i < streams; i++)
         while (s[i].from >= 0 && pass(&s[i]))
@@ -243,6 +251,7 @@ int ports_run(const struct ports *p, void (*run)(void *arg), void *arg)
 {
     struct stream stream[2];
     int pipes[3][2], streams = 0, children, status;
+    pid_t feeder = 0;
     bool both = p->fd[STDOUT_FILENO] >= 0 && p->fd[STDOUT_FILENO] == p->fd[STDERR_FILENO];
     sigset_t child;
     pid_t pid;
@@ -285,10 +294,11 @@ int ports_run(const struct ports *p, void (*run)(void *arg), void *arg)
             close(pipes[fd][1]);
     if (p->fd[STDIN_FILENO] >= 0) {
         close(pipes[STDIN_FILENO][0]);
-        if (!fork())
+        feeder = fork();
+        if (!feeder)
             feed(p->fd[STDIN_FILENO], pipes[STDIN_FILENO][1]);
         close(pipes[STDIN_FILENO][1]);
     }
-    status = serve(stream, streams, pid, children);
+    status = serve(stream, streams, pid, feeder, children);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -77,9 +77,13 @@ check_equal "$((4 * pages)) KiB from a pipe to a guest that is late, and all of 
 $(seq 1 500)"
 kernel=$ports_kernel input=/dev/null
 
-# A kernel that does not let init use the hypercall port.
-options='-p lockdown=integrity'
+# A kernel that does not let init use the hypercall port. Nor has stdin ended when the command does.
+mkfifo "$TMP/fifo"
+exec 8<>"$TMP/fifo"
+options='-p lockdown=integrity' input=$TMP/fifo
 run sh -c 'echo last; exit 9'
+exec 8>&-
+input=/dev/null
 check_equal "the status has another way" "$status $(cat "$TMP/out")" "9 last"
 options=
 
