@@ -34,7 +34,7 @@ void pmode_1k_load(const struct image *img, const struct ram *ram, struct cpu_st
     image_read(img, 0, ram_at(ram, KERNEL, img->size), img->size);
     cpu_flat32(s);
     gdt_load(ram, s, 0x08, GDT_RINGS_0_3);
-    s->idt = (struct descriptor_table){IDT, 256 * 8 - 1};
+    s->idt = (struct descriptor_table){.base = IDT, .limit = 256 * 8 - 1};
     s->cr3 = PAGE_DIRECTORY;
     s->cr0 |= CR0_PG;
     s->rip = PAGING_HIGHER_HALF + KERNEL;

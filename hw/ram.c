@@ -8,11 +8,21 @@
 #include "hw/ram.h"
 #include "hw/die.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Aligned so, the host can back the guest with huge pages. */
 #define HUGE_PAGE UINT64_C(0x200000)
+
+static void advise(struct ram *ram)
+{
+    madvise(ram->host, ram->size, MADV_HUGEPAGE);
+    /* The guest's memory is its own: a core dump of minivm is for minivm's bugs. */
+    madvise(ram->host, ram->size, MADV_DONTDUMP);
+}
 
 void ram_init(struct ram *ram, uint64_t size)
 {
@@ -30,15 +40,34 @@ void ram_init(struct ram *ram, uint64_t size)
     munmap(map + skip + size, HUGE_PAGE - skip);
     ram->host = map + skip;
     ram->size = size;
-    madvise(ram->host, size, MADV_HUGEPAGE);
-    /* The guest's memory is its own: a core dump of minivm is for minivm's bugs. */
-    madvise(ram->host, size, MADV_DONTDUMP);
+    advise(ram);
 }
 
 void ram_free(struct ram *ram)
 {
     munmap(ram->host, ram->size);
+    if (ram->file)
+        close(ram->file);
     *ram = (struct ram){0};
+}
+
+int ram_use(struct ram *ram, int file)
+{
+    if (mmap(ram->host, ram->size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED | (file ? 0 : MAP_ANONYMOUS), file ? file : -1,
+             0) == MAP_FAILED)
+        return errno;
+    advise(ram);
+    if (ram->file)
+        close(ram->file);
+    ram->file = file;
+    return 0;
+}
+
+void ram_clear(struct ram *ram)
+{
+    if (ram_use(ram, 0))
+        memset(ram->host, 0, ram->size);
 }
 
 uint64_t ram_low(const struct ram *ram)

@@ -20,12 +20,20 @@
 struct ram {
     uint8_t *host; /* all of it, contiguous on the host */
     uint64_t size; /* bytes, a multiple of 4 KiB */
+    int file;      /* what is not touched is that of the file; 0: there is none, and it is zero */
 };
 
 /* Allocate size bytes (a multiple of 4 KiB) of zeroed RAM, of which the host commits only what is
  * touched. Dies when the host cannot. */
 void ram_init(struct ram *ram, uint64_t size);
 void ram_free(struct ram *ram);
+
+/* Let it be what a file has, which is closed in the end, or with 0 be zero. Returns an errno, 0 for
+ * success. */
+int ram_use(struct ram *ram, int file);
+
+/* Zero it, and give it back to the host. */
+void ram_clear(struct ram *ram);
 
 /* Bytes of RAM below the hole, and above 4 GiB. */
 uint64_t ram_low(const struct ram *ram);

@@ -177,3 +177,22 @@ void board_reset(struct board *b)
     bus_reset(&b->mmio);
     devices_reset(&b->devices);
 }
+
+void board_show(struct board *b, struct parts *p)
+{
+    parts_show(p, "pic", 0, "", &b->pic.master.dev);
+    parts_show(p, "pic", 1, "", &b->pic.slave.dev);
+    parts_show(p, "ioapic", -1, "", &b->ioapic.dev);
+    parts_show(p, "pit", -1, "", &b->pit.dev);
+    parts_show(p, "rtc", -1, "", &b->rtc.dev);
+    parts_show(p, "i8042", -1, "", &b->i8042.data);
+    parts_show(p, "com1", -1, "", &b->com1.dev);
+    parts_show(p, "acpi-pm", -1, "", &b->acpi_pm.dev);
+    parts_show(p, "reset-port", -1, "", &b->reset_port.control);
+    parts_show(p, "power-port", -1, "", &b->power_port.shutdown);
+    parts_show(p, "pvpanic", -1, "", &b->pvpanic.dev);
+    parts_show(p, "crtc", -1, "", &b->crtc.dev);
+    parts_show(p, "pci", -1, "", &b->pci.dev);
+    parts_show(p, "pci", 0, "", &b->pci.bridge.dev);
+    devices_show(&b->devices, p);
+}

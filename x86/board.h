@@ -51,6 +51,7 @@
 #include "hw/rtc.h"
 #include "hw/serial8250.h"
 #include "x86/devices.h"
+#include "x86/parts.h"
 
 struct machine;
 struct vcpu;
@@ -86,6 +87,9 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
 
 /* Put a CPU into it: v->board, v->pio, and the ports that only this CPU sees. */
 void board_plug(struct board *b, struct vcpu *v, struct console *console);
+
+/* Show every part that has a state. Machine locked, and what has workers stands still. */
+void board_show(struct board *b, struct parts *p);
 
 /* Pull the reset line of all chips. Machine locked, or nothing runs. */
 void board_reset(struct board *b);

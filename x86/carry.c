@@ -6,11 +6,7 @@
 
 #include <assert.h>
 
-/*
- * The states of the CPUs were read one after another, so that their TSCs may differ by what that
- * took. Those less than a second apart are meant to be the same: so KVM takes it, too.
- */
-static void level_tscs(struct machine *m)
+void machine_level_tscs(struct machine *m)
 {
     uint64_t hz = UINT64_C(1000) * m->tsc_khz;
     const struct cpu_state *first = &m->vcpu[0].state;
@@ -33,7 +29,7 @@ bool machine_carry(struct machine *m, const struct engine *engine)
         if (!m->vcpu[i].exited && !m->vcpu[i].inspected)
             return false;
     }
-    level_tscs(m);
+    machine_level_tscs(m);
     m->engine->close(m);
     machine_start_engine(m, engine);
     for (int i = 0; i < m->config.guests; i++) {

@@ -16,4 +16,11 @@
  */
 bool machine_carry(struct machine *m, const struct engine *engine);
 
+/*
+ * The states of the CPUs were read one after another, so that their TSCs may differ by what that
+ * took. Make those the same that are less than a second apart: they are meant to be, and so KVM
+ * takes it, too. The CPUs are inspected.
+ */
+void machine_level_tscs(struct machine *m);
+
 #endif

@@ -7,6 +7,7 @@
 #ifndef X86_CPU_H
 #define X86_CPU_H
 
+#include "hw/device.h"
 #include "hw/lapic.h"
 #include "x86/arch.h"
 
@@ -43,18 +44,22 @@ enum {
     SEGMENT_TSS = 0xb,
 };
 
+PLAIN_BEGIN
 struct segment {
     uint64_t base;
     uint32_t limit; /* in bytes, whatever g says */
     uint16_t selector;
     uint8_t type, dpl;
     bool s, present, avl, l, db, g;
+    uint8_t spare[2];
 };
 
 struct descriptor_table {
     uint64_t base;
     uint16_t limit;
+    uint8_t spare[6];
 };
+PLAIN_END
 
 /* What the CPU does. */
 enum cpu_activity {
@@ -86,6 +91,7 @@ enum {
     XSAVE_HEADER = 512,
 };
 
+PLAIN_BEGIN
 struct cpu_state {
     uint64_t gpr[16];
     uint64_t rip, rflags;
@@ -100,6 +106,8 @@ struct cpu_state {
      * then the engine's own TSC will do. */
     uint64_t tsc, tsc_at;
 
+    uint64_t random; /* with the instruction clock: where RDRAND's sequence is */
+
     /* MSRs, as listed in cpu_msrs[]. */
     uint64_t tsc_adjust, sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux;
@@ -113,11 +121,14 @@ struct cpu_state {
     bool nmi_pending, nmi_masked;
     uint8_t event, event_vector; /* enum cpu_event */
     bool event_has_code;
+    uint8_t spare;
     uint32_t event_code;
+    uint8_t more_spare[36];
 
     struct lapic_page lapic; /* where the machine has local APICs */
     uint8_t xsave[CPU_XSAVE_SIZE] __attribute__((aligned(64)));
 };
+PLAIN_END
 
 /* MSRs that hold a value, and where it is in the state. An engine skips those of features that it
  * does not offer. */

@@ -85,6 +85,26 @@ void devices_reset(struct devices *d)
         d->rng.dev.reset(&d->rng.dev);
 }
 
+void devices_show(struct devices *d, struct parts *p)
+{
+    const struct config *c = &d->machine->config;
+
+    if (c->apic) {
+        virtio_slot_show(&d->rng_slot, "rng", -1, &d->rng.dev, p);
+        virtio_slot_show(&d->balloon_slot, "balloon", -1, &d->balloon.dev, p);
+    }
+    for (int i = 0; i < c->shares; i++)
+        virtio_slot_show(&d->share[i].slot, "share", i, NULL, p);
+    for (int i = 0; i < c->disks; i++)
+        virtio_slot_show(&d->disk[i].slot, "disk", i, NULL, p);
+    for (int i = 0; i < c->nets; i++)
+        virtio_slot_show(&d->net[i].slot, "net", i, &d->net[i].net.dev, p);
+    if (c->vsock)
+        virtio_slot_show(&d->vsock->slot, "vsock", -1, &d->vsock->vsock.dev, p);
+    if (c->ports)
+        virtio_slot_show(&d->console_slot, "console", -1, &d->console.dev, p);
+}
+
 void devices_part(struct devices *d, bool stuck, uint64_t deadline)
 {
     const struct config *c = &d->machine->config;

@@ -67,6 +67,9 @@ void devices_init(struct devices *d, struct machine *m, struct pci *pci);
 /* Reset what pci does not. Machine locked, or nothing runs. */
 void devices_reset(struct devices *d);
 
+/* Show every part that has a state. Workers stand still. */
+void devices_show(struct devices *d, struct parts *p);
+
 /* Let go of what is outside, as the machine is about to end: images are written out, until then on
  * CLOCK_MONOTONIC in ns, and what the guest sent is yet read by programs. stuck: the workers may
  * still be at something, so nothing is asked of them. Only devices_report() may follow. */

@@ -352,8 +352,8 @@ static void find_msrs(struct kvm_vcpu *k)
     }
 }
 
-/* That of the engine before, or the processor's own. A portable machine's is the one of engine
- * soft, where the processor can scale its own. */
+/* That of the engine before or of a machine that is made again, or the processor's own. A portable
+ * machine's is the one of engine soft, where the processor can scale its own. */
 static void set_tsc_rate(struct vcpu *v)
 {
     struct machine *m = v->machine;
@@ -362,7 +362,7 @@ static void set_tsc_rate(struct vcpu *v)
     int own = retry(k->fd, KVM_GET_TSC_KHZ, NULL);
 
     if (!m->config.portable)
-        m->tsc_khz = 0;
+        m->tsc_khz = m->config.tsc_khz;
     else if (!m->tsc_khz && retry(vm->kvm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_TSC_CONTROL) > 0)
         m->tsc_khz = SOFT_TSC_KHZ;
     if (!m->tsc_khz)
@@ -648,8 +648,8 @@ static bool get_registers(struct vcpu *v, struct cpu_state *s)
     s->ss = from_kvm_segment(&sr.ss);
     s->tr = from_kvm_segment(&sr.tr);
     s->ldt = from_kvm_segment(&sr.ldt);
-    s->gdt = (struct descriptor_table){sr.gdt.base, sr.gdt.limit};
-    s->idt = (struct descriptor_table){sr.idt.base, sr.idt.limit};
+    s->gdt = (struct descriptor_table){.base = sr.gdt.base, .limit = sr.gdt.limit};
+    s->idt = (struct descriptor_table){.base = sr.idt.base, .limit = sr.idt.limit};
     s->cr0 = sr.cr0;
     s->cr2 = sr.cr2;
     s->cr3 = sr.cr3;

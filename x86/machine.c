@@ -105,9 +105,11 @@ static void set_timerfd(const struct watch *w, uint64_t ns)
 static void rearm(struct clock *c)
 {
     struct machine *m = container_of(c, struct machine, clock);
-    uint64_t next = clock_after(clock_next(c), m->epoch);
+    uint64_t next = clock_next(c), now = clock_now(c), left = next > now ? next - now : 0;
 
-    set_timerfd(&m->alarm, next != CLOCK_NEVER ? next : 0);
+    /* The host's clock may have begun after the machine's. */
+    set_timerfd(&m->alarm,
+                next != CLOCK_NEVER ? clock_after(clock_host(CLOCK_MONOTONIC), left) : 0);
 }
 
 static void alarm_rang(struct watch *w)
@@ -391,6 +393,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     m->config = *c;
     m->holds = 1;          /* until it runs */
     m->engine = c->engine; /* which the clock may ask */
+    m->tsc_khz = c->tsc_khz;
     pthread_mutex_init(&m->lock, NULL);
     event_init(&m->loop, &m->lock);
     start_clock(m);
@@ -419,7 +422,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 void machine_use(struct machine *m, const struct engine *engine)
 {
     m->engine->close(m);
-    m->tsc_khz = 0;
+    m->tsc_khz = m->config.tsc_khz;
     machine_start_engine(m, engine);
     power_on(m);
 }
@@ -440,7 +443,7 @@ void machine_reset(struct machine *m)
         board_reset(&m->board[i]);
     for (int i = 0; i < m->config.cpus; i++)
         bus_reset(&m->vcpu[i].pio);
-    madvise(m->ram.host, m->ram.size, MADV_DONTNEED);
+    ram_clear(&m->ram);
     power_on(m);
 }
 

@@ -45,10 +45,11 @@ struct config {
     int nets;
     struct vsock_unix *vsock; /* that of a guest with local APICs, likewise; or NULL */
     uint32_t vsock_cid;
-    FILE *trace;   /* where each exit to minivm is told in a line of text; NULL for nowhere */
-    bool stat;     /* measure the time in the guest, too */
-    bool portable; /* CPUID and the TSC are such that both engines have them: see x86/carry.h */
-    bool nested;   /* CPUID offers the processor's own virtualisation, where the engine has it */
+    FILE *trace;      /* where each exit to minivm is told in a line of text; NULL for nowhere */
+    bool stat;        /* measure the time in the guest, too */
+    bool portable;    /* CPUID and the TSC are such that both engines have them: see x86/carry.h */
+    uint32_t tsc_khz; /* of a portable machine, or one that is made again; 0: the engine chooses */
+    bool nested;      /* CPUID offers the processor's own virtualisation, where the engine has it */
 
     /* The clock counts instructions, a nanosecond for each, and not the host's time; while the CPU
      * is halted it leaps to the next deadline. So the same guest with the same input does the same

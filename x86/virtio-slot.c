@@ -169,6 +169,17 @@ void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci,
     pci_add(pci, &s->pci.function);
 }
 
+void virtio_slot_show(struct virtio_slot *s, const char *name, int n, struct device *own,
+                      struct parts *p)
+{
+    parts_show(p, name, n, "rings", &s->pci.d->dev);
+    if (own)
+        parts_show(p, name, n, "own", own);
+    parts_show(p, name, n, "registers", &s->pci.dev);
+    parts_show(p, name, n, "msix", &s->pci.msix.dev);
+    parts_show(p, name, n, "pci", &s->pci.function.dev);
+}
+
 void virtio_slot_free(struct virtio_slot *s)
 {
     if (s->pci.d && !s->pci.d->worker->in_line)

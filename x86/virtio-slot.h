@@ -9,6 +9,7 @@
 #include "hw/virtio-pci.h"
 #include "hw/worker.h"
 #include "x86/doorbell.h"
+#include "x86/parts.h"
 #include "x86/vcpu.h"
 
 struct machine;
@@ -35,6 +36,10 @@ struct virtio_memory virtio_slot_memory(struct machine *m);
 /* Put a device, which has been made with a worker that does not run yet, into the next free slot of
  * a board's PCI bus. */
 void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci, struct virtio *d);
+
+/* Show its parts, and the device's own, which may be NULL, as those of a name and a number. */
+void virtio_slot_show(struct virtio_slot *s, const char *name, int n, struct device *own,
+                      struct parts *p);
 
 /* Give its descriptors back. Its worker has ended. */
 void virtio_slot_free(struct virtio_slot *s);

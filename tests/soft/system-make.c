@@ -245,9 +245,9 @@ static void make_state(void)
     s->efer =
         (lma ? EFER_LME | EFER_LMA : 0) | ((lma || t.world == PAE) && chance(70) ? EFER_NXE : 0);
     s->cr3 = is_paged() ? CPU_TABLES : 0;
-    s->gdt = (struct descriptor_table){GDT_AT, GDT_ENTRIES * 8 - 1};
-    s->idt =
-        (struct descriptor_table){t.world == REAL ? 0 : IDT_AT, t.world == REAL ? 0x3ff : 0xfff};
+    s->gdt = (struct descriptor_table){.base = GDT_AT, .limit = GDT_ENTRIES * 8 - 1};
+    s->idt = (struct descriptor_table){.base = t.world == REAL ? 0 : IDT_AT,
+                                       .limit = t.world == REAL ? 0x3ff : 0xfff};
     s->dr[6] = 0xffff0ff0;
     s->dr[7] = 0x400;
     if (is_real()) {

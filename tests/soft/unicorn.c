@@ -357,9 +357,9 @@ static void unicorn_take(struct state *s)
         }
     }
     uc_reg_read(e->uc, UC_X86_REG_GDTR, &m);
-    s->gdt = (struct descriptor_table){m.base, m.limit};
+    s->gdt = (struct descriptor_table){.base = m.base, .limit = m.limit};
     uc_reg_read(e->uc, UC_X86_REG_IDTR, &m);
-    s->idt = (struct descriptor_table){m.base, m.limit};
+    s->idt = (struct descriptor_table){.base = m.base, .limit = m.limit};
     s->cr0 = get_reg(UC_X86_REG_CR0);
     s->cr2 = get_reg(UC_X86_REG_CR2);
     s->cr3 = get_reg(UC_X86_REG_CR3);

@@ -151,7 +151,7 @@ static void test_raw(void)
 static enum linux_end verdict(int flag, const char *user)
 {
     static _Alignas(4096) uint8_t memory[0x1000];
-    const struct ram ram = {memory, sizeof(memory)};
+    const struct ram ram = {.host = memory, .size = sizeof(memory)};
     char *cmdline = linux_cmdline("", user);
 
     memset(memory, 0, sizeof(memory));
@@ -198,7 +198,7 @@ static void test_verdict_user(void)
 static void test_verdict_foreign(void)
 {
     static _Alignas(4096) uint8_t memory[0x1000];
-    const struct ram ram = {memory, sizeof(memory)};
+    const struct ram ram = {.host = memory, .size = sizeof(memory)};
 
     memcpy(memory + 0x472, &(uint16_t){0x1234}, 2);
     CHECK_EQ(linux_verdict(&ram, ""), LINUX_REBOOTED);

@@ -17,7 +17,7 @@ enum {
 #define NX (UINT64_C(1) << 63)
 
 static _Alignas(4096) uint8_t memory[RAM];
-static const struct ram ram = {memory, RAM};
+static const struct ram ram = {.host = memory, .size = RAM};
 
 static void set32(uint32_t table, int index, uint32_t entry)
 {

@@ -19,7 +19,7 @@ static struct vcpu {
 } vcpu[3], *me;
 
 static uint8_t memory[0x2000];
-static const struct ram ram = {memory, sizeof(memory)};
+static const struct ram ram = {.host = memory, .size = sizeof(memory)};
 
 static void caller_regs(void *of, struct hypercall_regs *r)
 {

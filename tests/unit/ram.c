@@ -21,7 +21,7 @@ static uint64_t at(const struct ram *ram, uint64_t gpa, uint64_t len)
 
 static void small(void)
 {
-    const struct ram ram = {HOST, MIB};
+    const struct ram ram = {.host = HOST, .size = MIB};
 
     CHECK_EQ(ram_low(&ram), MIB);
     CHECK_EQ(ram_high(&ram), 0);
@@ -38,7 +38,9 @@ static void small(void)
 
 static void wrapping(void)
 {
-    const struct ram sizes[] = {{HOST, MIB}, {HOST, RAM_HOLE}, {HOST, 8 * GIB}};
+    const struct ram sizes[] = {{.host = HOST, .size = MIB},
+                                {.host = HOST, .size = RAM_HOLE},
+                                {.host = HOST, .size = 8 * GIB}};
 
     for (int i = 0; i < 3; i++) {
         CHECK(!ram_at(&sizes[i], UINT64_MAX, 1));
@@ -57,7 +59,7 @@ static void wrapping(void)
 
 static void nothing_at_all(void)
 {
-    const struct ram ram = {HOST, 8 * GIB};
+    const struct ram ram = {.host = HOST, .size = 8 * GIB};
 
     CHECK_EQ(at(&ram, 0, 0), 0);
     CHECK_EQ(at(&ram, 4096, 0), 4096);
@@ -70,7 +72,8 @@ static void nothing_at_all(void)
 
 static void hole(void)
 {
-    const struct ram exact = {HOST, RAM_HOLE}, more = {HOST, RAM_HOLE + 4096};
+    const struct ram exact = {.host = HOST, .size = RAM_HOLE},
+                     more = {.host = HOST, .size = RAM_HOLE + 4096};
 
     CHECK_EQ(ram_low(&exact), RAM_HOLE);
     CHECK_EQ(ram_high(&exact), 0);
@@ -90,7 +93,7 @@ static void hole(void)
 
 static void high(void)
 {
-    const struct ram ram = {HOST, 8 * GIB};
+    const struct ram ram = {.host = HOST, .size = 8 * GIB};
 
     CHECK_EQ(ram_low(&ram) + ram_high(&ram), 8 * GIB);
     CHECK_EQ(at(&ram, RAM_HIGH, 1), RAM_HOLE);
@@ -112,7 +115,7 @@ static void every_border(void)
     const uint64_t sizes[] = {4096, MIB, RAM_HOLE - 4096, RAM_HOLE, RAM_HOLE + 4096, 8 * GIB};
 
     for (int i = 0; i < 6; i++) {
-        const struct ram ram = {HOST, sizes[i]};
+        const struct ram ram = {.host = HOST, .size = sizes[i]};
         const uint64_t borders[] = {
             4, ram_low(&ram), RAM_HOLE, RAM_HIGH, RAM_HIGH + ram_high(&ram), UINT64_MAX - 8};
 

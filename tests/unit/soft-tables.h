@@ -168,8 +168,8 @@ static inline void tables_start(enum cpu_mode mode)
     set_descriptor(DATA16, descriptor(0, 0xffff, 0x13, 0, SMALL));
     set_descriptor(READ_ONLY, descriptor(0, 0xfffff, 0x11, 0, BIG | PAGES));
     set_descriptor(ABSENT_CODE, absent(descriptor(0, 0xfffff, 0x1b, 0, BIG | PAGES)));
-    c->gdt = (struct descriptor_table){GDT_AT, GDT_END - 1};
-    c->idt = (struct descriptor_table){IDT_AT, (is64 ? 16 : 8) * 256 - 1};
+    c->gdt = (struct descriptor_table){.base = GDT_AT, .limit = GDT_END - 1};
+    c->idt = (struct descriptor_table){.base = IDT_AT, .limit = (is64 ? 16 : 8) * 256 - 1};
     for (int v = 0; v < 256; v++) {
         set_gate(v, gate(is64 ? CODE64 : CODE0, handler(v), TYPE_INTERRUPT32, 0, 0));
         *cpu_at(handler(v)) = 0xf4;

@@ -422,7 +422,7 @@ static void make_virtio(struct rig *r)
     struct virtio_memory memory = {.ram = &r->ram};
     struct virtio_pci_out out = {.message = send, .to = r};
 
-    r->ram = (struct ram){r->bytes, RAM};
+    r->ram = (struct ram){.host = r->bytes, .size = RAM};
     reset_port_init(&r->cf9, (struct irq){0}, (struct irq){0});
     pci_init(&r->pci, &r->cf9.control, test_wire(r->wire, 0), test_wire(r->wire, 1), 0);
     virtio_rng_init(&r->rng, &memory, NULL, &r->clk.clock, true);

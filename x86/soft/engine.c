@@ -530,6 +530,7 @@ static bool soft_get_state(struct vcpu *v, struct cpu_state *s)
         .cr4 = c->cr4,
         .efer = c->efer,
         .tsc_at = soft_now(c),
+        .random = c->random,
         .tsc_adjust = c->tsc_adjust,
         .activity = c->waiting_for_startup ? CPU_WAITING
                     : c->halted            ? CPU_HALTED
@@ -565,6 +566,7 @@ static bool soft_set_state(struct vcpu *v, const struct cpu_state *s)
     set_fpu(c, s);
     c->tsc_offset = s->tsc - clock_cycles(s->tsc_at, c->tsc_hz);
     c->tsc_adjust = s->tsc_adjust;
+    c->random = s->random;
     c->waiting_for_startup = s->activity == CPU_WAITING;
     c->halted = s->activity == CPU_HALTED;
     c->shadow = s->shadow;
