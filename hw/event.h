@@ -74,7 +74,8 @@ void event_hurry(struct event_loop *l);
 /*
  * A watch that is rung, and not ready by itself: an eventfd. event_bell() makes one, not watched
  * yet, and dies when the host has no descriptors left; the owner closes its fd. Any thread may ring
- * it, with any lock. ready() hushes it first, as what rings after that is for another time.
+ * it, with any lock. ready() hushes it first, as what rings after that is for another time. Without
+ * ready() its owner has the fd in an epoll of its own.
  */
 void event_bell(struct watch *w, void (*ready)(struct watch *w));
 void event_ring(const struct watch *w);

@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 void link_down(struct link *l)
@@ -51,11 +50,10 @@ static void ready(struct watch *w)
 {
     struct link *l = container_of(w, struct link, watch);
     struct epoll_event e[3];
-    uint64_t count;
 
     for (int i = epoll_wait(l->poll, e, 3, 0) - 1; i >= 0; i--) {
-        if (e[i].data.fd == l->again)
-            (void)!read(l->again, &count, sizeof(count));
+        if (e[i].data.fd == l->again.fd)
+            event_hush(&l->again);
         else if (e[i].data.fd == l->news)
             look(l);
         else if (e[i].events & EPOLLIN && !l->lent)
@@ -87,10 +85,8 @@ void link_send(struct link *l, const struct link_header *h, const struct iovec *
 
 void link_ask(struct link *l)
 {
-    uint64_t one = 1;
-
     l->asked = true;
-    (void)!write(l->again, &one, sizeof(one));
+    event_ring(&l->again);
 }
 
 void link_resume(struct link *l)
@@ -124,13 +120,14 @@ void link_watch_news(struct link *l, int news)
 
 void link_init(struct link *l, const struct link_kind *kind, int fd)
 {
-    struct epoll_event e = {.events = EPOLLIN, .data.fd = fd}, again = {.events = EPOLLIN};
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = fd}, again = e;
 
     *l = (struct link){.kind = kind, .fd = fd, .events = e.events, .news = -1};
     l->poll = epoll_create1(EPOLL_CLOEXEC);
-    l->again = again.data.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (l->poll < 0 || l->again < 0 || epoll_ctl(l->poll, EPOLL_CTL_ADD, fd, &e) < 0 ||
-        epoll_ctl(l->poll, EPOLL_CTL_ADD, l->again, &again) < 0)
+    event_bell(&l->again, NULL);
+    again.data.fd = l->again.fd;
+    if (l->poll < 0 || epoll_ctl(l->poll, EPOLL_CTL_ADD, fd, &e) < 0 ||
+        epoll_ctl(l->poll, EPOLL_CTL_ADD, l->again.fd, &again) < 0)
         die("--net: cannot watch a descriptor: %m");
 }
 
@@ -140,7 +137,7 @@ void link_close(struct link *l)
         close(l->fd);
     l->fd = -1;
     close(l->poll);
-    close(l->again);
+    close(l->again.fd);
     if (l->news >= 0)
         close(l->news);
     l->kind->close(l);

@@ -88,16 +88,16 @@ struct link_user {
 
 struct link {
     const struct link_kind *kind;
-    int fd;          /* -1 when it is down */
-    int again;       /* an eventfd: there is more to send */
-    int poll;        /* an epoll of both, the first for what is of interest now, */
-    uint32_t events; /* which is this */
-    int news;        /* one that tells when fd may have failed; -1: fd itself does */
-    bool asked;      /* room() is to be called */
-    bool full;       /* received() had no place */
-    bool busy;       /* part of a frame waits to be sent */
-    bool lent;       /* somebody else sends and receives */
-    struct watch watch;
+    int fd;             /* -1 when it is down */
+    struct watch again; /* a bell: link_ask() rings it */
+    int poll;           /* an epoll of both, the first for what is of interest now, */
+    uint32_t events;    /* which is this */
+    int news;           /* one that tells when fd may have failed; -1: fd itself does */
+    bool asked;         /* room() is to be called */
+    bool full;          /* received() had no place */
+    bool busy;          /* part of a frame waits to be sent */
+    bool lent;          /* somebody else sends and receives */
+    struct watch watch; /* of the epoll */
     struct link_user user;
 };
 

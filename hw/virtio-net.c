@@ -8,7 +8,9 @@
  * Left out: segmentation offloads and the control queue with a link that needs neither: passt has
  * no header before its frames that could ask for something, its MTU leaves nothing to cut, and all
  * that it sends is for this card; the filter of VLANs, and offloads that change while the driver
- * runs.
+ * runs; the filter of addresses while the host's kernel serves the rings (vhost). There the driver
+ * sees frames that it did not ask for, which the specification allows and its network stack drops.
+ * The filter is offered all the same, as QEMU does, so that a card is the same under each engine.
  */
 #include "hw/virtio-net.h"
 #include "hw/device.h"

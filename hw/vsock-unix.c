@@ -16,12 +16,13 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -425,7 +426,7 @@ static void ready(struct watch *w)
         if (i == LISTENER) {
             let_in(u);
         } else if (i == AGAIN) {
-            (void)!read(u->again, &count, sizeof(count));
+            event_hush(&u->again);
         } else if (i == TIMER) {
             (void)!read(u->timer, &count, sizeof(count));
             tick = true;
@@ -443,9 +444,7 @@ static void ready(struct watch *w)
 
 void vsock_unix_ask(struct vsock_unix *u)
 {
-    uint64_t one = 1;
-
-    (void)!write(u->again, &one, sizeof(one));
+    event_ring(&u->again);
 }
 
 void vsock_unix_tick(struct vsock_unix *u)
@@ -473,10 +472,9 @@ void vsock_unix_open(struct vsock_unix *u, const char *path)
     for (int i = 0; i < VSOCK_STREAMS; i++)
         u->stream[i].fd = -1;
     u->poll = epoll_create1(EPOLL_CLOEXEC);
-    u->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    event_bell(&u->again, NULL);
     u->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (u->poll < 0 || u->again < 0 || u->timer < 0 ||
-        epoll_ctl(u->poll, EPOLL_CTL_ADD, u->again, &again) < 0 ||
+    if (u->poll < 0 || u->timer < 0 || epoll_ctl(u->poll, EPOLL_CTL_ADD, u->again.fd, &again) < 0 ||
         epoll_ctl(u->poll, EPOLL_CTL_ADD, u->timer, &timer) < 0)
         die("--vsock: cannot watch sockets: %m");
 }
@@ -487,33 +485,64 @@ void vsock_unix_attach(struct vsock_unix *u, const struct vsock_user *user)
     u->watch = (struct watch){.fd = u->poll, .ready = ready};
 }
 
-/* What is at the path is in the way, unless it is a socket whose program has ended. */
-static void remove_stale(const char *path, const struct sockaddr_un *a)
+/* Lock a path: of all minivms only one at a time looks at what is there and changes it. Otherwise
+ * two that find the same stale socket might both remove it, the later one its successor. */
+static int lock_path(const char *path, const char *lock)
 {
+    for (;;) {
+        struct stat held, there;
+        int fd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+        if (fd < 0 || flock(fd, LOCK_EX) < 0)
+            die("--vsock: %s: cannot listen there: %s: %m", path, lock);
+        /* The one who had the lock before has removed the file: then it locks nothing. */
+        if (!fstat(fd, &held) && !lstat(lock, &there) && held.st_ino == there.st_ino &&
+            held.st_dev == there.st_dev)
+            return fd;
+        close(fd);
+    }
+}
+
+/* Remove the socket of a program that has ended. NULL, or why what is there cannot be removed. */
+static const char *make_way(const char *path, const struct sockaddr_un *a)
+{
+    const char *why = NULL;
     struct stat st;
     int fd = make_socket();
 
     if (!lstat(path, &st) && !S_ISSOCK(st.st_mode))
-        die("--vsock: %s: is there, and no socket: name another path, or remove it", path);
-    if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)
-        die("--vsock: %s: another program listens there: name another path", path);
-    if (errno == ECONNREFUSED && unlink(path) < 0)
-        die("--vsock: %s: is of a program that has ended, and cannot be removed: %m", path);
+        why = "is there, and no socket: name another path, or remove it";
+    else if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)) || errno == EAGAIN)
+        why = "another program listens there: name another path";
+    else if (errno == ECONNREFUSED && unlink(path) < 0)
+        why = "is of a program that has ended, and you may not remove it: name another path";
     close(fd);
+    return why;
 }
 
 void vsock_unix_listen(struct vsock_unix *u)
 {
     struct sockaddr_un a = address(u->path);
+    char lock[sizeof(a.sun_path)];
+    const char *why = NULL;
     struct stat st;
-    int fd = make_socket(), bound = bind(fd, (struct sockaddr *)&a, sizeof(a));
 
-    if (bound < 0 && errno == EADDRINUSE) {
-        remove_stale(u->path, &a);
-        bound = bind(fd, (struct sockaddr *)&a, sizeof(a));
-    }
-    if (bound < 0 || listen(fd, BACKLOG) < 0)
-        die("--vsock: %s: cannot listen there: %m", u->path);
+    snprintf(lock, sizeof(lock), "%s.lock", u->path);
+    int held = lock_path(u->path, lock), fd = make_socket();
+    int result = bind(fd, (struct sockaddr *)&a, sizeof(a));
+
+    if (result < 0 && errno == EADDRINUSE && !(why = make_way(u->path, &a)))
+        result = bind(fd, (struct sockaddr *)&a, sizeof(a));
+    if (!result)
+        result = listen(fd, BACKLOG);
+    int error = errno;
+
+    unlink(lock);
+    close(held);
+    if (why)
+        die("--vsock: %s: %s", u->path, why);
+    if (result < 0)
+        die("--vsock: %s: cannot listen there: %s", u->path, strerror(error));
     if (!lstat(u->path, &st)) {
         u->device = st.st_dev;
         u->inode = st.st_ino;
@@ -560,7 +589,8 @@ void vsock_unix_close(struct vsock_unix *u)
             free_stream(u, i);
     if (u->listener >= 0)
         close(u->listener);
-    close(u->again);
+    u->listener = -1; /* what is at the path from now on is another's */
+    close(u->again.fd);
     close(u->timer);
     close(u->poll);
 }

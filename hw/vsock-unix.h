@@ -57,7 +57,8 @@ struct vsock_unix {
     const char *path;
     uint64_t device, inode; /* of the socket there */
     int listener;           /* -1 before vsock_unix_listen() */
-    int again, timer;       /* an eventfd, a timerfd */
+    struct watch again;     /* a bell: vsock_unix_ask() rings it */
+    int timer;              /* a timerfd */
     int poll;               /* an epoll of all */
     bool ticking;           /* the timer runs */
     bool crowded; /* the host is out of descriptors: nobody is let in until the next tick */
@@ -93,8 +94,8 @@ void vsock_unix_open(struct vsock_unix *u, const char *path);
 /* Let it serve user, and have its watch, whose loop begins later. */
 void vsock_unix_attach(struct vsock_unix *u, const struct vsock_user *user);
 
-/* Listen at the path, where a socket may be at which nobody listens any more. Dies when that cannot
- * be. */
+/* Listen at the path, where a socket may be at which nobody listens any more. Meanwhile there is a
+ * file PATH.lock. Dies when that cannot be. */
 void vsock_unix_listen(struct vsock_unix *u);
 
 /* Remove the socket that listens, if it is still there. Any time, also in an exit handler. */

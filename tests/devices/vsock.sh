@@ -9,7 +9,6 @@
 kernel=build/kernels/cloud-amd64
 vsock=$TMP/root/bin/vsock
 socket=$TMP/vm3
-[ -z "${KVMHOST-}" ] || socket=/run/vm3 # 9p cannot hold a socket
 mkdir -p "$TMP/root/bin"
 gcc -O1 -Wall -Wextra -Werror -static -s -o "$vsock" tests/devices/vsock.c ||
     skip_all "no compiler for a static program here"

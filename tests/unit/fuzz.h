@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the fuzzers of loaders share: odd numbers, and RAM between two walls.
+ * What fuzzers share: odd numbers, and RAM between two walls.
  */
 #ifndef TESTS_UNIT_FUZZ_H
 #define TESTS_UNIT_FUZZ_H
@@ -42,12 +42,9 @@ static inline uint64_t odd_number(const uint64_t *special, int n, uint64_t max)
 }
 
 /* RAM between two walls: at either end the next byte is unmapped. */
-static inline void wall_ram(struct ram *ram)
+static inline void wall_ram_of(struct ram *ram, uint64_t size)
 {
-    static const uint32_t pages[] = {1,      0x9f,   0x100,   0x200,   0x1100,   0x1800,  0x2800,
-                                     0x4000, 0x8000, 0x20000, 0xc0000, 0x100000, 0x200000};
-
-    ram->size = (PICK(pages) + (below(2) ? 0 : below(64))) * UINT64_C(4096);
+    ram->size = size;
     ram->host = mmap(NULL, ram->size + 2 * WALL, PROT_NONE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (ram->host == MAP_FAILED)
@@ -55,6 +52,15 @@ static inline void wall_ram(struct ram *ram)
     ram->host += WALL;
     if (mprotect(ram->host, ram->size, PROT_READ | PROT_WRITE))
         abort();
+}
+
+/* The same of any size. */
+static inline void wall_ram(struct ram *ram)
+{
+    static const uint32_t pages[] = {1,      0x9f,   0x100,   0x200,   0x1100,   0x1800,  0x2800,
+                                     0x4000, 0x8000, 0x20000, 0xc0000, 0x100000, 0x200000};
+
+    wall_ram_of(ram, (PICK(pages) + (below(2) ? 0 : below(64))) * UINT64_C(4096));
 }
 
 static inline void unwall_ram(struct ram *ram)

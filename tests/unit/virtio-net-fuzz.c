@@ -282,13 +282,7 @@ static void fuzz(void)
 int main(int argc, char **argv)
 {
     fuzz_arguments(argc, argv);
-    ram.size = 0x100000;
-    ram.host = mmap(NULL, ram.size + 2 * WALL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ram.host == MAP_FAILED)
-        return 1;
-    ram.host += WALL;
-    if (mprotect(ram.host, ram.size, PROT_READ | PROT_WRITE))
-        return 1;
+    wall_ram_of(&ram, 0x100000);
     event_init(&loop, &lock);
     worker_init_in_line(&worker, &loop);
     return test_main((struct test[]){{fuzz, "hostile drivers and a hostile peer"}, {0}});

@@ -132,9 +132,12 @@ static const struct link_kind taplike = {.send = take_frame,
                                          .close = nothing};
 
 /* A card with so many pairs, of whose queues the driver enables the first n. */
+static bool vhost; /* may the host's kernel serve them? */
+
 static void start_taplike(int pairs, uint64_t features, int n)
 {
-    struct virtio_net_options o = {.pairs = pairs, .mac = {2, 0, 0, 1, 2, 3}, .mtu = 1500};
+    struct virtio_net_options o = {
+        .pairs = pairs, .mac = {2, 0, 0, 1, 2, 3}, .mtu = 1500, .vhost = vhost};
 
     memset(&rig, 0, sizeof(rig));
     rig.peer = -1;
@@ -651,6 +654,22 @@ static void commands(void)
     stop();
 }
 
+/* A guest that moves to an engine without vhost has the card that it had. */
+static void with_vhost(void)
+{
+    start_taplike(1, CTRL_VQ, 3);
+    uint64_t offered = rig.net.virtio.offered;
+
+    stop();
+    vhost = true;
+    start_taplike(1, CTRL_VQ, 3);
+    CHECK_EQ(rig.net.virtio.offered, offered);
+    CHECK_EQ(COMMAND(2, 0, 0, 0), 0);
+    CHECK_EQ(comes(0, (struct link_header){0}, 0x42), -1);
+    stop();
+    vhost = false;
+}
+
 static void pairs(void)
 {
     struct link_header none = {0};
@@ -709,6 +728,7 @@ int main(void)
         {resets, "a reset while a frame waits"},
         {unfinished, "frames that are not finished"},
         {commands, "which frames the driver wants"},
+        {with_vhost, "what it offers does not depend on vhost"},
         {pairs, "several pairs of queues"},
         {0}});
 }

@@ -271,12 +271,8 @@ int main(int argc, char **argv)
     struct sockaddr_un a;
 
     fuzz_arguments(argc, argv);
-    ram.size = 0x100000;
-    ram.host = mmap(NULL, ram.size + 2 * WALL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (ram.host == MAP_FAILED || !mkdtemp(directory))
-        return 1;
-    ram.host += WALL;
-    if (mprotect(ram.host, ram.size, PROT_READ | PROT_WRITE))
+    wall_ram_of(&ram, 0x100000);
+    if (!mkdtemp(directory))
         return 1;
     snprintf(path, sizeof(path), "%s/vm", directory);
     a = address("_52");

@@ -15,9 +15,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { /* operations */
@@ -1090,6 +1092,129 @@ static void names(void)
     stop();
 }
 
+/* A child that listens at the path until the pipe's other end is closed: status 0; or 1 where it
+ * was told that another program does. */
+static pid_t start_listener(const int end[2])
+{
+    pid_t pid = fork();
+    char c;
+
+    if (pid)
+        return pid;
+    if (setjmp(died))
+        _exit(died_of(NULL, "another program listens there") ? 1 : 2);
+    close(end[1]);
+    listen_second();
+    (void)!read(end[0], &c, 1);
+    vsock_unix_close(&second);
+    _exit(0);
+}
+
+/* Does a process wait for the lock of a file? */
+static bool waits_for(pid_t pid, int fd)
+{
+    char line[128];
+    struct stat st;
+    bool found = false;
+    FILE *f = fopen("/proc/locks", "r");
+
+    CHECK(f && !fstat(fd, &st));
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        unsigned long inode;
+        int who;
+
+        found = sscanf(line, "%*s -> FLOCK ADVISORY WRITE %d %*x:%*x:%lu", &who, &inode) == 2 &&
+                who == pid && inode == st.st_ino;
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static int take_lock(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    CHECK(fd >= 0 && !flock(fd, LOCK_EX));
+    return fd;
+}
+
+/* Until it waits for the lock. False: it listens, or ended, before. */
+static bool await_waiter(pid_t pid, int fd)
+{
+    siginfo_t ended = {0};
+    int program = -1;
+
+    while (!waits_for(pid, fd) && !ended.si_pid && program < 0) {
+        CHECK(!waitid(P_PID, pid, &ended, WEXITED | WNOHANG | WNOWAIT));
+        program = unix_socket("", false);
+        usleep(1000);
+    }
+    if (program >= 0)
+        close(program);
+    return !ended.si_pid && program < 0;
+}
+
+/* Two that find the same stale socket: the later one must see that it is stale no more. */
+static void race(void)
+{
+    char guard[64];
+    struct stat st;
+    int end[2], status = 0;
+
+    make();
+    snprintf(guard, sizeof(guard), "%s.lock", rig.path);
+    vsock_unix_remove(&rig.host);
+    close(unix_socket("", true));
+    CHECK(!pipe2(end, O_CLOEXEC));
+
+    /* The other has the lock, another lock after that, and then a socket. */
+    int first = take_lock(guard);
+    pid_t pid = start_listener(end);
+
+    bool waits = await_waiter(pid, first);
+
+    CHECK(!unlink(guard));
+    int next = take_lock(guard);
+
+    CHECK(!flock(first, LOCK_UN)); /* the child has the descriptor, too */
+    close(first);
+    waits = waits && await_waiter(pid, next);
+    CHECK(waits);
+    if (!waits)
+        return;
+    CHECK(!unlink(rig.path));
+    int live = unix_socket("", true);
+
+    CHECK(!unlink(guard));
+    close(next);
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    int program = unix_socket("", false);
+
+    CHECK(program >= 0);
+    CHECK(lstat(guard, &st) < 0);
+    close(program);
+    close(live);
+
+    /* Several at once: one has it. */
+    int refused = 0;
+
+    for (int i = 0; i < 4; i++)
+        start_listener(end);
+    while (refused < 3 && wait(&status) > 0)
+        refused += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    CHECK_EQ(refused, 3);
+    program = unix_socket("", false);
+    CHECK(program >= 0);
+    close(program);
+    close(end[1]);
+    CHECK(wait(&status) > 0 && !status);
+    CHECK(lstat(rig.path, &st) < 0 && lstat(guard, &st) < 0);
+    close(end[0]);
+    stop();
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -1107,5 +1232,6 @@ int main(void)
         {resets, "a reset ends all, and a restored driver is told"},
         {breaks, "what no driver may do"},
         {names, "the socket's name: in use, stale, or no socket"},
+        {race, "the socket's name: only one of those that want it at once has it"},
         {0}});
 }
