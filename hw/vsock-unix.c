@@ -494,7 +494,7 @@ static int lock_path(const char *path, const char *lock)
         int fd = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
         if (fd < 0 || flock(fd, LOCK_EX) < 0)
-            die("--vsock: %s: cannot listen there: %s: %m", path, lock);
+            die("--vsock: %s: cannot listen there: %m (%s)", path, lock);
         /* The one who had the lock before has removed the file: then it locks nothing. */
         if (!fstat(fd, &held) && !lstat(lock, &there) && held.st_ino == there.st_ino &&
             held.st_dev == there.st_dev)
