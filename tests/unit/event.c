@@ -465,6 +465,79 @@ static void test_urgent(void)
     teardown();
 }
 
+/* Somebody who has the lock for longer than the loop waits for it at a time, but gives it back. */
+static void *keep_lock_long(void *unused)
+{
+    pthread_mutex_lock(&lock);
+    feed(&client[0]);
+    usleep(200000);
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < 60000 && !__atomic_load_n(&client[0].calls, __ATOMIC_ACQUIRE); i++)
+        usleep(1000);
+    event_stop(&loop);
+    return unused;
+}
+
+/* Somebody who has the lock, and stops the loop, which waits for it. */
+static void *stop_with_lock(void *unused)
+{
+    pthread_mutex_lock(&lock);
+    feed(&client[0]);
+    wait_for_loop();
+    event_stop(&loop);
+    pthread_mutex_unlock(&lock);
+    return unused;
+}
+
+static void test_lock(void)
+{
+    setup();
+    struct client *c = add_pipe(0);
+
+    run_against(keep_lock_long, NULL);
+    CHECK_EQ(c->calls, 1);
+    run_against(stop_with_lock, NULL);
+    CHECK_EQ(c->calls, 1);
+    teardown();
+}
+
+static struct watch twin[2];
+
+static void not_ours(struct watch *w)
+{
+    (void)w;
+    CHECK(!"the loop knows nothing of it");
+}
+
+/* Remove the other, whose memory is then used for something else. */
+static void remove_twin(struct watch *w)
+{
+    struct watch *other = &twin[w == twin];
+
+    event_remove(&loop, other);
+    close(other->fd);
+    *other = (struct watch){.fd = -1, .ready = not_ours, .on = true};
+    hurries++;
+}
+
+static void test_remove_urgent(void)
+{
+    setup();
+    hurries = 0;
+    for (int i = 0; i < 2; i++) {
+        event_bell(&twin[i], remove_twin);
+        twin[i].urgent = true;
+        event_add(&loop, &twin[i]);
+        event_ring(&twin[i]);
+    }
+    event_hurry(&loop);
+    CHECK_EQ(hurries, 1);
+    for (int i = 0; i < 2; i++)
+        if (twin[i].fd >= 0)
+            close(twin[i].fd);
+    teardown();
+}
+
 /* A stop before the start counts, once. */
 static void test_stop_before(void)
 {
@@ -520,6 +593,8 @@ int main(void)
         {test_stop, "another thread stops the loop"},
         {test_wake, "another thread's changes wake the loop"},
         {test_urgent, "what is urgent waits for no lock"},
+        {test_lock, "a lock that is kept for long, and a stop by who has it"},
+        {test_remove_urgent, "an urgent callback may remove another that is ready"},
         {test_stop_before, "a stop before the start counts"},
         {test_bad_descriptor, "what cannot be watched is an error"},
         {0},

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -687,6 +688,92 @@ static void guest_credit(void)
     stop();
 }
 
+/* The guest sends to a program that does not read, until something waits. How much it was in all.
+ */
+static size_t fill_up(void)
+{
+    enum {
+        PART = 0x4000
+    };
+    size_t sent = 0;
+
+    while (rig.host.stream[0].out_len < PART && sent < 8 << 20) {
+        tx_data(GUEST, PORT, PART, 'f');
+        sent += PART;
+        while (rx().op == CREDIT_UPDATE)
+            offer(1);
+    }
+    CHECK(rig.host.stream[0].out_len >= PART);
+    return sent;
+}
+
+/* Read all that comes until the end, and serve the host's side where that is not there. */
+static size_t read_all(int fd, bool served)
+{
+    static uint8_t buf[0x10000];
+    size_t all = 0;
+    ssize_t n;
+
+    while ((n = recv(fd, buf, sizeof(buf), served ? 0 : MSG_DONTWAIT)) > 0 ||
+           (n < 0 && errno == EAGAIN && !served && rig.host.stream[0].out_len)) {
+        all += n > 0 ? n : 0;
+        if (!served)
+            serve();
+    }
+    CHECK_EQ(n, 0);
+    return all;
+}
+
+/* What waits when a side ends. */
+static void waits(void)
+{
+    struct packet p;
+
+    /* The guest says no more: the program reads all of it, and then the end. */
+    start();
+    offer(16);
+    int fd = guest_connects(GUEST);
+    size_t sent = fill_up();
+
+    tx_shutdown(GUEST, PORT, SEND);
+    CHECK_EQ(read_all(fd, false), sent);
+    close(fd);
+    stop();
+
+    /* The program ends and reads no more: the guest is told that nothing waits. */
+    start();
+    offer(16);
+    fd = guest_connects(GUEST);
+    sent = fill_up();
+    close(fd);
+    serve();
+    do
+        p = rx();
+    while (p.op == CREDIT_UPDATE);
+    CHECK_EQ(p.op, SHUTDOWN);
+    CHECK_EQ(p.fwd_cnt, sent);
+    stop();
+
+    /* The machine ends: a program that reads gets what waits. */
+    start();
+    offer(16);
+    fd = guest_connects(GUEST);
+    sent = fill_up();
+    fcntl(fd, F_SETFL, 0);
+    pid_t reader = fork();
+    int status = -1;
+
+    if (!reader) {
+        for (int i = 3; i < 64; i++)
+            if (i != fd)
+                close(i);
+        _exit(read_all(fd, true) != sent);
+    }
+    close(fd);
+    stop();
+    CHECK(waitpid(reader, &status, 0) == reader && !status);
+}
+
 /* A guest that has no place for more. */
 static void host_credit(void)
 {
@@ -906,6 +993,70 @@ static void odd_programs(void)
     stop();
 }
 
+/* The host's ports of programs that come: none is used twice with a port of the guest's. */
+static void host_ports(void)
+{
+    uint32_t port[4] = {0};
+    int fd[4];
+
+    start();
+    offer(40);
+    rig.vsock.next_port = UINT32_MAX - 1;
+    for (int i = 0; i < 3; i++)
+        fd[i] = program_connects(7, &port[i]);
+    CHECK_EQ(port[0], UINT32_MAX - 1);
+    CHECK_EQ(port[1], 1 << 30);
+    rig.vsock.next_port = port[1];
+    fd[3] = program_connects(7, &port[3]);
+    CHECK_EQ(port[3], port[2] + 1);
+    for (int i = 0; i < 4; i++)
+        close(fd[i]);
+    stop();
+}
+
+/* A guest that accepts what it was not asked yet. */
+static void answers_early(void)
+{
+    start();
+    int fd = unix_socket("", false);
+
+    say(fd, "CONNECT 7\n");
+    tx(RESPONSE, 7, 1 << 30);
+    serve();
+    CHECK(hears(fd, ""));
+    offer(1);
+    CHECK(is_next(RST, 7, 1 << 30));
+    close(fd);
+    stop();
+}
+
+/* The host has no descriptors for a while. */
+static void crowded(void)
+{
+    struct rlimit limit, none;
+
+    start();
+    int fd = unix_socket("", false);
+
+    CHECK(!getrlimit(RLIMIT_NOFILE, &limit));
+    none = limit;
+    none.rlim_cur = 3;
+    CHECK(!setrlimit(RLIMIT_NOFILE, &none));
+    rig.host.watch.ready(&rig.host.watch);
+    CHECK_EQ(rig.host.used, 0);
+    CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+    rig.host.watch.ready(&rig.host.watch); /* it is not tried again and again */
+    CHECK_EQ(rig.host.used, 0);
+    for (int i = 0; !rig.host.used && i < 10000; i++) {
+        usleep(1000);
+        rig.host.watch.ready(&rig.host.watch);
+    }
+    CHECK_EQ(rig.host.used, 1);
+    close(fd);
+    CHECK_EQ(streams(), 0);
+    stop();
+}
+
 /* A program that accepts nobody for a while, or for too long. */
 static void busy_program(void)
 {
@@ -986,6 +1137,12 @@ static void resets(void)
     rig.vsock.dev.restored(&rig.vsock.dev);
     serve();
     CHECK(ring_take(&rig.ring[2], &head, &len));
+    stop();
+
+    /* There was no driver when it was put back. */
+    make();
+    rig.vsock.dev.restored(&rig.vsock.dev);
+    CHECK(!rig.vsock.s.interrupted);
     stop();
 }
 
@@ -1086,8 +1243,17 @@ static void names(void)
 
     CHECK(program >= 0);
     close(program);
+    char other[64];
+
+    snprintf(other, sizeof(other), "%s.other", rig.path);
+    CHECK(!link(rig.path, other));
     vsock_unix_close(&second);
     CHECK(lstat(rig.path, &st) < 0);
+
+    /* After that the file is not its own, if only its number is the same. */
+    CHECK(!rename(other, rig.path));
+    vsock_unix_remove(&second);
+    CHECK(!lstat(rig.path, &st));
     CHECK(!rename(moved, rig.path));
     stop();
 }
@@ -1224,10 +1390,14 @@ int main(void)
         {refuses, "what nobody waits for, and what does not belong"},
         {half_closes, "either side ends, by halves and as a whole"},
         {guest_credit, "a program that does not read holds the guest up, within bounds"},
+        {waits, "what waits when a side ends"},
         {host_credit, "a guest that does not read holds the program up"},
         {no_buffers, "a driver without buffers holds both up, and nothing is lost"},
         {too_many, "so many connections, and no more"},
         {odd_programs, "programs that say nothing, or nonsense"},
+        {host_ports, "the host's ports of programs"},
+        {answers_early, "a guest that answers before it was asked"},
+        {crowded, "a host without descriptors"},
         {busy_program, "a program that has no time is asked again"},
         {resets, "a reset ends all, and a restored driver is told"},
         {breaks, "what no driver may do"},
