@@ -55,10 +55,8 @@ static void put(struct aml *a, uint64_t val, int size)
         a->bytes[a->len++] = (uint8_t)(val >> 8 * i);
 }
 
-/*
- * A length that is known later, in two bytes, though one might do: 4 bits in the first and 8 in the
- * second. It counts itself.
- */
+/* Leave two bytes for a length that is known later: 4 bits of it in the first and 8 in the second.
+ * (A short one might do with one.) It counts itself. */
 static size_t begin(struct aml *a)
 {
     put(a, 0, 2);

@@ -99,7 +99,7 @@ static bool look(struct modules *m, char *dir)
 /* Relative to the kernel's own folder. */
 static bool look_beside(struct modules *m, const char *kernel, const char *version)
 {
-    /* That of arch/x86/boot/bzImage, and of vmlinux. */
+    /* The tree's top, from arch/x86/boot/bzImage and from vmlinux. */
     static const char *const trees[] = {"../../..", "."};
     char *file = realpath(kernel, NULL), *slash = file ? strrchr(file, '/') : NULL;
     bool found;

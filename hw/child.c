@@ -50,7 +50,7 @@ pid_t child_start(struct child *c, const char *name)
         _exit(1);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    /* A terminal's Ctrl-C is the guest's, or ours. */
+    /* Ctrl-C on the terminal must not end the child. */
     setpgid(0, 0);
     close(STDIN_FILENO);
     open("/dev/null", O_RDONLY);

@@ -14,8 +14,8 @@ struct watch {
     void (*ready)(struct watch *w); /* in the loop's thread, with its lock held */
 
     /* ready() is called without the lock, before all others, and also while the lock is not to be
-     * had, or the loop may not go in: it then touches only what is the loop's thread's. Set before
-     * event_add(); not for what epoll refuses. */
+     * had, or the loop may not go in: it must touch only what belongs to the loop's thread. Set
+     * before event_add(); not for what epoll refuses. */
     bool urgent;
     bool on;
     bool always; /* epoll refuses it (a file, /dev/null), so it is always readable */

@@ -674,8 +674,8 @@ static int serve_readdir(struct call *c)
     if (l.size > sizeof(l.entries))
         l.size = sizeof(l.entries);
     error = share_readdir(c->share, c->a.read.fh, c->a.read.offset, list, &l);
-    /* What was listed counts as looked up: it is told, and the error comes with the next request.
-     */
+    /* Entries that were listed have been looked up, so the guest has to hear of them. The error
+     * comes with its next request. */
     return error && !l.filled ? error : put(c, l.entries, l.filled);
 }
 
@@ -781,8 +781,8 @@ static const struct op {
                                FIXED(entry_out) + FIXED(open_out)},
 };
 
-/* The name at *at of text, of which len bytes are valid, and *at is where the next one begins. NULL
- * where it has no end. */
+/* The name at *at of text, of which len bytes are valid; *at goes to where the next one begins.
+ * NULL where the name has no end. */
 static const char *next_name(const struct call *c, size_t *at, size_t len)
 {
     const char *name = c->text + *at, *end = memchr(name, 0, len - *at);

@@ -40,7 +40,7 @@ enum {
     LINK_GSO_ECN = 0x80, /* beside one of those */
 };
 
-/* What a card takes that is not finished. */
+/* Unfinished frames that a card takes. */
 enum {
     LINK_TAKES_CSUM = 1,
     LINK_TAKES_TSO4 = 2,

@@ -76,7 +76,7 @@ int overlay_file(const struct overlay *o, uint64_t offset, uint64_t *len)
     return above ? o->fd : o->under;
 }
 
-/* Bring the cluster at offset up, unless it is there. */
+/* Copy the cluster at offset from the disk, unless the overlay has it. */
 static int copy(struct overlay *o, uint64_t offset)
 {
     uint64_t from = offset & -(uint64_t)OVERLAY_CLUSTER;

@@ -67,8 +67,8 @@ static void probe(const struct passt *p, const uint8_t mac[6])
     (void)!send(p->link.fd, q, sizeof(q), MSG_NOSIGNAL);
 }
 
-/* The last line that the child said, but for what it always says: that there is no syslog, and who
- * it becomes. */
+/* The last line that the child said, less those that passt always says: that there is no syslog,
+ * and as which user it goes on. */
 static const char *last_words(char *said)
 {
     const char *last = "";
@@ -191,7 +191,8 @@ static void send_frame(struct link *l, const struct link_header *h, const struct
         keep_rest(passt_of(l), all, 1 + count, n < 0 ? 0 : n);
 }
 
-/* Hand on the frames that are here as a whole. Nothing falsifies what goes over a socket. */
+/* Hand on the frames that are here as a whole. They need no checksums made or checked: a socket
+ * pair falsifies nothing. */
 static void deliver(struct link *l)
 {
     static const struct link_header valid = {.flags = LINK_DATA_VALID};

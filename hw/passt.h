@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * User networking: a link to a child process, passt, to which the guest's frames go over a socket
- * pair, and which has the host's sockets do what they ask for. It ends when we do, and the link is
- * down when it does.
+ * User networking: a link to a child process, passt. The guest's frames go to it over a socket
+ * pair, and it does what they ask for by ordinary sockets of the host's. passt ends when we do;
+ * when it ends before, the link is down.
  */
 #ifndef HW_PASST_H
 #define HW_PASST_H

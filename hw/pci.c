@@ -138,10 +138,8 @@ static void tell(struct pci_function *f, int n, uint64_t addr)
         f->hooks->moved(f, n, addr);
 }
 
-/*
- * See to it that what answers on the buses is what the registers say. All are attached anew, so
- * that it depends on the registers alone and not on the order in which they were written.
- */
+/* Have the BARs answer where the registers say. All are attached anew: which of two that overlap
+ * answers then depends on the registers alone, and not on the order in which they were written. */
 static void map(struct pci *p)
 {
     p->io.n = p->mem.n = 0;
@@ -276,8 +274,8 @@ int pci_capability(struct pci_function *f, uint8_t id, const void *body, int len
 
 /* ---- what firmware does ---- */
 
-/* An address for a BAR: 0 when there is no room, and then the guest may find some. A BAR that may
- * be anywhere is below 4 GiB if possible, where a guest of 32 bits reaches it. */
+/* An address for a BAR; 0 when there is no room, which the guest may make by moving others. A BAR
+ * of 64 bits is below 4 GiB if possible, where a guest of 32 bits reaches it. */
 static uint64_t take_room(struct pci *p, enum pci_bar_kind kind, uint64_t len)
 {
     const struct pci_window *w = &p->window[kind];
@@ -297,7 +295,7 @@ static uint64_t take_room(struct pci *p, enum pci_bar_kind kind, uint64_t len)
 
 static void set_up(struct pci_function *f)
 {
-    /* What it can be given of decoding and of bus mastering. */
+    /* Of decoding and bus mastering, what the function has. */
     uint32_t command = f->writable[PCI_COMMAND];
 
     for (int n = 0; n < PCI_BARS; n++) {

@@ -180,7 +180,7 @@ static int open_node(const struct share *s, const struct share_node *n, int flag
     return fd;
 }
 
-/* Is what the guest has cached still so? -ESTALE: it must look again. */
+/* Is what the guest has cached still right? -ESTALE: it must look the file up again. */
 static int look_again(struct share *s, struct share_node *n, bool *keep)
 {
     struct statx st;
@@ -321,7 +321,8 @@ int share_tmpfile(struct share *s, uint64_t node, int flags, uint32_t mode,
  * Attributes.
  */
 
-/* Root writes to a file without its losing these; the guest's user may be another. */
+/* A write by another user than root takes the set-user-ID bits from a file. We may be root where
+ * the guest's user is not, so we take them. */
 static void kill_ids(const struct share *s, const struct share_node *n)
 {
     struct share_path p;

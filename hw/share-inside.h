@@ -88,7 +88,8 @@ struct share_node *share_hold(struct share *s, const struct share_node *dir, con
 void share_moved(struct share *s, struct share_node *n, const struct share_node *dir,
                  const char *name, struct share_node *to, const char *to_name);
 
-/* Between these, what this thread makes is who's. old is what the first returned: our umask. */
+/* What this thread makes between these two belongs to `who`. old is what the first returned: our
+ * umask. */
 mode_t share_become(const struct share *s, const struct share_caller *who);
 void share_be_self(const struct share *s, const struct share_caller *who, mode_t old);
 

@@ -151,7 +151,8 @@ static struct statx_timestamp born(const struct statx *st)
     return st->stx_mask & STATX_BTIME ? st->stx_btime : (struct statx_timestamp){0};
 }
 
-/* The host may give a file that is gone's number to another one. */
+/* The inode number alone is not enough: when a file is gone, the host may give its number to
+ * another. */
 static bool is_same(const struct share_node *n, const struct statx *st)
 {
     struct statx_timestamp t = born(st);
@@ -174,7 +175,7 @@ static struct share_node *find_node(const struct share *s, const struct statx *s
  * Descriptors. s->lock held, unless it says otherwise.
  */
 
-/* Is it among those that may be closed, as it should be? */
+/* Have it in the list of those whose descriptors may be closed, or not, as its state says. */
 static void settle(struct share *s, struct share_node *n)
 {
     bool idle = !n->uses && n->fd >= 0 && n->parent;
@@ -272,8 +273,9 @@ static void leave_place(struct share *s, struct share_node *n)
     free_if_unused(s, parent);
 }
 
-/* Where the host moves directories about, what was seen of them need not fit together: none is
- * ever below itself. Without memory for the name it has no place. */
+/* The place of n is `name` in dir. Where the host moves directories about, places that were seen at
+ * different times need not fit together: then n keeps the one it has, so that none is below itself.
+ * Without memory for the name it has none. */
 static void set_place(struct share *s, struct share_node *n, struct share_node *dir,
                       const char *name)
 {
@@ -454,8 +456,8 @@ bool share_changed(struct share_node *n, int fd, const char *name, struct statx 
 
     if (as_told(n, st))
         return false;
-    /* A change that had ended before this look, and none begun since: then what is seen is known.
-     */
+    /* If the guest's own changes had all ended before this look, what is seen now is the result of
+     * them, and known. */
     ended = __atomic_load_n(&n->ended, __ATOMIC_SEQ_CST);
     if (share_stat_at(fd, name, &now) < 0 || !is_same(n, &now))
         return true;

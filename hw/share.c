@@ -80,7 +80,7 @@ static void raise_fd_limit(struct share *s)
     getrlimit(RLIMIT_NOFILE, &r);
     s->fd_limit = r.rlim_cur > INT_MAX ? INT_MAX : r.rlim_cur;
     s->fd_limit -= s->fd_limit > 2 * FDS_LEFT ? FDS_LEFT : s->fd_limit / 2;
-    /* As many shares as there may be leave half of it to open files. */
+    /* Even the most shares leave half of the limit to open files. */
     s->node_fd_limit = s->fd_limit / 2 / PC_MAX_SHARES;
     if (s->node_fd_limit > NODE_FDS)
         s->node_fd_limit = NODE_FDS;
@@ -141,7 +141,7 @@ static int error_of(int result)
     return result < 0 ? -errno : 0;
 }
 
-/* Threads have one umask and directory together, unless they say that they want their own. */
+/* All threads of a process share umask and working directory, unless one asks for its own. */
 static void own_umask(void)
 {
     static _Thread_local bool own;
@@ -151,7 +151,8 @@ static void own_umask(void)
     own = true;
 }
 
-/* As another user a thread of root's has fewer rights, and the guest has looked already. */
+/* A thread of root's that becomes another user loses rights. It needs them: the guest has already
+ * checked who may do what. */
 static void regain_rights(void)
 {
     struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};

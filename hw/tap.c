@@ -122,7 +122,8 @@ static void look(struct tap *t, const char *name)
     close(s);
 }
 
-/* While frames wait, or the host's kernel takes them, a device does not tell that it is gone. */
+/* That a device is gone shows when it is read from. While nobody reads, because frames wait or the
+ * host's kernel takes them, rtnetlink tells it. */
 static void watch_devices(struct link *l)
 {
     struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};

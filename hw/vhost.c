@@ -21,7 +21,7 @@ enum {
     MRG_RXBUF = 15 /* virtio-net's */
 };
 
-/* What the kernel has to do as the driver and the device agreed on it. */
+/* Features that change how the kernel has to serve the rings. */
 #define RING_FEATURES (VIRTIO_FEATURES | VIRTIO_BIT(MRG_RXBUF))
 
 static bool set_memory(const struct vhost *v, const struct ram *ram)
@@ -40,7 +40,7 @@ static bool set_memory(const struct vhost *v, const struct ram *ram)
     return ioctl(v->fd, VHOST_SET_MEM_TABLE, &m) == 0;
 }
 
-/* Ask for one when it is first wanted: most guests of a small machine end before that. */
+/* Open it only when a driver is ready: many guests end before that. */
 static bool open_vhost(struct vhost *v, const struct ram *ram)
 {
     if (v->fd)
@@ -101,7 +101,7 @@ bool vhost_start(struct vhost *v, struct virtio *d, int rx, const struct vhost_b
         set_backend(v, 0, -1);
         return false;
     }
-    /* What came before. */
+    /* The driver may have kicked before. */
     for (int n = 0; n < 2; n++) {
         uint64_t one = 1;
 

@@ -59,7 +59,7 @@ static void *pages_at(const struct virtio *d, uint64_t page, uint32_t n)
     return ram_at(d->memory.ram, page * PAGE, (uint64_t)n * PAGE);
 }
 
-/* The driver gave them away, unless they are no RAM. */
+/* Give pages of the driver's to the host, if they are RAM. */
 static void drop_pages(struct virtio *d, uint64_t page, uint32_t n)
 {
     void *host = n ? pages_at(d, page, n) : NULL;

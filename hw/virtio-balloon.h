@@ -2,9 +2,9 @@
 /*
  * virtio-balloon: memory that the guest does not need goes back to the host.
  *
- * The driver reports what it has free, and the host has it until the guest touches it again: it
- * reads as zeros then. And the device asks the guest for so many pages as the balloon is to hold;
- * by itself it asks for none.
+ * The driver reports free pages. They are the host's until the guest touches them again, when they
+ * read as zeros. The device can also ask the guest to put pages into the balloon, which are the
+ * host's for longer; by itself it asks for none.
  */
 #ifndef HW_VIRTIO_BALLOON_H
 #define HW_VIRTIO_BALLOON_H
@@ -23,7 +23,7 @@ PLAIN_END
 struct virtio_balloon {
     struct virtio virtio;
     struct device dev;  /* on no bus: it has the state */
-    struct watch again; /* an eventfd: other queues had their turn */
+    struct watch again; /* a bell: the other queues have had their turn */
     struct virtio_balloon_state s;
 };
 

@@ -42,8 +42,8 @@ enum { /* control events */
     PORT_NAME = 7,
 };
 
-/* Of `pending`, in the order in which the driver is told. Who finds a port by its name, and reads,
- * is to find it open: it would take a port that is not for one whose input has ended. */
+/* Of `pending`, in the order in which the driver is told. A program that finds a port by its name
+ * must find it open: it would take one that is not open yet for one whose input has ended. */
 enum {
     TELL_ADD = 1 << 0,
     TELL_CONSOLE = 1 << 1,
@@ -331,7 +331,8 @@ static void forget(struct virtio *d)
     memset(console_of(d)->s.port, 0, sizeof(console_of(d)->s.port));
 }
 
-/* Such a byte has no queue to wait in: when the console has much to write, it is lost. */
+/* A byte of the emergency write has no queue to wait in: when the console has much to write, it is
+ * lost. */
 static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
 {
     struct console *console = console_of(d)->port[0].end.console;

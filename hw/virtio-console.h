@@ -43,7 +43,7 @@ struct virtio_console {
     struct virtio virtio;
     struct device dev; /* on no bus: it has the state */
     struct virtio_console_config config;
-    struct watch again; /* of a worker with a thread: an eventfd that asks for another look */
+    struct watch again; /* of a worker with a thread: a bell that asks for another look */
     int ports;
     struct virtio_console_port {
         struct virtio_console *device;

@@ -122,7 +122,8 @@ static bool hand_over(struct virtio_fs *f, int q, const struct virtq_chain *c)
     return false;
 }
 
-/* May a request take the host long? A guess: its sort is read again when it is served. */
+/* May a request take the host long? This only decides who serves it: the guest may change the
+ * request meanwhile, and it is read again. */
 static bool is_slow(const struct virtq_chain *c)
 {
     struct fuse_in_header h = {0};

@@ -100,7 +100,8 @@ static int control_queue(const struct virtio_net *n)
 
 /* ---- from the link to the driver ---- */
 
-/* Does the driver take a frame in such a state? Some may be older than what it has agreed on. */
+/* Can the driver take a frame in such a state? A link may still have frames from before a reset,
+ * after which the driver agreed on less. */
 static bool takes(const struct virtio *d, const struct link_header *h)
 {
     int gso = h->gso_type & ~LINK_GSO_ECN;
@@ -114,7 +115,7 @@ static bool takes(const struct virtio *d, const struct link_header *h)
            (gso == LINK_GSO_TCPV6 && virtio_has(d, VIRTIO_NET_F_GUEST_TSO6));
 }
 
-/* Is a frame for this card, as the driver has it? */
+/* Does the driver want a frame with this destination? */
 static bool is_for_us(const struct virtio_net *n, const uint8_t to[6])
 {
     static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -176,8 +177,8 @@ static bool received(void *to, const struct link_header *link, const uint8_t *fr
 
 /* ---- and from the driver to the link ---- */
 
-/* What a checksum still has to be made from, in words of the host's byte order, which does not
- * matter to it. */
+/* The checksum of so many bytes. They are added up as the host's words: in another byte order the
+ * sum has its bytes in another order, too, and so is right in memory. */
 static uint16_t checksum(const uint8_t *p, size_t len)
 {
     uint64_t sum = 0;
@@ -200,7 +201,8 @@ static uint16_t checksum(const uint8_t *p, size_t len)
     return sum == 0xffff ? sum : ~sum;
 }
 
-/* Copy a frame, and write the checksum that the driver left to us. False: it cannot be. */
+/* Copy a frame, and write the checksum that the driver left to us. False: its place is not in the
+ * frame. */
 static bool finish(struct virtio_net *n, const struct link_header *h, size_t head, size_t len)
 {
     size_t at = (size_t)h->csum_start + h->csum_offset;
@@ -214,7 +216,7 @@ static bool finish(struct virtio_net *n, const struct link_header *h, size_t hea
     return true;
 }
 
-/* May the driver leave that to us? */
+/* May the driver leave it to us to cut such a frame? */
 static bool may_ask(const struct virtio *d, const struct link_header *h)
 {
     int gso = h->gso_type & ~LINK_GSO_ECN;
@@ -297,8 +299,8 @@ static void lend_pair(struct virtio_net_pair *p)
     l->take_back(l->to, p->rx);
 }
 
-/* All pairs that can be, unless the machine is to stand still. The kernel knows a tap's headers
- * only as all but old drivers have them. */
+/* Have the kernel serve all pairs that it can, unless the machine is to stand still. It knows only
+ * the longer header, which legacy drivers need not have. */
 static void lend(struct virtio_net *n)
 {
     struct virtio *d = &n->virtio;
@@ -451,7 +453,7 @@ static void kicked(struct virtio *d, int q)
         transmit(p);
 }
 
-/* Have the links do what the driver can have. */
+/* Tell the links what the driver takes. */
 static void offload(struct virtio_net *n)
 {
     const struct virtio *d = &n->virtio;

@@ -41,8 +41,8 @@ struct virtio_net_config {
 PLAIN_BEGIN
 struct virtio_net_state {
     uint16_t pairs;     /* that it uses */
-    bool promiscuous;   /* it takes all frames, */
-    bool all_multicast; /* or at least those for several */
+    bool promiscuous;   /* it wants all frames, */
+    bool all_multicast; /* or at least all multicasts */
     uint8_t mac[6];
     uint16_t filters;
     uint8_t filter[VIRTIO_NET_FILTER][6];
@@ -64,7 +64,7 @@ struct virtio_net {
     bool commands; /* there may be more of them */
     bool vhost;
     struct worker_pause pause;
-    struct virtq_chain chain, first; /* the one at hand, and a received frame's first */
+    struct virtq_chain chain, first; /* the current one, and the first of a received frame */
     uint8_t frame[LINK_FRAME_MAX];   /* one that gets its checksum */
     struct virtio_net_state s;
 };

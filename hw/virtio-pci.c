@@ -148,7 +148,7 @@ static struct virtio_pci_bell bell_of(const struct virtio_pci *p, int q)
         at + (s->legacy ? LEGACY_QUEUE_NOTIFY : NOTIFY + NOTIFY_STEP * q), s->legacy};
 }
 
-/* Tell where queues are kicked, as far as that has changed. */
+/* Tell the board which queues are kicked at another address than before. */
 static void update_bells(struct virtio_pci *p)
 {
     for (int q = 0; p->out.bell && q < p->d->queues; q++) {
@@ -283,7 +283,7 @@ static void write_queue(struct virtio_pci *p, uint64_t off, uint64_t val)
     }
 }
 
-/* Each register is written whole: others than these sizes are nothing that a driver does. */
+/* Drivers write each register whole, so other sizes are ignored. */
 static void write_common(struct virtio_pci *p, uint64_t off, int size, uint64_t val)
 {
     int whole = off == DEVICE_STATUS ? 1 : off >= CONFIG_MSIX_VECTOR && off < QUEUE_DESC ? 2 : 4;
@@ -361,7 +361,7 @@ static void virtio_pci_write(struct device *dev, uint64_t off, int size, uint64_
 {
     struct virtio_pci *p = container_of(dev, struct virtio_pci, dev);
 
-    /* A queue's place is enough: what is written there, the driver may have got wrong. */
+    /* The address alone names the queue, whatever number the driver writes there. */
     if (off >= NOTIFY && off < CONFIG) {
         if (off % NOTIFY_STEP == 0)
             kick(p, (off - NOTIFY) / NOTIFY_STEP);

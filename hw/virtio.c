@@ -57,7 +57,7 @@ static uint16_t avail_flags(const struct virtq *vq)
     return load16(&vq->avail[0]);
 }
 
-/* What was made available before it is seen by whoever reads after this. */
+/* Entries below this index are seen by whoever reads them after this. */
 static uint16_t avail_index(const struct virtq *vq)
 {
     return __atomic_load_n(&vq->avail[1], __ATOMIC_ACQUIRE);
@@ -155,7 +155,7 @@ static void ask(struct virtio *d, int q)
 {
     if (virtio_has(d, VIRTIO_F_EVENT_IDX))
         set_avail_event(&d->q[q], &d->s.q[q], d->s.q[q].next);
-    /* Either the driver sees that, or we what it added before it looked. */
+    /* Either the driver sees that we ask, or we see what it added before it looked. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -248,7 +248,7 @@ void virtq_publish(struct virtio *d, int q)
     s->published += vq->filled;
     vq->filled = 0;
     set_used_index(vq, s->published);
-    /* Either we see that the driver wants an interrupt, or it what was published before. */
+    /* Either we see that the driver wants an interrupt, or it sees what was published before. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     s->told = s->published;
     if (virtio_has(d, VIRTIO_F_EVENT_IDX) ? passes(used_event(vq, s), s->published, old)

@@ -194,7 +194,7 @@ void virtq_unput(struct virtio *d, int q);
  * gave all of them back. */
 void virtq_go_on(struct virtio *d, int q, uint16_t next);
 
-/* Take back that the last request was popped, which was not put. */
+/* Undo the last virtq_pop(), whose request was not put back. */
 void virtq_unpop(struct virtio *d, int q);
 
 /* The device does not want to be kicked for this queue, or it does again: then look whether
@@ -238,7 +238,7 @@ void virtio_set_features(struct virtio *d, uint64_t features, bool legacy);
 /* The driver enables a queue that d->s.q[q] describes. */
 void virtq_enable(struct virtio *d, int q);
 
-/* The driver kicks a queue, whichever there are. */
+/* The driver kicks queue q, which need not exist. */
 void virtio_kick(struct virtio *d, int q);
 
 /* The same, where the device is quick; false: virtio_kick() is to follow. */

@@ -228,7 +228,7 @@ static int serve(struct stream *s, int streams, pid_t pid, pid_t feeder, int chi
     return status;
 }
 
-/* What the terminal sends is for the program. */
+/* Signals from the terminal are for the program, not for us. */
 static void set_signals(void (*to)(int))
 {
     static const int all[] = {SIGINT, SIGQUIT, SIGTSTP, SIGTTOU};

@@ -398,7 +398,8 @@ static void run(void *nothing)
     ioctl(tty, TIOCSCTTY, 1);
     close(tty);
     ioperm(HYPERCALL_PORT, 2, 0);
-    /* What the tty group could do, its owner can; /dev/stdout may be opened. */
+    /* The user becomes the owner of the terminal, and so can open /dev/stdout without being in the
+     * tty group. */
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && told.uid; fd++)
         fchown(fd, told.uid, -1);
     if (setgroups(told.groups, told.group) || setresgid(told.gid, told.gid, told.gid) ||

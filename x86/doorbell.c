@@ -7,8 +7,7 @@
 
 #include <unistd.h>
 
-/* Where a doorbell is, and that there is one. Ports are no more than 64 Ki, and nobody has memory
- * up to 2^62. */
+/* An address as a key, which is never 0. Ports and memory do not meet: no memory is at 2^62. */
 static uint64_t key_of(bool port, uint64_t addr)
 {
     return addr << 2 | port << 1 | 1;

@@ -53,8 +53,8 @@ static void end_without_status(struct ending *e, const struct options *o, const 
     e->status = EXIT_CRASH;
 }
 
-/* Why the guest reset the machine: the one guest may have said that it panicked, or Linux left a
- * trace. */
+/* Why the guest reset the machine: it may have said by pvpanic that it panicked, or Linux left a
+ * trace in memory. */
 static enum linux_end verdict(const struct machine *m, const struct load *l)
 {
     if (pvpanic_is(&m->board[0].pvpanic))

@@ -34,7 +34,7 @@ struct nets {
 void nets_open(struct nets *s, const struct net_option *option, int n, int cpus);
 void nets_wait(struct nets *s);
 
-/* Give the host's ports back, as the machine is about to end. */
+/* End passt, which gives the host's ports back. The machine is about to end. */
 void nets_part(struct nets *s);
 
 /* Tell what taps there are, a line each. */

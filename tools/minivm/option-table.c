@@ -99,10 +99,11 @@ const struct option option_table[] = {
      .text = "`kvm`; `soft`: a processor made of C, which needs no KVM; or `auto`, the default: "
              "KVM if it truly runs such a guest, else `soft` (also: set `MINIVM_ENGINE`)"},
     {"cpu", 0, STRING, AT(cpu), "host|portable",
-     .text = "what CPUID offers: `host`, the default: all that the engine has; `portable`: no more "
-             "than both engines have on any processor of the last ten years, and a TSC that both "
-             "have; so that a guest can move to another engine. Its kernel then guards against no "
-             "speculation"},
+     .text =
+         "which processor the guest sees: `host`, the default: all that the engine offers; "
+         "`portable`: only what both engines offer on every processor of the last ten years, and "
+         "one rate of the TSC, so that a guest can move from one engine to the other. A kernel "
+         "does not protect itself against speculative execution there"},
     {"soft-clock", 0, STRING, AT(soft_clock), "host|instructions",
      .text =
          "`instructions`: engine soft counts the guest's time in instructions, a nanosecond each, "

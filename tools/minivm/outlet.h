@@ -49,8 +49,8 @@ bool outlet_key(struct outlet *u, int key);
 /* Tell the user something, lines of text, where it can be read now. As outlet_key(). */
 void outlet_say(struct outlet *u, const char *text);
 
-/* The terminal's size changed; give the terminal to the user's shell; take it again, if minivm is
- * in its foreground. As outlet_key(). */
+/* For a terminal whose size has changed; to give the terminal to the user's shell; and to take it
+ * again, if minivm is in its foreground. As outlet_key(). */
 void outlet_resize(struct outlet *u);
 void outlet_suspend(struct outlet *u);
 void outlet_resume(struct outlet *u);

@@ -38,7 +38,7 @@ struct ports {
         struct console console;
         struct ports *ports;
         struct writer *writer; /* NULL: there is none */
-        struct watch drained;  /* an eventfd */
+        struct watch drained;  /* a bell: little is unwritten again */
     } out[2];
 
     struct console told;

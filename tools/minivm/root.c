@@ -148,7 +148,7 @@ static bool is_host_only(const char *setting)
 /* One string of /minivm/root. */
 #define TELL(f, ...) (fprintf(f, __VA_ARGS__), fputc(0, f))
 
-/* Who calls. */
+/* As which user the command runs: the one who called minivm. */
 static void tell_user(FILE *f)
 {
     int n = getgroups(0, NULL);
@@ -166,7 +166,7 @@ static void tell_user(FILE *f)
     free(group);
 }
 
-/* Where, as the guest sees it: what is not below its root is its root. */
+/* Its working directory, as the guest sees it; / where the caller's is not below the root. */
 static void tell_place(FILE *f, const struct root *r)
 {
     char *cwd = getcwd(NULL, 0);

@@ -12,7 +12,7 @@
 /* The tag of the share that is the root. */
 #define ROOT_TAG "/dev/root"
 
-/* All zero: there is none. */
+/* All zero: the guest has no such root. */
 struct root {
     char *dir;  /* the real path of a directory; NULL when it is a disk */
     bool write; /* DIR,rw: what the guest writes is written there, not forgotten at the end */

@@ -24,10 +24,10 @@
  */
 #define GRACE_NS (2 * LOOK_MS * (NS_PER_SECOND / 1000))
 
-/* How long storage may delay one that the user does not. */
+/* How long storage may delay an end that the user did not ask for. */
 #define STORAGE_NS (30 * NS_PER_SECOND)
 
-/* How long a reader may delay an end that the user wants. */
+/* How long a reader may delay an end that the user asked for. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
 /* Have the CPUs stand still. Those that wait for a reader of the console or of --verbose stop
@@ -133,7 +133,8 @@ void steer_closed(void *to)
     stop_by_signal(to, SIGPIPE);
 }
 
-/* A signal that ends minivm: without the machine's lock. */
+/* A signal that ends minivm. Whoever keeps the machine's lock must not delay it, so it is not held
+ * here. */
 static void ended(struct watch *w)
 {
     struct signalfd_siginfo info;
@@ -184,7 +185,7 @@ static void timed_out(struct watch *w)
         stop(s, STOP_TIMEOUT);
 }
 
-/* Time has been up for long: whatever keeps the machine's lock, or the CPUs, is not waited for. */
+/* Time was up a while ago: timed_out() waits for the machine's lock, or for the CPUs, in vain. */
 static void limit_reached(struct watch *w)
 {
     uint64_t count;
