@@ -214,10 +214,65 @@ static void attributes_change(void)
     node = ((struct fuse_entry_out *)body)->nodeid;
     CHECK_EQ(ASK(FUSE_SETATTR, node, NULL, setattr_in, .valid = FATTR_MODE, .mode = 0),
              -EOPNOTSUPP);
-    CHECK_EQ(ASK(FUSE_SETATTR, node, NULL, setattr_in, .valid = FATTR_MTIME, .mtime = 77), 0);
+    /* What are too many nanoseconds here means "now" to the host. */
+    CHECK_EQ(ASK(FUSE_SETATTR, node, NULL, setattr_in, .valid = FATTR_MTIME, .mtime = 77,
+                 .mtimensec = UTIME_NOW),
+             0);
     CHECK_EQ(a->attr.mtime, 77);
     CHECK_EQ(ask(FUSE_STATFS, 1, NULL, 0, NULL), 0);
     CHECK(((struct fuse_statfs_out *)body)->st.bsize >= 512);
+    end_share();
+}
+
+/* A file that is cut by somebody else than its owner loses its set-user-ID bit. */
+static void cutting_takes_ids(void)
+{
+    struct fuse_attr_out *a = body;
+    struct fuse_open_out *o = body;
+    uint64_t node;
+
+    begin(false);
+    host_file("file", "text");
+    CHECK(!fchmodat(top, "file", 04755, 0));
+    node = look_up(1, "file");
+    CHECK_EQ(ASK(FUSE_OPEN, node, NULL, open_in, O_WRONLY | O_TRUNC, FUSE_OPEN_KILL_SUIDGID), 0);
+    CHECK_EQ(ASK(FUSE_RELEASE, node, NULL, release_in, .fh = o->fh), 0);
+    CHECK_EQ(ASK(FUSE_GETATTR, node, NULL, getattr_in, 0), 0);
+    CHECK_EQ(a->attr.mode, S_IFREG | 0755);
+    CHECK_EQ(a->attr.size, 0);
+    end_share();
+}
+
+/* The host moves directories so that, by what was seen of them, each would be in the other. */
+static void directories_that_change_places(void)
+{
+    struct fuse_entry_out *e = body;
+    uint64_t a, b;
+
+    begin(false);
+    CHECK(!mkdirat(top, "a", 0755) && !mkdirat(top, "a/b", 0755));
+    a = look_up(1, "a");
+    b = look_up(a, "b");
+    CHECK_EQ(look_up(b, "none"), 0); /* b is open from now on */
+    CHECK(!renameat(top, "a/b", top, "b") && !renameat(top, "a", top, "b/a"));
+    CHECK_EQ(look_up(b, "a"), a);
+    CHECK_EQ(e->attr.mode & S_IFMT, S_IFDIR);
+    for (int i = 0; i < 2; i++)
+        ASK(FUSE_FORGET, a, NULL, forget_in, 1);
+    ASK(FUSE_FORGET, b, NULL, forget_in, 1);
+    CHECK_EQ(share.known, 1);
+    end_share();
+}
+
+/* Files of different file systems have different numbers in the guest. */
+static void numbers_of_file_systems(void)
+{
+    begin(false);
+    uint64_t one = share_ino(&share, makedev(200, 1), 5),
+             other = share_ino(&share, makedev(200, 2), 5);
+
+    CHECK(one != other);
+    CHECK_EQ(share_ino(&share, makedev(200, 1), 5), one);
     end_share();
 }
 
@@ -236,6 +291,9 @@ static void extended_attributes(void)
     CHECK_EQ(((struct fuse_getxattr_out *)body)->size, 5);
     CHECK_EQ(ASK(FUSE_GETXATTR, node, "user.a", getxattr_in, 2, 0), -ERANGE);
     CHECK_EQ(ASK(FUSE_GETXATTR, node, "user.b", getxattr_in, 2, 0), -ENODATA);
+    ASK(FUSE_GETXATTR, node, "user.a", getxattr_in, 100, 0);
+    CHECK_EQ(serve_request(40 + 8 + 7, 16 + 4), 16); /* a reply has less room than it says */
+    CHECK_EQ(((struct fuse_out_header *)reply)->error, -EINVAL);
     snprintf(list, sizeof(list), "%s/file", dir);
     CHECK_EQ(getxattr(list, "user.a", list, 2) + errno, ERANGE - 1);
     CHECK_EQ(ASK(FUSE_LISTXATTR, node, NULL, getxattr_in, 4096, 0), 0);
@@ -531,6 +589,14 @@ static void locks_are_the_hosts(void)
     CHECK_EQ(fcntl(fd, F_OFD_SETLK, &here), 0);
     CHECK_EQ(lock(FUSE_SETLK, node, 1, F_WRLCK), -EAGAIN);
     CHECK_EQ(lock(FUSE_SETLK, node, 1, 77), -EINVAL);
+    here.l_type = F_UNLCK;
+    CHECK_EQ(fcntl(fd, F_OFD_SETLK, &here), 0);
+    here = (struct flock){.l_type = F_WRLCK, .l_start = INT64_MAX - 1, .l_len = 1};
+    CHECK_EQ(ASK(FUSE_SETLK, node, NULL, lk_in, 0, 1, {0, INT64_MAX, F_WRLCK, 1}, 0, 0), 0);
+    CHECK_EQ(fcntl(fd, F_OFD_SETLK, &here) + errno, EAGAIN - 1);
+    CHECK_EQ(ASK(FUSE_SETLK, node, NULL, lk_in, 0, 1, {0, INT64_MAX, F_UNLCK, 1}, 0, 0), 0);
+    here = (struct flock){.l_type = F_WRLCK, .l_start = 15, .l_len = 1};
+    CHECK_EQ(fcntl(fd, F_OFD_SETLK, &here), 0);
     CHECK_EQ(ASK(FUSE_SETLK, node, NULL, lk_in, 0, 1, {9, 8, F_WRLCK, 1}, 0, 0), -EINVAL);
 
     /* One that waits is called off: the request comes again with its number. */
@@ -1030,6 +1096,9 @@ int main(void)
         {files_are_read_and_written, "files are created, read, written, cut and given back"},
         {names_come_and_go, "names are made, linked, moved and removed"},
         {attributes_change, "attributes change"},
+        {cutting_takes_ids, "a file that is cut loses its set-user-ID bit"},
+        {directories_that_change_places, "directories that change places are not in each other"},
+        {numbers_of_file_systems, "files of several file systems differ in their numbers"},
         {extended_attributes, "extended attributes are set, read and removed"},
         {directories_are_listed, "directories are listed, with replies of any size"},
         {few_listings_are_unfinished, "few listings are unfinished at a time"},

@@ -524,6 +524,14 @@ static void test_reasons(void)
     load(0, spin, spin_end);
     CHECK_EQ(machine_run(m), STOP_QUIT);
     teardown();
+
+    build(1);
+    machine_stop(m, STOP_RESET);
+    machine_stop(m, STOP_SIGNAL);
+    CHECK_EQ(m->stop, STOP_SIGNAL);
+    load(0, spin, spin_end);
+    CHECK_EQ(machine_run(m), STOP_SIGNAL);
+    teardown();
 }
 
 int main(void)

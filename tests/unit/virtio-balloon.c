@@ -169,6 +169,7 @@ static void configuration(void)
     CHECK_EQ(rig.interrupts, 1);
     CHECK_EQ(virtio_config_read(d, 0, 4), 0x1234);
     virtio_config_write(d, 0, 4, 0x99);
+    CHECK_EQ(virtio_config_read(d, 4, 4), 0);
     virtio_config_write(d, 4, 4, 0x777);
     CHECK_EQ(virtio_config_read(d, 0, 4), 0x1234);
     CHECK_EQ(virtio_config_read(d, 4, 4), 0x777);

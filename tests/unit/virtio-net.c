@@ -14,6 +14,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -625,6 +626,7 @@ static void commands(void)
     CHECK_EQ(comes(0, none, 3), -1);
     CHECK_EQ(COMMAND(2, 0, 1, 1), 0);
     CHECK_EQ(comes(0, none, 3), 0);
+    CHECK_EQ(comes(0, none, 0x44), -1);
     CHECK_EQ(COMMAND(2, 0, 1, 0), 0);
     CHECK_EQ(COMMAND(2, 1, 0, 1, 0, 0, 0, 0x42, 0, 0, 1, 2, 3, 1, 0, 0, 0, 3, 0, 0, 1, 2, 3), 0);
     CHECK_EQ(comes(0, none, 0x42), 0);
@@ -634,6 +636,7 @@ static void commands(void)
     CHECK_EQ(virtio_config_read(&rig.net.virtio, 0, 1), 0x42);
     CHECK_EQ(COMMAND(2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0);
     CHECK_EQ(comes(0, none, 2), -1);
+    CHECK_EQ(comes(0, none, 3), -1);
     CHECK_EQ(comes(0, none, 0x42), 0);
     /* More than there is place for. */
     CHECK_EQ(command(2, many, sizeof(many)), 0);
@@ -645,12 +648,54 @@ static void commands(void)
     CHECK_EQ(COMMAND(2, 1, 1, 2, 0, 0), 1);
     CHECK_EQ(COMMAND(2, 1, 0, 2, 0, 0, 0, 1, 2, 3, 4, 5, 6), 1);
     CHECK_EQ(COMMAND(2, 1, 0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6), 1);
+    /* Six times this is 2 in 32 bits. */
+    CHECK_EQ(COMMAND(2, 1, 0, 0xab, 0xaa, 0xaa, 0x2a, 0, 0, 0, 0, 0, 0), 1);
     CHECK_EQ(COMMAND(2, 4, 0, 1, 0), 1); /* there are no pairs */
 
     /* A reset forgets them. */
     virtio_set_status(&rig.net.virtio, 0, false);
     CHECK(rig.net.s.promiscuous);
     CHECK_EQ(virtio_config_read(&rig.net.virtio, 0, 1), 2);
+    stop();
+}
+
+/* A turn's worth of commands, and one more: for that no kick comes, as none was asked for. */
+static void many_commands(void)
+{
+    static const uint8_t promiscuous[3] = {0, 0, 1};
+    struct ring *r = &rig.ring[2];
+    uint32_t head = 0, len = 0;
+    int done = 0;
+
+    start_taplike(1, CTRL_VQ, 3);
+    memcpy(at(TX_AT), promiscuous, sizeof(promiscuous));
+    ring_desc(r, 0, TX_AT, sizeof(promiscuous), 0, 0);
+    for (int i = 0; i < SIZE; i++)
+        ring_add(r, 0);
+    virtio_kick(&rig.net.virtio, 2);
+    while (ring_take(r, &head, &len))
+        done++;
+    CHECK_EQ(done, SIZE);
+    ring_add(r, 0);
+    rig.taplike[0].link.watch.ready(&rig.taplike[0].link.watch);
+    CHECK(ring_take(r, &head, &len));
+    stop();
+}
+
+/* Somebody else has the link: frames that wait for that one do not keep the loop awake. */
+static void lent(void)
+{
+    struct link *l = &rig.taplike[0].link;
+    struct pollfd p;
+
+    start_taplike(1, 0, 2);
+    p = (struct pollfd){.fd = l->watch.fd, .events = POLLIN};
+    CHECK(!eventfd_write(l->fd, 1));
+    CHECK_EQ(poll(&p, 1, 0), 1);
+    link_lend(l, true);
+    CHECK_EQ(poll(&p, 1, 0), 0);
+    link_lend(l, false);
+    CHECK_EQ(poll(&p, 1, 0), 1);
     stop();
 }
 
@@ -696,7 +741,9 @@ static void pairs(void)
     /* A state that is put back. */
     CHECK_EQ(COMMAND(6, 4, 0, 3, 0), 0);
     rig.net.s.pairs = 1;
+    rig.net.s.mac[0] = 0x66;
     rig.net.dev.restored(&rig.net.dev);
+    CHECK_EQ(virtio_config_read(&rig.net.virtio, 0, 1), 0x66);
     CHECK(rig.taplike[0].used && !rig.taplike[1].used && !rig.taplike[2].used);
 
     /* One that goes down takes the card down, once. */
@@ -728,6 +775,8 @@ int main(void)
         {resets, "a reset while a frame waits"},
         {unfinished, "frames that are not finished"},
         {commands, "which frames the driver wants"},
+        {many_commands, "commands without end have their turns"},
+        {lent, "a link that somebody else serves"},
         {with_vhost, "what it offers does not depend on vhost"},
         {pairs, "several pairs of queues"},
         {0}});
