@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@ enum {
     WAIT_NS = 500000, /* between looks for ports */
     LOOKS = 20000,
     PIECE = 32 * 1024,
+    PATH = 64,
     CANNOT_RUN = 126,
 };
 
@@ -36,42 +38,25 @@ struct stream {
 
 static char buffer[PIECE];
 
-/* Append to a path. Returns its end. */
-static char *add(char *end, const char *s)
-{
-    while (*s)
-        *end++ = *s++;
-    *end = 0;
-    return end;
-}
-
-static char *add_number(char *end, int n)
-{
-    char digits[] = {'0' + n / 10, '0' + n % 10, 0};
-
-    return add(end, n < 10 ? digits + 1 : digits);
-}
-
 /* ---- finding them ---- */
 
 /* Does the driver have the device of that number? */
 static bool is_driven(int device)
 {
-    char path[64];
+    char path[PATH];
 
-    add_number(add(path, "/sys/bus/virtio/drivers/virtio_console/virtio"), device);
+    snprintf(path, sizeof(path), "/sys/bus/virtio/drivers/virtio_console/virtio%d", device);
     return !access(path, F_OK);
 }
 
 /* What a port is called, in buffer, and its device in path; false when it has no name yet. */
-static bool find(int device, int n, char *path)
+static bool find(int device, int n, char path[PATH])
 {
-    char name[16], sys[64];
+    char sys[PATH];
     int fd, len;
 
-    add_number(add(add_number(add(name, "vport"), device), "p"), n);
-    add(add(add(sys, "/sys/class/virtio-ports/"), name), "/name");
-    add(add(path, "/dev/"), name);
+    snprintf(sys, PATH, "/sys/class/virtio-ports/vport%dp%d/name", device, n);
+    snprintf(path, PATH, "/dev/vport%dp%d", device, n);
     fd = open(sys, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
@@ -91,7 +76,7 @@ static int next_driven(int device)
 
 static int count(int device)
 {
-    char path[32];
+    char path[PATH];
     int n = 0;
 
     for (; device < DEVICES; device = next_driven(device + 1))
@@ -116,7 +101,7 @@ void ports_open(struct ports *p)
 {
     static const char *const names[PORTS] = {"minivm.stdin\n", "minivm.stdout\n", "minivm.stderr\n",
                                              "minivm.status\n"};
-    char path[32];
+    char path[PATH];
 
     for (int i = 0; i < PORTS; i++)
         p->fd[i] = -1;
@@ -239,12 +224,19 @@ static void set_signals(void (*to)(int))
 
 void ports_tell(const struct ports *p, int status)
 {
-    char text[8], *end = text;
-
-    *end++ = '0' + status / 100;
-    end = add(add_number(add_number(end, status % 100 / 10), status % 10), "\n");
     if (p->fd[PORT_STATUS] >= 0)
-        write_all(p->fd[PORT_STATUS], text, end - text);
+        dprintf(p->fd[PORT_STATUS], "%d\n", status);
+}
+
+/* In the child: stdin, stdout and stderr become pipes, as far as they have ports. */
+static void use_pipes(const struct ports *p, int pipes[3][2], bool both)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (p->fd[fd] >= 0)
+            dup2(pipes[fd == STDERR_FILENO && both ? STDOUT_FILENO : fd][fd > 0], fd);
+    for (int i = 0; i < PORTS; i++)
+        if (p->fd[i] >= 0)
+            close(p->fd[i]);
 }
 
 int ports_run(const struct ports *p, void (*run)(void *arg), void *arg)
@@ -278,12 +270,7 @@ int ports_run(const struct ports *p, void (*run)(void *arg), void *arg)
     if (pid < 0)
         return -1;
     if (!pid) {
-        for (int fd = 0; fd < 3; fd++)
-            if (p->fd[fd] >= 0)
-                dup2(pipes[fd == STDERR_FILENO && both ? STDOUT_FILENO : fd][fd > 0], fd);
-        for (int i = 0; i < PORTS; i++)
-            if (p->fd[i] >= 0)
-                close(p->fd[i]);
+        use_pipes(p, pipes, both);
         sigprocmask(SIG_UNBLOCK, &child, NULL);
         set_signals(SIG_DFL);
         run(arg);
