@@ -2,17 +2,18 @@
 /*
  * An event loop, over epoll.
  *
- * After: epoll(7), eventfd(2).
+ * After: epoll(7), eventfd(2), timerfd_create(2).
  */
 #define _GNU_SOURCE
 #include "hw/event.h"
+#include "hw/clock.h"
 #include "hw/device.h"
 #include "hw/die.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,21 @@ void event_hush(const struct watch *w)
     uint64_t count;
 
     (void)!read(w->fd, &count, sizeof(count));
+}
+
+void event_timer(struct watch *w, void (*ready)(struct watch *w))
+{
+    *w = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+                        .ready = ready};
+    if (w->fd < 0)
+        die("cannot make a timer: %m");
+}
+
+void event_set_timer(const struct watch *w, uint64_t ns)
+{
+    struct itimerspec t = {.it_value = {ns / NS_PER_SECOND, ns % NS_PER_SECOND}};
+
+    timerfd_settime(w->fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
 static void woken(struct watch *w)

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* A file descriptor that somebody waits for, embedded in its owner. */
 struct watch {
@@ -80,6 +81,11 @@ void event_hurry(struct event_loop *l);
 void event_bell(struct watch *w, void (*ready)(struct watch *w));
 void event_ring(const struct watch *w);
 void event_hush(const struct watch *w);
+
+/* A watch that rings at a time, once: a timerfd, made, closed and hushed as a bell. The time is in
+ * ns on CLOCK_MONOTONIC, 0 for never, as at first. Any thread, any lock. */
+void event_timer(struct watch *w, void (*ready)(struct watch *w));
+void event_set_timer(const struct watch *w, uint64_t ns);
 
 /* Start a thread, with a stack of the size that ours need: the default one may cost a huge page.
  * Returns an errno, 0 for success. */

@@ -26,7 +26,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -418,7 +417,6 @@ static void ready(struct watch *w)
     struct epoll_event e[BATCH];
     int n = epoll_wait(u->poll, e, BATCH, 0);
     bool tick = false;
-    uint64_t count;
 
     for (int k = 0; k < n; k++) {
         uint32_t i = e[k].data.u64;
@@ -428,7 +426,7 @@ static void ready(struct watch *w)
         } else if (i == AGAIN) {
             event_hush(&u->again);
         } else if (i == TIMER) {
-            (void)!read(u->timer, &count, sizeof(count));
+            event_hush(&u->timer);
             tick = true;
         } else if (u->stream[i].serial == e[k].data.u64 >> 32) {
             serve_stream(u, i, e[k].events);
@@ -449,12 +447,11 @@ void vsock_unix_ask(struct vsock_unix *u)
 
 void vsock_unix_tick(struct vsock_unix *u)
 {
-    struct itimerspec t = {.it_value = {.tv_nsec = VSOCK_TICK_MS * 1000000L}};
-
     if (u->ticking)
         return;
     u->ticking = true;
-    timerfd_settime(u->timer, 0, &t, NULL);
+    event_set_timer(&u->timer,
+                    clock_host(CLOCK_MONOTONIC) + VSOCK_TICK_MS * (NS_PER_SECOND / 1000));
 }
 
 /* ---- opening and closing ---- */
@@ -473,9 +470,9 @@ void vsock_unix_open(struct vsock_unix *u, const char *path)
         u->stream[i].fd = -1;
     u->poll = epoll_create1(EPOLL_CLOEXEC);
     event_bell(&u->again, NULL);
-    u->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (u->poll < 0 || u->timer < 0 || epoll_ctl(u->poll, EPOLL_CTL_ADD, u->again.fd, &again) < 0 ||
-        epoll_ctl(u->poll, EPOLL_CTL_ADD, u->timer, &timer) < 0)
+    event_timer(&u->timer, NULL);
+    if (u->poll < 0 || epoll_ctl(u->poll, EPOLL_CTL_ADD, u->again.fd, &again) < 0 ||
+        epoll_ctl(u->poll, EPOLL_CTL_ADD, u->timer.fd, &timer) < 0)
         die("--vsock: cannot watch sockets: %m");
 }
 
@@ -591,6 +588,6 @@ void vsock_unix_close(struct vsock_unix *u)
         close(u->listener);
     u->listener = -1; /* what is at the path from now on is another's */
     close(u->again.fd);
-    close(u->timer);
+    close(u->timer.fd);
     close(u->poll);
 }

@@ -58,7 +58,7 @@ struct vsock_unix {
     uint64_t device, inode; /* of the socket there */
     int listener;           /* -1 before vsock_unix_listen() */
     struct watch again;     /* a bell: vsock_unix_ask() rings it */
-    int timer;              /* a timerfd */
+    struct watch timer;     /* of vsock_unix_tick() */
     int poll;               /* an epoll of all */
     bool ticking;           /* the timer runs */
     bool crowded; /* the host is out of descriptors: nobody is let in until the next tick */

@@ -12,14 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
 #define INSTRUCTION_EPOCH 946684800
-
-/* How long a guest's reset waits for requests that the host's storage has. */
-#define STORAGE_PATIENCE_S 30
 
 static uint64_t now(struct clock *c)
 {
@@ -83,41 +79,22 @@ bool machine_leap(struct machine *m)
     return next != CLOCK_NEVER;
 }
 
-/* Watch a new timerfd. */
-static void start_timerfd(struct machine *m, struct watch *w, void (*ready)(struct watch *w))
-{
-    *w = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-                        .ready = ready};
-    if (w->fd < 0)
-        die("cannot make a timer: %m");
-    event_add(&m->loop, w);
-}
-
-/* Have it ring at a time in ns, once; 0 for never. */
-static void set_timerfd(const struct watch *w, uint64_t ns)
-{
-    struct itimerspec t = {.it_value = {ns / NS_PER_SECOND, ns % NS_PER_SECOND}};
-
-    timerfd_settime(w->fd, TFD_TIMER_ABSTIME, &t, NULL);
-}
-
-/* Set the timerfd to the clock's earliest deadline. */
+/* Set the alarm to the clock's earliest deadline. */
 static void rearm(struct clock *c)
 {
     struct machine *m = container_of(c, struct machine, clock);
     uint64_t next = clock_next(c), now = clock_now(c), left = next > now ? next - now : 0;
 
     /* The host's clock may have begun after the machine's. */
-    set_timerfd(&m->alarm,
-                next != CLOCK_NEVER ? clock_after(clock_host(CLOCK_MONOTONIC), left) : 0);
+    event_set_timer(&m->alarm,
+                    next != CLOCK_NEVER ? clock_after(clock_host(CLOCK_MONOTONIC), left) : 0);
 }
 
 static void alarm_rang(struct watch *w)
 {
     struct machine *m = container_of(w, struct machine, alarm);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     clock_run(&m->clock);
     rearm(&m->clock);
 }
@@ -129,213 +106,8 @@ static void start_clock(struct machine *m)
         m->clock = (struct clock){
             .now = instruction_now, .calendar = instruction_calendar, .rearm = instruction_rearm};
     m->epoch = clock_host(CLOCK_MONOTONIC);
-    start_timerfd(m, &m->alarm, alarm_rang);
-}
-
-/* How many CPUs and workers do not stand still. */
-static int count_moving(const struct machine *m)
-{
-    int moving = 0;
-
-    for (int i = 0; i < m->config.cpus; i++)
-        moving += !vcpu_is_still(&m->vcpu[i]);
-    for (struct worker *w = m->workers; w; w = w->next)
-        moving += !worker_is_still(w);
-    return moving;
-}
-
-static bool all_still(const struct machine *m)
-{
-    return count_moving(m) == 0;
-}
-
-/* A vCPU or a worker that comes to its door looks whether it may go on. */
-static void close_doors(struct machine *m)
-{
-    __atomic_fetch_add(&m->holds, 1, __ATOMIC_SEQ_CST);
-    for (struct worker *w = m->workers; w; w = w->next)
-        worker_hold(w);
-}
-
-static void worker_came(void *to)
-{
-    struct machine *m = to;
-
-    pthread_mutex_lock(&m->lock);
-    machine_note_still(m);
-    pthread_mutex_unlock(&m->lock);
-}
-
-void machine_add_worker(struct machine *m, struct worker *w)
-{
-    if (m->config.instruction_clock) {
-        worker_init_in_line(w, &m->loop);
-        return;
-    }
-    worker_init(w, m->holds, worker_came, m);
-    w->next = m->workers;
-    m->workers = w;
-}
-
-/* Have calmed() called at the first deadline, or at once. */
-static void call_calm(struct machine *m, bool now)
-{
-    uint64_t next = now ? 1 : UINT64_MAX;
-
-    for (const struct still *s = m->stills; s; s = s->next)
-        if (s->deadline < next)
-            next = s->deadline;
-    set_timerfd(&m->calm, m->stills ? next : 0);
-}
-
-void machine_note_still(struct machine *m)
-{
-    pthread_cond_broadcast(&m->came);
-    if (m->stills && all_still(m))
-        call_calm(m, true);
-}
-
-void machine_inspect(struct machine *m)
-{
-    for (int i = 0; i < m->config.cpus; i++) {
-        struct vcpu *v = &m->vcpu[i];
-
-        if (v->exited)
-            continue;
-        v->inspected = vcpu_is_still(v) && m->engine->get(v, &v->state);
-        if (v->asleep)
-            v->state.activity = CPU_HALTED;
-        v->waiting = v->inspected && v->state.activity != CPU_ACTIVE;
-    }
-}
-
-static void calmed(struct watch *w)
-{
-    struct machine *m = container_of(w, struct machine, calm);
-    bool all = all_still(m);
-    struct still *due = NULL, **at = &m->stills;
-    uint64_t count;
-
-    (void)!read(w->fd, &count, sizeof(count));
-    while (*at) {
-        struct still *s = *at;
-
-        if (!all && s->deadline > clock_host(CLOCK_MONOTONIC)) {
-            at = &s->next;
-            continue;
-        }
-        *at = s->next;
-        s->next = due;
-        due = s;
-    }
-    call_calm(m, false);
-    if (due)
-        machine_inspect(m);
-    while (due) {
-        struct still *s = due;
-
-        due = s->next;
-        s->all = all;
-        s->pending = false;
-        s->ready(s);
-    }
-}
-
-/* Call s->ready in time. */
-static void await_still(struct machine *m, struct still *s, int ms)
-{
-    assert(!s->pending);
-    s->pending = true;
-    s->deadline = clock_host(CLOCK_MONOTONIC) + ms * (NS_PER_SECOND / 1000);
-    s->next = m->stills;
-    m->stills = s;
-    call_calm(m, all_still(m));
-}
-
-void machine_hold(struct machine *m, struct still *s, int ms)
-{
-    close_doors(m);
-    for (int i = 0; i < m->config.cpus; i++)
-        if (!vcpu_is_still(&m->vcpu[i]))
-            vcpu_rouse(&m->vcpu[i]);
-    await_still(m, s, ms);
-}
-
-void machine_release(struct machine *m)
-{
-    assert(m->holds > 0);
-    __atomic_fetch_sub(&m->holds, 1, __ATOMIC_SEQ_CST);
-    for (int i = 0; i < m->config.cpus; i++)
-        pthread_cond_broadcast(&m->vcpu[i].wake);
-    for (struct worker *w = m->workers; w; w = w->next)
-        worker_release(w);
-}
-
-void machine_step(struct vcpu *v, struct still *s, int ms)
-{
-    assert(v->still && v->machine->holds > 0);
-    v->step = true;
-    v->still = false;
-    pthread_cond_broadcast(&v->wake);
-    await_still(v->machine, s, ms);
-}
-
-static bool is_reset(enum machine_stop why)
-{
-    return why == STOP_RESET || why == STOP_SHUTDOWN;
-}
-
-/* How long what does not stand still is waited for. A guest that resets itself finds its storage
- * ready, as on a PC; the user does not wait for that. */
-static uint64_t patience(struct machine *m)
-{
-    bool cpus = true;
-
-    for (int i = 0; i < m->config.cpus; i++)
-        cpus = cpus && vcpu_is_still(&m->vcpu[i]);
-    return NS_PER_SECOND * (cpus && is_reset(m->stop) ? STORAGE_PATIENCE_S : MACHINE_PATIENCE_S);
-}
-
-/* Lock the machine, or return false when it stays locked. */
-static bool try_lock(struct machine *m, uint64_t deadline)
-{
-    struct timespec t = {deadline / NS_PER_SECOND, deadline % NS_PER_SECOND};
-
-    return !pthread_mutex_clocklock(&m->lock, CLOCK_MONOTONIC, &t);
-}
-
-/* Get all CPUs out of the guest, and have all workers stand still. Returns how many do not within
- * our patience, 0 for success. Meanwhile the user may want out. */
-static int assemble(struct machine *m)
-{
-    uint64_t began = clock_host(CLOCK_MONOTONIC), end = began + MACHINE_PATIENCE_S * NS_PER_SECOND;
-
-    close_doors(m);
-    bool locked = try_lock(m, end);
-
-    if (locked)
-        doze_end(m);
-    for (int i = 0; locked && i < m->config.cpus; i++) {
-        struct vcpu *v = &m->vcpu[i];
-
-        console_release(v->console, true);
-        if (!vcpu_is_still(v))
-            vcpu_rouse(v);
-    }
-    while (locked && !all_still(m) && clock_host(CLOCK_MONOTONIC) < began + patience(m)) {
-        uint64_t moment = clock_host(CLOCK_MONOTONIC) + NS_PER_SECOND / 10;
-        struct timespec t = {moment / NS_PER_SECOND, moment % NS_PER_SECOND};
-
-        pthread_cond_timedwait(&m->came, &m->lock, &t);
-        pthread_mutex_unlock(&m->lock);
-        event_hurry(&m->loop);
-        locked = try_lock(m, end > moment ? end : moment);
-    }
-    int moving = count_moving(m);
-
-    if (locked)
-        pthread_mutex_unlock(&m->lock);
-    return locked ? moving : moving + !moving;
+    event_timer(&m->alarm, alarm_rang);
+    event_add(&m->loop, &m->alarm);
 }
 
 /* All CPUs as after power-on. */
@@ -397,7 +169,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
     pthread_mutex_init(&m->lock, NULL);
     event_init(&m->loop, &m->lock);
     start_clock(m);
-    start_timerfd(m, &m->calm, calmed);
+    still_init(m);
     doze_init(m);
     ram_init(&m->ram, c->ram);
 
@@ -432,7 +204,7 @@ void machine_reset(struct machine *m)
     enum machine_stop old = m->stop;
 
     /* Another thread may just be stopping it for good. */
-    if (is_reset(old))
+    if (stop_is_reset(old))
         __atomic_compare_exchange_n(&m->stop, &old, STOP_NONE, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_SEQ_CST);
     /* A vCPU that has just called EXIT may still be on its way out. */
@@ -506,7 +278,7 @@ enum machine_stop machine_run(struct machine *m)
 
     while (!machine_stopping(m))
         event_run(&m->loop);
-    m->stuck = assemble(m);
+    m->stuck = still_assemble(m);
     return m->stop;
 }
 
@@ -514,7 +286,7 @@ enum machine_stop machine_run(struct machine *m)
  * wish is. */
 static bool gives_way(enum machine_stop old, enum machine_stop why)
 {
-    if (is_reset(old))
+    if (stop_is_reset(old))
         return why == STOP_TIMEOUT || why == STOP_QUIT || why == STOP_SIGNAL;
     return old == STOP_NONE;
 }

@@ -77,6 +77,12 @@ enum machine_stop {
     STOP_SIGNAL,  /* a signal to minivm: machine.signal */
 };
 
+/* Does it start the guest again? By a triple fault some ask for that. */
+static inline bool stop_is_reset(enum machine_stop why)
+{
+    return why == STOP_RESET || why == STOP_SHUTDOWN;
+}
+
 struct machine {
     struct config config;
     const struct engine *engine;
@@ -88,12 +94,12 @@ struct machine {
     pthread_mutex_t lock; /* the board: all chips, wires and buses */
     struct event_loop loop;
     struct clock clock;
-    struct watch alarm;   /* the timerfd behind the clock */
+    struct watch alarm;   /* the timer behind the clock */
     uint64_t epoch;       /* host's monotonic ns when the clock read 0 */
     uint64_t leapt;       /* ns that the instruction clock is ahead of the CPU's count */
     int holds;            /* requests to stand still; atomic to read without lock */
     struct still *stills; /* those that wait for it */
-    struct watch calm;    /* a timerfd: it may stand still, or their time may be up */
+    struct watch calm;    /* a timer: it may stand still, or their time may be up */
     pthread_cond_t came;  /* a CPU came out of the guest, or a worker finished its work */
     bool ended;           /* no CPU goes in any more; machine lock */
     int stuck;            /* CPUs and workers that did not come in time when it stopped */

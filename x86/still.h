@@ -23,4 +23,15 @@ struct still {
     struct still *next;
 };
 
+struct machine;
+
+/* For x86/machine only. The others' door to this are machine_hold() and those that follow it. */
+
+/* Make what times these requests. The loop is there. */
+void still_init(struct machine *m);
+
+/* Get all CPUs out of the guest, and have all workers stand still. Returns how many do not within
+ * our patience, 0 for success. Meanwhile the user may want out. */
+int still_assemble(struct machine *m);
+
 #endif

@@ -2,7 +2,7 @@
 /*
  * What the user wants.
  *
- * After: signalfd(2), timerfd_create(2).
+ * After: signalfd(2).
  */
 #define _GNU_SOURCE
 #include "tools/minivm/steer.h"
@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define LOOK_MS 500 /* for the CPUs to stand still, to be looked at */
@@ -176,9 +175,8 @@ static void keep_look(struct still *look)
 static void timed_out(struct watch *w)
 {
     struct steer *s = container_of(w, struct steer, timeout);
-    uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     if (terminal_ready(&s->outlet->terminal))
         hold(s, &s->last_look);
     else
@@ -188,9 +186,7 @@ static void timed_out(struct watch *w)
 /* Time was up a while ago: timed_out() waits for the machine's lock, or for the CPUs, in vain. */
 static void limit_reached(struct watch *w)
 {
-    uint64_t count;
-
-    (void)!read(w->fd, &count, sizeof(count));
+    event_hush(w);
     stop(container_of(w, struct steer, limit), STOP_TIMEOUT);
 }
 
@@ -221,19 +217,19 @@ static void watch(struct steer *s, struct watch *w, int fd, void (*ready)(struct
                   bool urgent)
 {
     if (fd < 0)
-        die("cannot watch signals or the time: %m");
+        die("cannot watch signals: %m");
     *w = (struct watch){.fd = fd, .ready = ready, .urgent = urgent};
     event_add(&s->machine->loop, w);
 }
 
-/* Watch a timer that rings in so many ns. */
+/* Watch a timer that rings in so many ns from the beginning. */
 static void watch_time(struct steer *s, struct watch *w, uint64_t ns,
                        void (*ready)(struct watch *w), bool urgent)
 {
-    struct itimerspec t = {.it_value = {ns / NS_PER_SECOND, ns % NS_PER_SECOND}};
-
-    watch(s, w, timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), ready, urgent);
-    timerfd_settime(w->fd, 0, &t, NULL);
+    event_timer(w, ready);
+    w->urgent = urgent;
+    event_add(&s->machine->loop, w);
+    event_set_timer(w, clock_after(ns, s->began));
 }
 
 void steer_start(struct steer *s)

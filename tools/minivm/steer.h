@@ -13,7 +13,7 @@ struct steer {
     struct machine *machine;
     struct outlet *outlet;
     const struct symbols *symbols; /* or NULL */
-    struct watch timeout;          /* a timerfd: the user's time, whatever the guest's is */
+    struct watch timeout;          /* a timer: the user's time, whatever the guest's is */
     struct watch limit;            /* another: when a look that takes long is not waited for */
     uint64_t began;                /* on CLOCK_MONOTONIC */
     struct watch ends, signals;    /* the signals that end minivm, and others */
