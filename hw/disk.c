@@ -84,9 +84,13 @@ static struct uring *ring(struct disk *d)
         return d->ring;
     d->ring = uring_make();
     d->no_ring = !d->ring;
-    if (d->ring) {
-        d->watch = (struct watch){.fd = uring_fd(d->ring), .ready = ring_ready};
-        event_add(d->loop, &d->watch);
+    if (!d->ring)
+        return NULL;
+    d->watch = (struct watch){.fd = uring_fd(d->ring), .ready = ring_ready};
+    if (!event_try(d->loop, &d->watch)) {
+        uring_free(d->ring);
+        d->ring = NULL;
+        d->no_ring = true;
     }
     return d->ring;
 }

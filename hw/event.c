@@ -36,11 +36,11 @@ void event_ring(const struct watch *w)
     (void)!write(w->fd, &one, sizeof(one));
 }
 
-void event_hush(const struct watch *w)
+bool event_hush(const struct watch *w)
 {
     uint64_t count;
 
-    (void)!read(w->fd, &count, sizeof(count));
+    return read(w->fd, &count, sizeof(count)) > 0;
 }
 
 void event_timer(struct watch *w, void (*ready)(struct watch *w))
@@ -104,16 +104,25 @@ static bool set_watched(struct event_loop *l, struct watch *w, bool on)
                      &e) == 0;
 }
 
-void event_add(struct event_loop *l, struct watch *w)
+bool event_try(struct event_loop *l, struct watch *w)
 {
+    bool watched = set_watched(l, w, true);
+
+    if (!watched && (errno != EPERM || w->urgent))
+        return false;
     w->on = true;
-    w->always = !set_watched(l, w, true);
-    if (w->always && (errno != EPERM || w->urgent))
-        die("cannot watch descriptor %d: %m", w->fd);
+    w->always = !watched;
     w->next = l->watches;
     l->watches = w;
     if (w->always)
         change(l);
+    return true;
+}
+
+void event_add(struct event_loop *l, struct watch *w)
+{
+    if (!event_try(l, w))
+        die("cannot watch descriptor %d: %m", w->fd);
 }
 
 void event_remove(struct event_loop *l, struct watch *w)

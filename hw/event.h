@@ -54,9 +54,10 @@ void event_free(struct event_loop *l);
 
 /* Watch w->fd for input, until event_remove(), after which the loop knows nothing of w. Lock held,
  * as in a callback, or the loop not running; for urgent ones in its thread. event_add() dies when
- * fd cannot be watched. event_remove() not from another thread, as the loop may wait for the lock
- * in order to serve w. */
+ * fd cannot be watched; event_try() is false then, and nothing has changed. event_remove() not from
+ * another thread, as the loop may wait for the lock in order to serve w. */
 void event_add(struct event_loop *l, struct watch *w);
+bool event_try(struct event_loop *l, struct watch *w);
 void event_remove(struct event_loop *l, struct watch *w);
 
 /* Stop and resume watching. Any thread, lock held; an urgent one in the loop's thread only. */
@@ -75,12 +76,13 @@ void event_hurry(struct event_loop *l);
 /*
  * A watch that is rung, and not ready by itself: an eventfd. event_bell() makes one, not watched
  * yet, and dies when the host has no descriptors left; the owner closes its fd. Any thread may ring
- * it, with any lock. ready() hushes it first, as what rings after that is for another time. Without
- * ready() its owner has the fd in an epoll of its own.
+ * it, with any lock. ready() hushes it first, as what rings after that is for another time:
+ * event_hush() tells whether it had been rung. Without ready() its owner has the fd in an epoll of
+ * its own.
  */
 void event_bell(struct watch *w, void (*ready)(struct watch *w));
 void event_ring(const struct watch *w);
-void event_hush(const struct watch *w);
+bool event_hush(const struct watch *w);
 
 /* A watch that rings at a time, once: a timerfd, made, closed and hushed as a bell. The time is in
  * ns on CLOCK_MONOTONIC, 0 for never, as at first. Any thread, any lock. */

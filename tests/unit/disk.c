@@ -224,6 +224,14 @@ static void raw(void)
     }
 }
 
+static void filter(struct sock_filter *f, int n)
+{
+    struct sock_fprog p = {.len = n, .filter = f};
+
+    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p), 0);
+}
+
 /* From now on these system calls fail in this process. */
 static void forbid(void)
 {
@@ -235,50 +243,97 @@ static void forbid(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM), /* as in containers */
     };
-    struct sock_fprog p = {.len = sizeof(f) / sizeof(f[0]), .filter = f};
 
-    CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p), 0);
+    filter(f, sizeof(f) / sizeof(f[0]));
 }
 
-/* A host that has neither fallocate() nor io_uring. */
-static void poor_host(void)
+/* Likewise: the user has as many descriptors watched as may be. */
+static void forbid_watching(void)
+{
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_epoll_ctl, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+
+    filter(f, sizeof(f) / sizeof(f[0]));
+}
+
+static void read_deep(struct disk *d)
+{
+    for (int i = 0; i < DEPTH; i++)
+        hand_in(d, &slot[i], DISK_READ, i * 8192, 8192);
+    disk_go(d);
+    wait_for_all();
+    for (int i = 0; i < DEPTH; i++)
+        CHECK(!slot[i].error && !memcmp(slot[i].data, model + i * 8192, 8192));
+}
+
+static void on_poor_host(void)
+{
+    struct disk d;
+
+    forbid();
+    make_random();
+    make_cold();
+    start(&d, false, false, false);
+    CHECK_EQ(ask(&d, DISK_ZERO, 1024, 80 * KIB), 0);
+    memset(model + 1024, 0, 80 * KIB);
+    hand_in(&d, &slot[0], DISK_ZERO, 96 * KIB, 96 * KIB);
+    slot[0].r.keep = true;
+    disk_go(&d);
+    wait_for_all();
+    memset(model + 96 * KIB, 0, 96 * KIB);
+    /* To discard does nothing here. */
+    CHECK_EQ(ask(&d, DISK_DISCARD, 0, 512), 0);
+    read_deep(&d);
+    CHECK_EQ(ask(&d, DISK_FLUSH, 0, 0), 0);
+    CHECK(!d.ring);
+    stop(&d);
+    CHECK(file_is(model, SIZE));
+}
+
+static void unwatched(void)
+{
+    struct disk d;
+
+    make_random();
+    make_cold();
+    start(&d, false, false, false);
+    forbid_watching();
+    read_deep(&d);
+    CHECK_EQ(ask(&d, DISK_FLUSH, 0, 0), 0);
+    CHECK(!d.ring && d.no_ring);
+    stop(&d);
+}
+
+static void in_child(void (*test)(void))
 {
     int status = -1;
-    struct disk d;
 
     fflush(stdout);
     pid_t pid = fork();
 
     if (!pid) {
-        forbid();
-        make_random();
-        make_cold();
-        start(&d, false, false, false);
-        CHECK_EQ(ask(&d, DISK_ZERO, 1024, 80 * KIB), 0);
-        memset(model + 1024, 0, 80 * KIB);
-        hand_in(&d, &slot[0], DISK_ZERO, 96 * KIB, 96 * KIB);
-        slot[0].r.keep = true;
-        disk_go(&d);
-        wait_for_all();
-        memset(model + 96 * KIB, 0, 96 * KIB);
-        /* To discard does nothing here. */
-        CHECK_EQ(ask(&d, DISK_DISCARD, 0, 512), 0);
-        for (int i = 0; i < DEPTH; i++)
-            hand_in(&d, &slot[i], DISK_READ, i * 8192, 8192);
-        disk_go(&d);
-        wait_for_all();
-        for (int i = 0; i < DEPTH; i++)
-            CHECK(!slot[i].error && !memcmp(slot[i].data, model + i * 8192, 8192));
-        CHECK_EQ(ask(&d, DISK_FLUSH, 0, 0), 0);
-        CHECK(!d.ring);
-        stop(&d);
-        CHECK(file_is(model, SIZE));
+        test();
         fflush(stdout);
         _exit(test_failures > 0);
     }
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     CHECK_EQ(status, 0);
+}
+
+/* A host that has neither fallocate() nor io_uring. */
+static void poor_host(void)
+{
+    in_child(on_poor_host);
+}
+
+/* One that cannot watch a ring once the guest runs. */
+static void full_host(void)
+{
+    in_child(unwatched);
 }
 
 static void snapshot(void)
@@ -785,6 +840,7 @@ int main(void)
     int status = test_main((struct test[]){
         {raw, "a raw image holds what was written, many requests at once"},
         {poor_host, "so does one on a host without fallocate and io_uring"},
+        {full_host, "or on one that cannot watch the ring"},
         {snapshot, "so does a snapshot, and the image stays as it was"},
         {deep, "reads of what the host has not in memory, through its ring where it has one"},
         {outside, "requests outside the disk, or not of whole sectors, change nothing"},

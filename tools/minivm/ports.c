@@ -82,9 +82,9 @@ static void opened_in(struct console *c)
         return;
     in->lent = true;
     in->watch = (struct watch){.fd = fd, .ready = readable};
-    /* In line all of the input is there. */
-    if (!in->worker->in_line)
-        event_add(in->worker->loop, &in->watch);
+    /* In line all of the input is there. Where the host cannot watch it, the guest finds its end.
+     */
+    in->ended = !in->worker->in_line && !event_try(in->worker->loop, &in->watch);
 }
 
 /* ---- stdout, stderr ---- */
