@@ -5,6 +5,7 @@
  * After: Intel SDM vol. 3A, "Invalidation of TLBs and Paging-Structure Caches", "Self-Modifying
  * Code".
  */
+#define _GNU_SOURCE
 #include "tests/unit/soft-cpu.h"
 
 #define RUN(bytes) cpu_run(bytes, sizeof(bytes) - 1)
@@ -154,6 +155,37 @@ static void wait_unlocked(struct console *console)
     waits++;
     CHECK_EQ(pthread_mutex_trylock(&c->vm->split), 0);
     pthread_mutex_unlock(&c->vm->split);
+}
+
+static ssize_t write_unlocked(void *to, const char *buf, size_t n)
+{
+    (void)to, (void)buf;
+    wait_unlocked(NULL);
+    return n;
+}
+
+/* Nor does one that waits for the reader of a trace, in which nothing is missing. */
+static void wait_for_trace(void)
+{
+    FILE *trace = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_unlocked});
+
+    setvbuf(trace, NULL, _IOLBF, BUFSIZ);
+    start_crossing(CHIP);
+    cpu_machine->config.trace = trace;
+    waits = 0;
+    c->r[RSI] = SECOND;
+    CHECK_EQ(RUN("\xf0\xff\x06"), CPU_OK); /* lock inc dword [rsi] */
+    CHECK_EQ(waits, 2);
+    c->r[RSI] = SECOND - 2;
+    waits = 0;
+    CHECK_EQ(RUN("\x87\x1e"), EXCEPTION_PF); /* the chip has unmapped the page */
+    table_of_crossing()[0] = CPU_DATA | PTE;
+    CHECK_EQ(RUN("\x87\x1e"), CPU_OK); /* xchg [rsi], ebx */
+    CHECK_EQ(waits, 4);
+    CHECK_EQ(RUN("\xc6\x46\x02\x00"), CPU_OK); /* mov byte [rsi + 2], 0 */
+    CHECK_EQ(waits, 5);
+    cpu_machine->config.trace = NULL;
+    fclose(trace);
 }
 
 /* A CPU that waits for the console's reader does not hold up others that lock memory. */
@@ -526,6 +558,7 @@ int main(void)
         {global_pages, "global pages stay when CR3 is loaded"},
         {exchange_across, "an exchange across two pages is not lost"},
         {wait_for_reader, "nor does its lock keep others out while it waits for a reader"},
+        {wait_for_trace, "or for the reader of a trace"},
         {input_arrives, "what was read from a port is not lost either"},
         {fetch_across, "an instruction across two pages, while the second comes and goes"},
         {split, "operands across two lines of the cache"},

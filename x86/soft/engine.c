@@ -323,6 +323,29 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val)
     after_access(c);
 }
 
+/* Whoever reads what is traced may be slow: CPUs that need vm->split do not wait for that. */
+static void trace(struct soft *c, bool write, uint64_t gpa, int size, uint64_t val)
+{
+    const int room = sizeof(c->bounce.traced) / sizeof(c->bounce.traced[0]);
+
+    if (c->bounce.left != BOUNCE_COPY) {
+        trace_mmio(c->vcpu, write, gpa, size, val);
+    } else if (c->vcpu->machine->config.trace) {
+        assert(c->bounce.traceds < room);
+        c->bounce.traced[c->bounce.traceds++] = (struct soft_traced){gpa, val, size, write};
+    }
+}
+
+void soft_trace_bounce(struct soft *c)
+{
+    for (int i = 0; i < c->bounce.traceds; i++) {
+        const struct soft_traced *t = &c->bounce.traced[i];
+
+        trace_mmio(c->vcpu, t->write, t->gpa, t->size, t->val);
+    }
+    c->bounce.traceds = 0;
+}
+
 static bool is_lapic(const struct soft *c, uint64_t gpa)
 {
     return (gpa & ~SOFT_PAGE) == PC_LAPIC_BASE && has_apic(c) && lapic_mmio(&c->lapic);
@@ -341,7 +364,7 @@ uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size)
     }
     val = machine_read(c->vcpu, &c->vcpu->board->mmio, gpa, size);
     c->mmio++;
-    trace_mmio(c->vcpu, false, gpa, size, val);
+    trace(c, false, gpa, size, val);
     after_access(c);
     return val;
 }
@@ -361,7 +384,7 @@ void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val)
     machine_write(c->vcpu, &c->vcpu->board->mmio, gpa, size, val);
     if (c->bounce.left != BOUNCE_COPY) /* else soft_rmw_commit() does so, without its lock */
         console_wait(c->vcpu->console);
-    trace_mmio(c->vcpu, true, gpa, size, val);
+    trace(c, true, gpa, size, val);
     after_access(c);
 }
 

@@ -512,9 +512,9 @@ void *soft_rmw_slow(struct soft *c, int seg, uint64_t linear, int size)
         return host;
     }
     pthread_mutex_lock(&c->vm->split);
+    c->bounce.left = BOUNCE_COPY;
     load_span(c, span, c->bounce.data, size > 8 ? 8 : size);
     memcpy(c->bounce.old, c->bounce.data, size);
-    c->bounce.left = BOUNCE_COPY;
     return c->bounce.data;
 }
 
@@ -551,6 +551,7 @@ void soft_rmw_commit(struct soft *c)
     c->bounce.left = BOUNCE_NOTHING;
     pthread_mutex_unlock(&c->vm->split);
     console_wait(c->vcpu->console);
+    soft_trace_bounce(c);
 }
 
 void *soft_piece(struct soft *c, int seg, uint64_t linear, int rights, uint64_t *n)

@@ -326,6 +326,14 @@ struct soft {
         struct soft_span span;
         uint8_t data[16] __attribute__((aligned(16)));
         uint8_t old[16]; /* data as it was */
+
+        /* The accesses to a chip meanwhile, as each byte of it may be one. */
+        struct soft_traced {
+            uint64_t gpa, val;
+            int size;
+            bool write;
+        } traced[2 * 16];
+        int traceds;
     } bounce;
 
     /* For what a handler passes by address: its own frame is gone when it goes on. */
@@ -515,6 +523,9 @@ void soft_out(struct soft *c, uint16_t port, int size, uint64_t val);
 /* Chips in memory: 1, 2, 4 or 8 bytes. */
 uint64_t soft_mmio_read(struct soft *c, uint64_t gpa, int size);
 void soft_mmio_write(struct soft *c, uint64_t gpa, int size, uint64_t val);
+
+/* Trace those that were made with vm->split held, which is no longer. */
+void soft_trace_bounce(struct soft *c);
 
 /* From now on the TSC is ahead of the machine's clock by this. */
 void soft_set_tsc_offset(struct soft *c, uint64_t offset);
