@@ -25,6 +25,11 @@ enum {
     /* The BAR. */
     PBA = 0x800,
     LEN = 0x1000,
+
+    /* The data of a message to local APICs: 3 bits say how it is delivered; these modes wake a CPU
+     * whose interrupts are off. */
+    DATA_MODE = 8,
+    WAKING_MODES = 1 << 2 | 1 << 4 | 1 << 5, /* SMI, NMI, INIT */
 };
 
 #define LOCAL_APICS UINT64_C(0xfee) /* the address of a message, less the low 20 bits */
@@ -49,6 +54,32 @@ static bool masked(const struct msix *x, int vector)
            !pci_enabled(x->f, PCI_COMMAND_MASTER);
 }
 
+static bool is_interrupt(const struct msix_entry *e)
+{
+    return e->addr >> 20 == LOCAL_APICS;
+}
+
+bool msix_sends(const struct msix *x, int vector, uint64_t *addr, uint32_t *data)
+{
+    const struct msix_entry *e = &x->s.table[vector];
+
+    *addr = e->addr;
+    *data = e->data;
+    return msix_enabled(x) && !masked(x, vector) && is_interrupt(e);
+}
+
+bool msix_wakes(const struct msix *x)
+{
+    for (int i = 0; i < x->vectors; i++) {
+        uint64_t addr;
+        uint32_t data;
+
+        if (msix_sends(x, i, &addr, &data) && WAKING_MODES >> (data >> DATA_MODE & 7) & 1)
+            return true;
+    }
+    return false;
+}
+
 /* Send what has become unmasked. */
 static void send_pending(struct msix *x)
 {
@@ -62,9 +93,17 @@ static void send_pending(struct msix *x)
             if (masked(x, vector))
                 continue;
             x->s.pending[i] &= ~(UINT64_C(1) << vector % 64);
-            if (e->addr >> 20 == LOCAL_APICS)
+            if (is_interrupt(e))
                 x->send(x->to, e->addr, e->data);
         }
+}
+
+/* After the guest has said what vectors are to do. */
+static void settle(struct msix *x)
+{
+    send_pending(x);
+    if (x->changed)
+        x->changed(x);
 }
 
 void msix_signal(struct msix *x, int vector)
@@ -97,14 +136,14 @@ static void msix_write(struct device *d, uint64_t off, int size, uint64_t val)
     memcpy((uint8_t *)x->s.table + off, &val, size);
     x->s.table[off / ENTRY_LEN].control &= ENTRY_MASKED;
     x->s.table[(off + size - 1) / ENTRY_LEN].control &= ENTRY_MASKED;
-    send_pending(x);
+    settle(x);
 }
 
 void msix_config_written(struct msix *x)
 {
     if (!msix_enabled(x))
         memset(x->s.pending, 0, sizeof(x->s.pending));
-    send_pending(x);
+    settle(x);
 }
 
 void msix_reset(struct msix *x)

@@ -28,6 +28,11 @@ struct msix {
     int vectors, capability;
     void (*send)(void *to, uint64_t addr, uint32_t data);
     void *to;
+
+    /* What msix_sends() tells may have changed. Machine locked. To be set after msix_init(), or
+     * NULL.
+     */
+    void (*changed)(struct msix *x);
     struct msix_state s;
 };
 
@@ -45,6 +50,13 @@ bool msix_enabled(const struct msix *x);
 /* Send the message of a vector, 0..vectors-1, at once or, if the guest has masked it, once it is no
  * longer. Without effect while MSI-X is not enabled. Machine locked. */
 void msix_signal(struct msix *x, int vector);
+
+/* Would the vector be sent at once, and is it an interrupt? Then its message is *addr and *data.
+ * Machine locked. */
+bool msix_sends(const struct msix *x, int vector, uint64_t *addr, uint32_t *data);
+
+/* Is there a vector that may interrupt a CPU whose interrupts are off, as by an NMI? */
+bool msix_wakes(const struct msix *x);
 
 /* For hw/pci only: the configuration space of f was written, was reset, was put back. */
 void msix_config_written(struct msix *x);

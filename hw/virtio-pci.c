@@ -101,6 +101,8 @@ static void interrupt(void *to, int q)
     struct virtio_pci *p = to;
     int bit = q == VIRTIO_CONFIG_IRQ ? VIRTIO_QUEUES : q;
 
+    if (q != VIRTIO_CONFIG_IRQ && p->out.interrupt && p->out.interrupt(p->out.to, q))
+        return;
     __atomic_fetch_or(&p->due, UINT64_C(1) << bit, __ATOMIC_ACQ_REL);
     /* In line, the machine is locked. */
     if (!p->d->worker || p->d->worker->in_line)
@@ -127,6 +129,39 @@ void virtio_pci_deliver(struct virtio_pci *p)
         else if (vector != NO_VECTOR)
             msix_signal(&p->msix, vector);
     }
+}
+
+static struct virtio_pci_call call_of(const struct virtio_pci *p, int q)
+{
+    uint16_t vector = p->s.queue_vector[q];
+    struct virtio_pci_call c;
+
+    if (!p->d->s.q[q].enabled || vector == NO_VECTOR ||
+        !msix_sends(&p->msix, vector, &c.addr, &c.data))
+        return (struct virtio_pci_call){0};
+    return c;
+}
+
+/* Tell by which messages queues interrupt, as far as that has changed. */
+static void update_calls(struct virtio_pci *p)
+{
+    for (int q = 0; p->out.call && q < p->d->queues; q++) {
+        struct virtio_pci_call now = call_of(p, q);
+
+        if (now.addr == p->call[q].addr && now.data == p->call[q].data)
+            continue;
+        p->call[q] = now;
+        p->out.call(p->out.to, q, now.addr, now.data);
+    }
+}
+
+/* What could not be sent in another way any more is noted, and becomes pending. */
+static void msix_changed(struct msix *x)
+{
+    struct virtio_pci *p = container_of(x, struct virtio_pci, msix);
+
+    update_calls(p);
+    virtio_pci_deliver(p);
 }
 
 static uint16_t vector_or_none(const struct virtio_pci *p, uint64_t val)
@@ -354,6 +389,7 @@ static uint64_t virtio_pci_read(struct device *dev, uint64_t off, int size)
 static void settle(struct virtio_pci *p)
 {
     update_bells(p);
+    update_calls(p);
     virtio_pci_deliver(p);
 }
 
@@ -533,11 +569,15 @@ static void reset(struct pci_function *f)
     reset_registers(p);
     set_isr(p, 0);
     update_bells(p);
+    update_calls(p);
 }
 
 static void restored(struct device *dev)
 {
-    update_bells(container_of(dev, struct virtio_pci, dev));
+    struct virtio_pci *p = container_of(dev, struct virtio_pci, dev);
+
+    update_bells(p);
+    update_calls(p);
 }
 
 static const struct pci_hooks hooks = {
@@ -617,6 +657,7 @@ void virtio_pci_init(struct virtio_pci *p, struct virtio *d, const struct virtio
                 &p->legacy);
     pci_bar(&p->function, BAR, LEN, PCI_BAR_MEM64, &p->dev);
     msix_init(&p->msix, &p->function, MSIX_BAR, d->queues + 1, out->message, out->to);
+    p->msix.changed = msix_changed;
     capability(p, CAP_COMMON, COMMON, COMMON_LEN, false, false);
     capability(p, CAP_NOTIFY, NOTIFY, NOTIFY_STEP * VIRTIO_QUEUES, true, false);
     capability(p, CAP_ISR, ISR, 1, false, false);

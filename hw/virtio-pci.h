@@ -4,8 +4,8 @@
  * transitional one has the legacy interface, too, by which old and small systems speak to it.
  *
  * The registers are reached with the machine locked, and take the lock of the device's worker. An
- * interrupt that the device wants is noted by who holds that alone, and sent by
- * virtio_pci_deliver().
+ * interrupt that the device wants, and that cannot be sent right where it is wanted, is noted by
+ * who holds that alone, and sent by virtio_pci_deliver().
  */
 #ifndef HW_VIRTIO_PCI_H
 #define HW_VIRTIO_PCI_H
@@ -21,7 +21,7 @@ struct virtio_pci_out {
     /* Send an interrupt message. Machine locked. */
     void (*message)(void *to, uint64_t addr, uint32_t data);
 
-    /* For a device that has a worker with a thread; NULL both otherwise. Machine locked. */
+    /* For a device that has a worker with a thread; all NULL otherwise. Machine locked. */
 
     /* From now on the driver kicks queue q by a write of two bytes to addr, which is a port or
      * memory; if it is a port, q is the value. PCI_NOWHERE: not at all. */
@@ -29,6 +29,14 @@ struct virtio_pci_out {
 
     /* It was kicked, and the write came to the register. */
     void (*ring)(void *to, int q);
+
+    /* From now on queue q interrupts by this message, which may be sent at once; addr 0: by none
+     * such. */
+    void (*call)(void *to, int q, uint64_t addr, uint32_t data);
+
+    /* Queue q interrupts: send its message, if that can be done right here. False: it cannot, and
+     * message() will be called for it. Worker locked, any thread. */
+    bool (*interrupt)(void *to, int q);
 
     void *to;
 };
@@ -54,11 +62,16 @@ struct virtio_pci {
 
     uint64_t due; /* interrupts noted: bit q, or VIRTIO_QUEUES for the configuration's; atomic */
 
-    /* What follows from the states: where each queue is kicked. */
+    /* What follows from the states: where each queue is kicked, and by which message it interrupts;
+     * addr 0 where by none that may be sent at once. */
     struct virtio_pci_bell {
         uint64_t addr;
         bool port;
     } bell[VIRTIO_QUEUES];
+    struct virtio_pci_call {
+        uint64_t addr;
+        uint32_t data;
+    } call[VIRTIO_QUEUES];
 
     struct virtio_pci_state s;
 };

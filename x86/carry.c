@@ -3,6 +3,7 @@
  * A guest moves to another engine: RAM, boards and clock stay, the CPUs' states are handed over.
  */
 #include "x86/carry.h"
+#include "x86/call.h"
 
 #include <assert.h>
 
@@ -23,6 +24,7 @@ void machine_level_tscs(struct machine *m)
 bool machine_carry(struct machine *m, const struct engine *engine)
 {
     assert(!m->config.instruction_clock);
+    calls_rest(m);
     machine_inspect(m);
     for (int i = 0; i < m->config.cpus; i++) {
         assert(vcpu_is_still(&m->vcpu[i]));

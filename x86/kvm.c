@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "hw/die.h"
+#include "x86/call.h"
 #include "x86/cpuid.h"
 #include "x86/kvm.h"
 #include "x86/machine.h"
@@ -34,7 +35,8 @@
 
 enum {
     KICK_SIGNAL = SIGUSR1,
-    ROUTES = 2 * IOAPIC_PINS,
+    PIN_ROUTES = 2 * IOAPIC_PINS,
+    ROUTES = 256,
     EXIT_REASONS = 64,
 
     LAPIC_INITIAL_COUNT = 0x38, /* registers in the page */
@@ -46,9 +48,10 @@ enum {
 #define KVM_TSS          UINT64_C(0xfffbd000)
 #define KVM_IDENTITY_MAP UINT64_C(0xfffbc000)
 
-/* What a level-triggered pin of the IOAPIC sends. */
+/* What a level-triggered pin of the IOAPIC sends, or a call. */
 struct route {
-    bool level; /* there is such a message */
+    bool there; /* there is such a message */
+    bool used;  /* by a call, now */
     uint64_t addr;
     uint32_t data;
 };
@@ -58,8 +61,9 @@ struct kvm_vm {
     int run_size;
     struct cpuid cpuid; /* what KVM supports */
     bool tsc_deadline;
-    struct route
-        route[ROUTES]; /* of each pin its last one; and above IOAPIC_PINS, the one before */
+    /* By their numbers at KVM (GSI): of each pin its last one; above IOAPIC_PINS, the one before;
+     * and from PIN_ROUTES on, those of calls. */
+    struct route route[ROUTES];
 };
 
 struct kvm_vcpu {
@@ -258,7 +262,7 @@ static void kvm_open(struct machine *m)
         retry(vm->fd, KVM_SET_TSS_ADDR, (void *)KVM_TSS) < 0)
         die("KVM cannot place its real-mode pages: %m");
     if (m->config.apic) {
-        struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {ROUTES}};
+        struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {PIN_ROUTES}};
 
         if (retry(vm->fd, KVM_ENABLE_CAP, &split) < 0)
             die("KVM cannot make local APICs (split irqchip): %m");
@@ -994,23 +998,39 @@ static void kvm_message(struct machine *m, uint64_t addr, uint32_t data)
 
 static bool is_route(const struct route *r, uint64_t addr, uint32_t data)
 {
-    return r->level && r->addr == addr && r->data == data;
+    return r->there && r->addr == addr && r->data == data;
 }
 
-/*
- * KVM reports the end of an interrupt for the vectors of level-triggered routes. It needs no other
- * routes, as messages are sent one by one. A new table is costly, so an unused route stays until
- * another takes its place: then a pin that is masked and unmasked, as kernels do all the time,
- * costs nothing. A pin's last route but one stays, too, as the CPU that it led to may have the
- * interrupt in service.
- */
-static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
+/* Give KVM the table of all routes, which takes it about a millisecond. False with errno set. */
+static bool set_routes(const struct kvm_vm *vm)
 {
-    struct kvm_vm *vm = m->vm;
     struct {
         struct kvm_irq_routing head;
         struct kvm_irq_routing_entry entry[ROUTES];
     } table = {0};
+
+    for (int i = 0; i < ROUTES; i++)
+        if (vm->route[i].there)
+            table.entry[table.head.nr++] = (struct kvm_irq_routing_entry){
+                .gsi = i,
+                .type = KVM_IRQ_ROUTING_MSI,
+                .u.msi = {.address_lo = vm->route[i].addr,
+                          .address_hi = vm->route[i].addr >> 32,
+                          .data = vm->route[i].data},
+            };
+    return retry(vm->fd, KVM_SET_GSI_ROUTING, &table) >= 0;
+}
+
+/*
+ * KVM reports the end of an interrupt for the vectors of level-triggered routes. It needs no other
+ * routes of pins, as their messages are sent one by one. A new table is costly, so an unused route
+ * stays until another takes its place: then a pin that is masked and unmasked, as kernels do all
+ * the time, costs nothing. A pin's last route but one stays, too, as the CPU that it led to may
+ * have the interrupt in service.
+ */
+static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, bool level)
+{
+    struct kvm_vm *vm = m->vm;
     struct route *now = &vm->route[pin], *before = now + IOAPIC_PINS;
 
     if (!m->config.apic || !level || is_route(now, addr, data))
@@ -1023,18 +1043,80 @@ static void kvm_route(struct machine *m, int pin, uint64_t addr, uint32_t data, 
         return;
     }
     *before = *now;
-    *now = (struct route){true, addr, data};
-    for (int i = 0; i < ROUTES; i++)
-        if (vm->route[i].level)
-            table.entry[table.head.nr++] = (struct kvm_irq_routing_entry){
-                .gsi = i,
-                .type = KVM_IRQ_ROUTING_MSI,
-                .u.msi = {.address_lo = vm->route[i].addr,
-                          .address_hi = vm->route[i].addr >> 32,
-                          .data = vm->route[i].data},
-            };
-    if (retry(vm->fd, KVM_SET_GSI_ROUTING, &table) < 0)
+    *now = (struct route){.there = true, .addr = addr, .data = data};
+    if (!set_routes(vm))
         machine_fail(m, "KVM_SET_GSI_ROUTING: %s", strerror(errno));
+}
+
+/* A route for the message of a call: one that KVM has already, else a new one, else one in the
+ * place of another that is not used. -1 when all are. */
+static int find_route(struct kvm_vm *vm, const struct call *c, bool *new)
+{
+    int unused = -1;
+
+    for (int i = ROUTES - 1; i >= PIN_ROUTES; i--) {
+        const struct route *r = &vm->route[i];
+
+        if (!r->used && is_route(r, c->addr, c->data))
+            return i;
+        if (!r->used && (unused < 0 || !r->there || vm->route[unused].there))
+            unused = i;
+    }
+    if (unused >= 0) {
+        vm->route[unused] = (struct route){.there = true, .addr = c->addr, .data = c->data};
+        *new = true;
+    }
+    return unused;
+}
+
+/* Have a write to the call's descriptor interrupt by its route, or no longer. */
+static bool set_irqfd(const struct kvm_vm *vm, const struct call *c, bool on)
+{
+    struct kvm_irqfd irqfd = {
+        .fd = c->watch.fd, .gsi = c->route, .flags = on ? 0 : KVM_IRQFD_FLAG_DEASSIGN};
+
+    return retry(vm->fd, KVM_IRQFD, &irqfd) >= 0;
+}
+
+static bool is_wanted(const struct call *c)
+{
+    return c->state == CALL_WAITS && c->addr && c->watch.fd;
+}
+
+/* All new routes are in one table. Where KVM does not take that, or a call, messages are sent one
+ * by one as before. */
+static void kvm_connect(struct machine *m, struct call *first)
+{
+    struct kvm_vm *vm = m->vm;
+    bool new = false;
+
+    for (struct call *c = first; c; c = c->next) {
+        if (!is_wanted(c))
+            continue;
+        c->route = m->config.apic ? find_route(vm, c, &new) : -1;
+        if (c->route >= 0)
+            vm->route[c->route].used = true;
+    }
+    bool known = !new || set_routes(vm);
+
+    for (struct call *c = first; c; c = c->next) {
+        if (!is_wanted(c))
+            continue;
+        bool taken = c->route >= 0 && known && set_irqfd(vm, c, true);
+
+        c->state = taken ? CALL_TAKEN : CALL_REFUSED;
+        if (!taken && c->route >= 0)
+            vm->route[c->route] = (struct route){0};
+    }
+}
+
+static void kvm_hang_up(struct machine *m, struct call *c)
+{
+    struct kvm_vm *vm = m->vm;
+
+    if (!set_irqfd(vm, c, false))
+        machine_fail(m, "KVM_IRQFD: %s", strerror(errno));
+    vm->route[c->route].used = false;
 }
 
 /* KVM need not be able to: a write then comes to us as all others do. */
@@ -1093,5 +1175,7 @@ const struct engine kvm_engine = {
     .message = kvm_message,
     .route = kvm_route,
     .doorbell = kvm_doorbell,
+    .connect = kvm_connect,
+    .hang_up = kvm_hang_up,
     .print_stat = kvm_print_stat,
 };

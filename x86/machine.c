@@ -193,6 +193,7 @@ void machine_build(struct machine *m, const struct config *c, struct console *co
 
 void machine_use(struct machine *m, const struct engine *engine)
 {
+    calls_rest(m);
     m->engine->close(m);
     m->tsc_khz = m->config.tsc_khz;
     machine_start_engine(m, engine);

@@ -14,6 +14,7 @@
 #include "hw/ram.h"
 #include "hw/worker.h"
 #include "x86/board.h"
+#include "x86/call.h"
 #include "x86/doorbell.h"
 #include "x86/doze.h"
 #include "x86/vcpu.h"
@@ -105,6 +106,7 @@ struct machine {
     int stuck;            /* CPUs and workers that did not come in time when it stopped */
     struct worker *workers;
     struct doorbells doorbells;
+    struct calls calls;
     struct doze doze;
 
     struct vcpu *vcpu; /* config.cpus of them */

@@ -21,6 +21,7 @@
 struct board;
 struct machine;
 struct vcpu;
+struct call;
 struct doorbell;
 
 /* Why a vCPU came back from run(). */
@@ -127,6 +128,13 @@ struct engine {
     /* A doorbell is there from now on, or no more. False where the engine leaves it to
      * machine_write(), as does one that has NULL. Machine lock held, any thread. */
     bool (*doorbell)(struct machine *m, const struct doorbell *b, bool on);
+
+    /* Of the calls in this list take those that wait, have a message and a descriptor: whenever
+     * that is written to, the message is sent. Each is CALL_TAKEN then, or CALL_REFUSED. Then one
+     * of them no more: what was written before was sent, and what is written later is not. Machine
+     * lock held, any thread. NULL both where the engine takes none. */
+    void (*connect)(struct machine *m, struct call *first);
+    void (*hang_up)(struct machine *m, struct call *c);
 
     /* A device has written to RAM. Before the guest is told so. Any thread, any lock. NULL where
      * that is nothing to the engine. */

@@ -3,10 +3,11 @@
  * A virtio device in a machine.
  *
  * With a worker in line, everything happens in the CPU's thread that kicks, with the machine
- * locked. With a thread, each queue has an eventfd: a kick rings it without the machine's lock, and
- * the worker takes that lock only to deliver the interrupts of all that it has done. Where the kick
- * has come to minivm anyway, as on engine soft, and the worker has nothing to do, the CPU's thread
- * does what is done at once: to wake another one, and be woken, takes longer.
+ * locked. With a thread, each queue has an eventfd: a kick rings it without the machine's lock. So
+ * does its interrupt where the engine sends the message (x86/call.h); else the worker takes that
+ * lock to deliver the interrupts of all that it has done. Where the kick has come to minivm anyway,
+ * as on engine soft, and the worker has nothing to do, the CPU's thread does what is done at once:
+ * to wake another one, and be woken, takes longer.
  */
 #include "x86/virtio-slot.h"
 #include "hw/die.h"
@@ -43,6 +44,7 @@ static void deliver(struct worker_after *a)
         return;
     pthread_mutex_lock(&s->machine->lock);
     virtio_pci_deliver(&s->pci);
+    calls_missed(s->machine);
     pthread_mutex_unlock(&s->machine->lock);
 }
 
@@ -96,15 +98,26 @@ static bool answer(const struct doorbell *bell)
     return done;
 }
 
-/* Whoever has the queue asks for an interrupt. */
-static void called(struct watch *w)
+/* Whoever has the queue has asked for an interrupt. */
+static void answer_call(struct call *c)
 {
-    struct virtio_slot_bell *b = container_of(w, struct virtio_slot_bell, called);
+    struct virtio_slot_bell *b = container_of(c, struct virtio_slot_bell, call);
     struct virtio *d = b->slot->pci.d;
-    uint64_t count;
 
-    if (read(w->fd, &count, sizeof(count)) > 0 && virtio_is_live(d))
+    if (virtio_is_live(d))
         d->interrupt(d->interrupt_to, b->q);
+}
+
+static void set_call(void *to, int q, uint64_t addr, uint32_t data)
+{
+    struct virtio_slot *s = to;
+
+    call_set(s->machine, &s->bell[q].call, addr, data);
+}
+
+static bool interrupt(void *to, int q)
+{
+    return call_send(&((struct virtio_slot *)to)->bell[q].call);
 }
 
 /* Only beside an engine to which it is nothing that RAM is written. */
@@ -112,21 +125,14 @@ static bool lend(void *to, int q, int *kick, int *call)
 {
     struct virtio_slot *s = to;
     struct virtio_slot_bell *b = &s->bell[q];
-    struct worker *w = s->pci.d->worker;
 
     if (s->machine->engine->wrote)
         return false;
-    if (!b->called.fd) {
-        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-        if (fd < 0)
-            return false;
-        b->called = (struct watch){.fd = fd, .ready = called};
-        worker_watch(w, &b->called);
-    }
-    event_enable(w->loop, &b->watch, false);
+    *call = call_lend(&b->call);
+    if (*call < 0)
+        return false;
+    event_enable(s->pci.d->worker->loop, &b->watch, false);
     *kick = b->bell.fd;
-    *call = b->called.fd;
     return true;
 }
 
@@ -134,6 +140,7 @@ static void take_back(void *to, int q)
 {
     struct virtio_slot *s = to;
 
+    call_take_back(&s->bell[q].call);
     event_enable(s->pci.d->worker->loop, &s->bell[q].watch, true);
 }
 
@@ -150,6 +157,7 @@ static void make_bells(struct virtio_slot *s, struct virtio *d)
                                        .watch = {.fd = fd, .ready = rung},
                                        .bell = {.fd = fd, .answer = answer}};
         worker_watch(d->worker, &b->watch);
+        call_init(&b->call, s->machine, d->worker, answer_call);
     }
 }
 
@@ -161,6 +169,8 @@ void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci,
     if (!d->worker->in_line) {
         out.bell = move_bell;
         out.ring = ring;
+        out.call = set_call;
+        out.interrupt = interrupt;
         make_bells(s, d);
         d->lender = (struct virtio_lender){lend, take_back, s};
         worker_add_after(d->worker, &s->after);
@@ -185,7 +195,6 @@ void virtio_slot_free(struct virtio_slot *s)
     if (s->pci.d && !s->pci.d->worker->in_line)
         for (int q = 0; q < s->pci.d->queues; q++) {
             close(s->bell[q].bell.fd);
-            if (s->bell[q].called.fd)
-                close(s->bell[q].called.fd);
+            call_free(&s->bell[q].call);
         }
 }

@@ -8,6 +8,7 @@
 
 #include "hw/virtio-pci.h"
 #include "hw/worker.h"
+#include "x86/call.h"
 #include "x86/doorbell.h"
 #include "x86/parts.h"
 #include "x86/vcpu.h"
@@ -26,7 +27,7 @@ struct virtio_slot {
         struct watch watch;
         struct doorbell bell;
         bool there;
-        struct watch called; /* an interrupt is asked for, by whom it is lent to; fd 0: never was */
+        struct call call;
     } bell[VIRTIO_QUEUES];
 };
 

@@ -265,6 +265,75 @@ static void all_vectors(void)
     }
 }
 
+static int changes;
+
+static void changed(struct msix *of)
+{
+    CHECK(of == &x);
+    changes++;
+}
+
+/* Would vector 1 be sent at once? Whoever wants to know is told when that may have changed. */
+static bool sends_now(void)
+{
+    uint64_t addr;
+    uint32_t data;
+    bool now = msix_sends(&x, 1, &addr, &data);
+    int before = sent;
+
+    CHECK(!now || (addr == APIC && data == 0x4001));
+    CHECK(changes > 0);
+    changes = 0;
+    msix_signal(&x, 1);
+    CHECK_EQ(sent > before, now);
+    return now;
+}
+
+static void told(void)
+{
+    setup(VECTORS);
+    x.changed = changed;
+    changes = 0;
+    entry(1, 0);
+    CHECK(!sends_now());
+    control(ENABLE);
+    CHECK(sends_now());
+    entry(1, 1);
+    CHECK(!sends_now());
+    entry(1, 0);
+    CHECK(sends_now());
+    control(ENABLE | MASK_ALL);
+    CHECK(!sends_now());
+    control(ENABLE);
+    CHECK(sends_now());
+    set(4, 2, MEMORY);
+    CHECK(!sends_now());
+    set(4, 2, MEMORY | MASTER);
+    CHECK(sends_now());
+    bus_write(&mem, table + 16, 4, 0x1000);
+    CHECK(!sends_now());
+}
+
+/* SMI, NMI and INIT come through where interrupts are off. */
+static void wakes(void)
+{
+    static const bool wakes_by[8] = {[2] = true, [4] = true, [5] = true};
+
+    setup(VECTORS);
+    control(ENABLE);
+    CHECK(!msix_wakes(&x));
+    for (int mode = 0; mode < 8; mode++) {
+        entry(9, 0);
+        bus_write(&mem, table + 16 * 9 + 8, 4, mode << 8 | 0x30);
+        CHECK_EQ(msix_wakes(&x), wakes_by[mode]);
+        control(0);
+        CHECK(!msix_wakes(&x));
+        control(ENABLE);
+        entry(9, 1);
+        CHECK(!msix_wakes(&x));
+    }
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -276,6 +345,8 @@ int main(void)
         {instead_of_inta, "INTA rests while MSI-X is enabled"},
         {resets, "reset disables it and masks all vectors"},
         {all_vectors, "all vectors work"},
+        {told, "it tells what would be sent at once, and when that may have changed"},
+        {wakes, "and what wakes a CPU with interrupts off"},
         {0},
     });
 }
