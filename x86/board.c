@@ -171,6 +171,14 @@ void board_build(struct board *b, struct machine *m, struct vcpu *v, struct cons
     rtc_set_memory(&b->rtc, ram_low(&m->ram), ram_high(&m->ram));
 }
 
+bool board_wakes(const struct board *b)
+{
+    for (int i = 0; i < PCI_SLOTS; i++)
+        if (b->pci.function[i] && b->pci.function[i]->msix && msix_wakes(b->pci.function[i]->msix))
+            return true;
+    return ioapic_wakes(&b->ioapic);
+}
+
 void board_reset(struct board *b)
 {
     bus_reset(&b->pio);

@@ -91,6 +91,10 @@ void board_plug(struct board *b, struct vcpu *v, struct console *console);
 /* Show every part that has a state. Machine locked, and what has workers stands still. */
 void board_show(struct board *b, struct parts *p);
 
+/* Is there an interrupt that a chip or a device may send to a CPU whose interrupts are off, as an
+ * NMI? Machine locked. */
+bool board_wakes(const struct board *b);
+
 /* Pull the reset line of all chips. Machine locked, or nothing runs. */
 void board_reset(struct board *b);
 

@@ -63,7 +63,7 @@ static void doze(struct timer *t)
     struct machine *m = container_of(t, struct machine, doze.timer);
     uint64_t spent = cpu_time(m);
 
-    if ((m->doze.slept || spent == m->doze.cpu_ns) && !ioapic_wakes(&m->board[0].ioapic) &&
+    if ((m->doze.slept || spent == m->doze.cpu_ns) && !board_wakes(&m->board[0]) &&
         !m->doze.look.pending)
         machine_hold(m, &m->doze.look, ANSWER_MS);
     m->doze.cpu_ns = spent;

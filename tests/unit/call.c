@@ -265,6 +265,29 @@ static void test_once(void)
     teardown();
 }
 
+/* One table tells of all queues: of one that has not interrupted yet, too. */
+static void test_all(void)
+{
+    struct virtq_state *q = &device.s.q[1];
+
+    build_begun();
+    q->desc = 0x24000;
+    q->avail = 0x25000;
+    q->used = 0x26000;
+    virtq_enable(&device, 1);
+    write_table(16, APIC);
+    write_table(16 + 8, VECTOR + 1);
+    write_table(16 + 12, 0);
+    bus_write(&m->board->pio, 0xc00e, 2, 1);
+    bus_write(&m->board->pio, 0xc016, 2, 1);
+    interrupt(MANY);
+    CHECK_EQ(taken, 2);
+    CHECK_EQ(tables, 1);
+    CHECK(slot.bell[0].call.route != slot.bell[1].call.route);
+    CHECK(slot.bell[0].call.on && slot.bell[1].call.on);
+    teardown();
+}
+
 /* A route that was made stays: it costs when the message changes. */
 static void test_masks(void)
 {
@@ -440,6 +463,7 @@ int main(void)
     const struct test kvm[] = {
         {test_guest, "each request of a guest has its interrupt, also after a reset"},
         {test_once, "KVM is told once messages are many, and sends them from then on"},
+        {test_all, "of all queues at once"},
         {test_masks, "masked, disabled or without a vector it sends none, and none is lost"},
         {test_lent, "somebody else who has a queue interrupts likewise"},
         {test_failing, "where KVM fails they are sent one by one"},

@@ -894,7 +894,7 @@ static bool comes_back(const struct soft *c)
 {
     if (!counts_time(c))
         return !has_apic(c);
-    return !(c->eflags & EFLAGS_IF) && !(has_apic(c) && ioapic_wakes(&c->vcpu->board->ioapic));
+    return !(c->eflags & EFLAGS_IF) && !(has_apic(c) && board_wakes(c->vcpu->board));
 }
 
 static enum vcpu_stop run(struct soft *c, bool once)
