@@ -231,6 +231,9 @@ bool snapshot_save(struct snapshot *s, struct machine *m, const char *dir)
     char *made;
     int fd, error = 0;
 
+    /* An interrupt may have been on its way when they were. */
+    calls_rest(m);
+    machine_inspect(m);
     for (int i = 0; i < m->config.cpus; i++)
         if (!m->vcpu[i].exited && !m->vcpu[i].inspected)
             return no(s, "CPU %d has no state that could be saved", i);
