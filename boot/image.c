@@ -21,6 +21,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A file of at most so many bytes is read once, at once: it is looked at in more than a hundred
+ * places to tell what it is. */
+#define SMALL (64 * KIB)
+
 /* The host's memory that an endless pipe, or a small file that unpacks to a huge one, may take. */
 #define ROOM GIB
 
@@ -37,14 +41,15 @@ static void *get_memory(const struct image *img, uint64_t n)
     return at;
 }
 
-/* Make the first size bytes of data, which has ROOM, the content of img; the rest is given back. */
-static void keep(struct image *img, uint8_t *data, uint64_t size)
+/* Make the first size bytes of data, which has so much room, the content of img; the rest is given
+ * back. */
+static void keep(struct image *img, uint8_t *data, uint64_t room, uint64_t size)
 {
     uint64_t used = align_up(size, PAGE_SIZE);
 
     *img = (struct image){.name = img->name, .fd = -1, .data = data, .size = size};
-    if (used < ROOM)
-        munmap(data + used, ROOM - used);
+    if (used < room)
+        munmap(data + used, room - used);
 }
 
 static void read_to_end(struct image *img)
@@ -63,7 +68,16 @@ static void read_to_end(struct image *img)
             die("%s: a pipe of 1 GiB or more, which is not kept in memory", img->name);
     }
     close(img->fd);
-    keep(img, data, size);
+    keep(img, data, ROOM, size);
+}
+
+static void read_small(struct image *img)
+{
+    uint8_t *data = get_memory(img, SMALL);
+
+    image_read(img, 0, data, img->size);
+    close(img->fd);
+    keep(img, data, SMALL, img->size);
 }
 
 const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
@@ -94,7 +108,7 @@ const char *image_unpack(struct image *to, const struct image *from, uint64_t of
     problem = unpack(p, packed, len, sized, out, ROOM, &got);
     munmap(packed, len);
     *to = (struct image){.name = from->name};
-    keep(to, out, got);
+    keep(to, out, ROOM, got);
     if (!problem && got)
         return NULL;
     image_close(to);
@@ -125,6 +139,8 @@ void image_open(struct image *img, const char *name, bool packed)
         img->size = st.st_size;
     else
         read_to_end(img);
+    if (!img->data && img->size <= SMALL)
+        read_small(img);
     if (packed && packing(img) != PACKING_NONE) {
         struct image file = *img;
         const char *problem = image_unpack(img, &file, 0, file.size, false);

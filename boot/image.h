@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An open file. It stays open for the life of minivm: a guest that reboots is loaded again. */
+/* An open file. It stays open for the life of minivm: a guest that reboots is loaded again. A small
+ * one is read at once. */
 struct image {
     const char *name; /* as the user wrote it, for messages */
     int fd;

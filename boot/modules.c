@@ -216,7 +216,7 @@ bool modules_add(struct modules *m, struct cpio *c, const char *name)
         return false;
     }
     add_needed(m, c, data, size);
-    to = text("minivm/modules/%02d-%s.ko", m->files++, name);
+    to = text("minivm/%s/%02d-%s.ko", m->later ? "later" : "modules", m->files++, name);
     cpio_add(c, to, S_IFREG | 0644, data, size);
     free(to);
     free(data);

@@ -14,6 +14,7 @@
 /* Zero it before modules_find(), but for: */
 struct modules {
     bool lenient; /* what cannot be read or unpacked is left out, without a word */
+    bool later;   /* those that are added now can wait until a command has begun */
     char *dir;
     char *list;                    /* of what is below it: its modules.dep or modules.order */
     const char *line[MODULES_MAX]; /* those of list whose modules have been taken */
@@ -31,7 +32,8 @@ bool modules_find(struct modules *m, const char *kernel, const char *version, co
 
 /*
  * Add the module of that name to the archive, unpacked, behind all that it needs, as
- * minivm/modules/NN-NAME.ko: to be loaded in the order of these names. False when there is no such
+ * minivm/modules/NN-NAME.ko, or minivm/later/NN-NAME.ko: to be loaded in the order of these names.
+ * False when there is no such
  * module: it may be built in. Dies when a file cannot be read or unpacked, unless that is left out.
  */
 bool modules_add(struct modules *m, struct cpio *c, const char *name);

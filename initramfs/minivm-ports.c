@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What init asks of the ports (initramfs/ports.c):
+ * What init asks of the ports (initramfs/ports.c), and before that of modules: one process for all
+ * of them, as each costs boot time.
  *
+ *     minivm-ports load FILE...        loads modules, in order; those that find nothing are no
+ * mistake minivm-ports later FILE...       the same, when nobody else wants the processor
  *     minivm-ports wait N              succeeds when N of them are there
  *     minivm-ports open PROGRAM...     opens them, and becomes PROGRAM
  *     minivm-ports run PROGRAM...      runs PROGRAM on those that are open; its status is PROGRAM's
@@ -9,14 +12,18 @@
  */
 #include "initramfs/ports.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
     FIRST = 10, /* the descriptors of open ones begin here */
     NOT_FOUND = 127,
+    LOWEST = 19, /* priority */
 };
 
 extern char **environ;
@@ -67,12 +74,29 @@ static void end(const char *digit)
     reboot(RB_POWER_OFF);
 }
 
+static int load(char **file)
+{
+    for (; *file; file++) {
+        int fd = open(*file, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+            continue;
+        syscall(SYS_finit_module, fd, "", 0);
+        close(fd);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct ports p;
 
     if (argc < 3)
         return NOT_FOUND;
+    if (!strcmp(argv[1], "later"))
+        setpriority(PRIO_PROCESS, 0, LOWEST);
+    if (!strcmp(argv[1], "load") || !strcmp(argv[1], "later"))
+        return load(argv + 2);
     if (!strcmp(argv[1], "wait"))
         return !ports_wait(argv[2][0] - '0');
     if (!strcmp(argv[1], "open"))

@@ -6,6 +6,7 @@
  *
  * minivm hands over, in the same archive:
  *     /minivm/modules/NN-NAME.ko   in the order in which they are to be loaded
+ *     /minivm/later/NN-NAME.ko     those that can wait until a command has begun
  *     /minivm/root                 strings that end with a 0, each a word and what it says (below)
  *
  * After: Linux, Documentation/filesystems/{virtiofs,overlayfs,ramfs-rootfs-initramfs}.rst;
@@ -32,6 +33,7 @@
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -47,6 +49,7 @@ enum {
 
     PARTITIONS = 16,
     CONSOLE_LOGLEVEL = 8, /* of klogctl() */
+    LOWEST = 19,          /* priority */
     OUT1 = 0x2000,        /* TIOCM_OUT1, a modem line */
 };
 
@@ -165,11 +168,12 @@ static void read_told(void)
     close(fd);
 }
 
-/* Modules that find no device of theirs, or are loaded already, are no mistake. */
-static void load_modules(void)
+/* Those of a directory. Modules that find no device of theirs, or are loaded already, are no
+ * mistake. */
+static void load_modules(int dir)
 {
     struct dirent **list;
-    int n = chdir("/minivm/modules") ? 0 : scandir(".", &list, NULL, alphasort);
+    int n = dir < 0 || fchdir(dir) ? 0 : scandir(".", &list, NULL, alphasort);
 
     for (int i = 0; i < n; i++) {
         const char *name = list[i]->d_name;
@@ -184,6 +188,16 @@ static void load_modules(void)
         close(fd);
         unlink(name);
     }
+}
+
+/* Those that can wait, in a process of their own that runs when no other wants to. */
+static void load_later(int dir)
+{
+    if (dir < 0 || fork())
+        return;
+    setpriority(PRIO_PROCESS, 0, LOWEST);
+    load_modules(dir);
+    _exit(0);
 }
 
 /* The terminal, which COM1 is. crtscts: the kernel lowers RTS when its buffers are full, and minivm
@@ -437,7 +451,7 @@ static void asked(int sig)
 
 int main(int argc, char **argv)
 {
-    int line = OUT1, status;
+    int line = OUT1, modules, later, status;
 
     (void)argc;
     umask(022);
@@ -447,7 +461,9 @@ int main(int argc, char **argv)
     if (told.args)
         klogctl(CONSOLE_LOGLEVEL, NULL, 1);
     open_tty();
-    load_modules();
+    modules = open("/minivm/modules", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    later = open("/minivm/later", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    load_modules(modules);
     if (told.ports)
         open_ports();
     make_dir("/mnt");
@@ -460,6 +476,7 @@ int main(int argc, char **argv)
 
     if (told.disk && !told.args) {
         mount("dev", "/dev", "devtmpfs", 0, NULL);
+        load_later(later);
         argv[0] = "/sbin/init";
         execv(argv[0], argv);
         FAIL("--root: /sbin/init: %m; name a command after --");
@@ -473,6 +490,7 @@ int main(int argc, char **argv)
     signal(SIGTERM, asked);
     /* From here on input may come: what came earlier would be echoed and translated. */
     ioctl(tty, TIOCMBIS, &line);
+    load_later(later);
     status = ports_run(&ports, run, NULL);
     if (status < 0)
         FAIL("cannot run a command: %m");

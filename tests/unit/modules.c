@@ -149,6 +149,23 @@ static void test_given(void)
     CHECK(strstr(last_words, "--modules ") && strstr(last_words, "elsewhere: has neither"));
 }
 
+/* What can wait has a folder of its own, and what it needs there is no second time. */
+static void test_later(void)
+{
+    static const char key[] = "minivm/later/01-virtio_balloon.ko";
+
+    clean();
+    put_text("modules/modules.dep", "virtio.ko:\nvirtio_balloon.ko: virtio.ko\n");
+    put_module("modules/virtio.ko", "");
+    put_module("modules/virtio_balloon.ko", "virtio");
+    CHECK(find("vmlinuz", "modules"));
+    CHECK(modules_add(&m, &c, "virtio"));
+    m.later = true;
+    CHECK(modules_add(&m, &c, "virtio_balloon"));
+    CHECK(!strcmp(names(), "00-virtio.ko"));
+    CHECK(memmem(c.buf, c.size, key, sizeof(key)));
+}
+
 static void test_order(void)
 {
     clean();
@@ -244,6 +261,7 @@ int main(void)
         {test_places, "they are found where kernels are installed and built"},
         {test_given, "a directory without any is refused"},
         {test_order, "each goes behind all that it needs, once"},
+        {test_later, "those that can wait are apart"},
         {test_forms, "objects name modules where they were built; they are unpacked"},
         {test_lenient, "what cannot be read is left out, if that is wanted"},
         {test_many, "one that needs too many is refused"},
