@@ -42,11 +42,12 @@ void overlay_init(struct overlay *o, int under, uint64_t size, const char *name)
 {
     *o = (struct overlay){.fd = nameless(), .under = under, .size = size};
     if (o->fd < 0 || ftruncate(o->fd, size) < 0)
-        die("%s: cannot make a file for what is written over it: %m; TMPDIR says where", name);
+        die("%s: cannot make a file for what the guest writes: %m; TMPDIR=DIR names another place",
+            name);
     o->map = mmap(NULL, map_len(o), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (o->map == MAP_FAILED)
-        die("%s: cannot allocate a map of what is written over it: %m", name);
+        die("%s: cannot allocate a map of what the guest writes: %m", name);
 }
 
 void overlay_free(struct overlay *o)

@@ -462,8 +462,9 @@ void vsock_unix_open(struct vsock_unix *u, const char *path)
     struct epoll_event timer = {.events = EPOLLIN, .data.u64 = TIMER};
 
     if (strlen(path) > VSOCK_PATH_MAX)
-        die("--vsock: %s: the path is too long: of a socket, which the guest's ports are added to, "
-            "it may have %d bytes",
+        die("--vsock: %s: the path is too long: it may have %d bytes, as the guest's ports are "
+            "added "
+            "to it",
             path, VSOCK_PATH_MAX);
     *u = (struct vsock_unix){.path = path, .listener = -1};
     for (int i = 0; i < VSOCK_STREAMS; i++)

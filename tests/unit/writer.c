@@ -119,12 +119,24 @@ static void test_drained(void)
     w.drained_to = &count;
     put(100);
     take(100);
+    writer_drain(&w, WRITER_PATIENT / 2);
     put(MUCH);
     take(MUCH / 2);
     CHECK_EQ(__atomic_load_n(&count, __ATOMIC_ACQUIRE), 0);
     take(MUCH / 2);
     CHECK(writer_finish(&w));
     CHECK_EQ(count, 1);
+    teardown();
+
+    /* What nobody will ever read waits no longer, either. */
+    setup(SIZE_MAX);
+    w.drained = count_drained;
+    w.drained_to = &count;
+    close(out);
+    out = -1;
+    put(100);
+    CHECK(!writer_finish(&w));
+    CHECK_EQ(count, 2);
     teardown();
 }
 
