@@ -12,6 +12,7 @@
  * ADDR is CID:PORT, PATH, or PATH:PORT for a guest's port.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <linux/vm_sockets.h>
 #include <poll.h>
 #include <signal.h>
@@ -62,8 +63,12 @@ static int dial(const char *addr)
     int fd = socket(a.ss_family, SOCK_STREAM, 0);
     const char *colon = strchr(addr, ':');
     char line[32];
+    int failed = fd < 0;
 
-    if (fd < 0 || connect(fd, (void *)&a, len) < 0) {
+    /* Linux gives up after two seconds, which are few where everything is slow. */
+    while (!failed && connect(fd, (void *)&a, len) < 0)
+        failed = errno != ETIMEDOUT;
+    if (failed) {
         perror(addr);
         return -1;
     }

@@ -510,6 +510,54 @@ static void test_reset(void)
     teardown();
 }
 
+static struct worker storage;
+static struct watch user;
+static bool over;
+
+static void wants_out(struct watch *w)
+{
+    event_hush(w);
+    machine_stop(m, STOP_QUIT);
+}
+
+/* The guest resets the machine while its storage does not answer; then the user wants out. */
+static void *hang(void *unused)
+{
+    CHECK(worker_begin(&storage));
+    machine_stop(m, STOP_RESET);
+    while (!vcpu_is_still(&m->vcpu[0]))
+        usleep(1000);
+    usleep(200000);
+    event_ring(&user);
+    while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
+        usleep(1000);
+    worker_end(&storage);
+    return unused;
+}
+
+/* A reset waits long for storage, but the user need not. */
+static void test_way_out(void)
+{
+    pthread_t thread;
+
+    build(1);
+    machine_add_worker(m, &storage);
+    event_bell(&user, wants_out);
+    user.urgent = true;
+    event_add(&m->loop, &user);
+    load(0, spin, spin_end);
+    over = false;
+    CHECK(!pthread_create(&thread, NULL, hang, NULL));
+    CHECK_EQ(machine_run(m), STOP_QUIT);
+    CHECK_EQ(m->stuck, 1);
+    __atomic_store_n(&over, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    m->stuck = 0;
+    event_remove(&m->loop, &user);
+    close(user.fd);
+    teardown();
+}
+
 /* The first reason for a stop stands, but the user's wish is above a reset. */
 static void test_reasons(void)
 {
@@ -555,6 +603,7 @@ int main(void)
         {test_step_to_sleep, "a CPU steps into HLT, and stands still there"},
         {test_stuck, "a CPU that does not come back is left after two seconds"},
         {test_reset, "after a reset all is new"},
+        {test_way_out, "a reset waits for storage, the user does not"},
         {test_reasons, "the first reason for a stop stands"},
         {0},
     };
