@@ -291,11 +291,15 @@ bool snapshot_config(struct snapshot *s, struct config *c)
 
     if (!get(s, "machine", MACHINE_VERSION, &machine, sizeof(machine)))
         return false;
+    machine.engine[sizeof(machine.engine) - 1] = 0;
     if (fstat(s->ram, &st) < 0 || (uint64_t)st.st_size != machine.ram)
         return no(s, "damaged: ram has not the %llu bytes of the machine",
                   (unsigned long long)machine.ram);
     if (machine.cpus < 1 || machine.cpus > PC_MAX_CPUS)
         return no(s, "damaged: it has %u CPUs", machine.cpus);
+    if (strcmp(machine.engine, kvm_engine.name) && strcmp(machine.engine, soft_engine.name))
+        return no(s, "made by another minivm: its engine is one that this one has not");
+    c->engine = strcmp(machine.engine, kvm_engine.name) ? &soft_engine : &kvm_engine;
     c->ram = machine.ram;
     c->cpus = machine.cpus;
     c->guests = machine.guests;

@@ -32,7 +32,8 @@ bool snapshot_save(struct snapshot *s, struct machine *m, const char *dir);
 /* Open one. False, and a problem, when there is none that can be used. */
 bool snapshot_open(struct snapshot *s, const char *dir);
 
-/* What the machine was made of: fill in that part of config. False, and a problem, likewise. */
+/* What the machine was made of, and the engine it had: fill in that part of config. False, and a
+ * problem, likewise. */
 bool snapshot_config(struct snapshot *s, struct config *c);
 
 /*

@@ -8,7 +8,7 @@ _minivm()
 
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W 'run check inspect help version' -- "$cur"))
+        COMPREPLY=($(compgen -W 'run snapshot check inspect help version' -- "$cur"))
         return
     fi
     for ((i = 2; i < COMP_CWORD; i++)); do

@@ -4,6 +4,7 @@
  */
 #include "tools/minivm/choose.h"
 #include "hw/die.h"
+#include "tools/minivm/resume.h"
 #include "x86/kvm.h"
 
 #include <stdio.h>
@@ -27,8 +28,28 @@ static const char *kvm_problem(void)
     return problem;
 }
 
-void choose_engine(struct choice *c, const struct options *o)
+/* The machine cannot go on with any other engine. */
+static void choose_saved(struct choice *c, const struct options *o, const struct engine *saved)
 {
+    const char *problem = saved == &kvm_engine ? kvm_problem() : NULL;
+
+    if (strcmp(o->engine, "auto") && strcmp(o->engine, saved->name))
+        die("--engine %s: the machine in %s ran on engine %s, and was not made with --cpu portable",
+            o->engine, o->from, saved->name);
+    if (problem)
+        die("%s: it ran on engine kvm, and was not made with --cpu portable: %s", o->from, problem);
+    c->engine = saved;
+}
+
+void choose_engine(struct choice *c, const struct load *l)
+{
+    const struct options *o = l->options;
+    const struct engine *saved = l->resume ? resume_engine(l->resume) : NULL;
+
+    if (saved) {
+        choose_saved(c, o, saved);
+        return;
+    }
     c->engine = &kvm_engine;
     if (!strcmp(o->engine, "soft") || !strcmp(o->soft_clock, "instructions"))
         c->engine = &soft_engine;
@@ -38,7 +59,7 @@ void choose_engine(struct choice *c, const struct options *o)
 
 void choose_again(struct choice *c, struct load *l, struct machine *m)
 {
-    bool any = !strcmp(l->options->engine, "auto");
+    bool any = !strcmp(l->options->engine, "auto") && !(l->resume && resume_engine(l->resume));
 
     if (c->engine != &kvm_engine)
         return;

@@ -15,8 +15,9 @@ struct choice {
     char why[256];
 };
 
-/* The engine to begin with: of `auto` it is KVM where there is one. */
-void choose_engine(struct choice *c, const struct options *o);
+/* The engine to begin with: of `auto` it is KVM where there is one, or the one that a machine had
+ * which goes on. Dies when that one is not to be had. */
+void choose_engine(struct choice *c, const struct load *l);
 
 /* Try the engine in the guests' machine, which has not started. If it does not suit, the machine
  * gets another, or minivm dies where the user wants KVM. */

@@ -32,7 +32,7 @@ const struct foreign foreign_table[] = {
      "not needed: the guest's COM1 is on stdin and stdout, and there is no screen"},
     {"-machine", NULL, "--disable-microvm", "-M", "not needed: there is one machine"},
     {"-cpu MODEL", NULL, NULL, NULL, "`--cpu portable`, or nothing: it is as the engine has it"},
-    {"-name", "--name", "--name", NULL, "not needed: a guest is a process, and has no other name"},
+    {"-name", NULL, NULL, NULL, "`--name NAME`"},
     {"-monitor, -qmp", NULL, NULL, "--api-sock --socket",
      "not needed: the keys after Ctrl-A control the guest (Ctrl-A h lists them)"},
     {"-s, -S, -gdb", "--debug-single-step", "--gdb, --debug", NULL,

@@ -22,6 +22,10 @@ static const char overview[] =
     "  minivm run FILE...         16-bit programs, each on a CPU of its own\n"
     "  minivm run --long FILE     a 64-bit program\n"
     "  minivm run --pmode FILE    a 32-bit kernel, such as os-1k/kernel.bin\n"
+    "  minivm run --from DIR      a machine that was saved, which goes on\n"
+    "  minivm snapshot NAME DIR [--stop]\n"
+    "                             save the running machine NAME (run --name NAME);\n"
+    "                             it goes on, or ends\n"
     "  minivm inspect FILE        what a file is, and how it can be booted\n"
     "  minivm check [--quiet] [--engine kvm|soft]\n"
     "                             what the engines can do on this host, tried for\n"
@@ -35,6 +39,7 @@ static const char overview[] =
 static const char synopsis[] = "minivm run [OPTION]... KERNEL [-- COMMAND [ARG]...]\n"
                                "minivm run [OPTION]... FILE...\n"
                                "minivm run [OPTION]... --long FILE | --pmode FILE [FILE...]\n"
+                               "minivm run [OPTION]... --from DIR\n"
                                "\n"
                                "Boots a guest with its console, COM1, on stdin and stdout.\n";
 

@@ -17,6 +17,7 @@
 #include "hw/die.h"
 #include "hw/units.h"
 #include "tools/minivm/ports.h"
+#include "tools/minivm/resume.h"
 #include "tools/minivm/terminal.h"
 #include "x86/probe.h"
 
@@ -284,6 +285,12 @@ static void open_programs(struct load *l)
 void load_open(struct load *l, const struct options *o)
 {
     l->options = o;
+    if (o->from) {
+        l->resume = resume_open(o->from);
+        l->is_linux = l->resume->is_linux;
+        l->cmdline = l->resume->cmdline;
+        return;
+    }
     if (o->kernel)
         image_open(&l->kernel.image, o->kernel, true);
     else
@@ -305,6 +312,8 @@ void load_open(struct load *l, const struct options *o)
 
 const char *load_name(const struct load *l, int n)
 {
+    if (l->resume)
+        return l->resume->name[l->resume->config.guests > 1 ? n : 0];
     return l->way ? l->kernel.image.name : l->program[n].name;
 }
 
@@ -312,6 +321,10 @@ void load_config(const struct load *l, struct config *c)
 {
     const struct options *o = l->options;
 
+    if (l->resume) {
+        resume_config(l->resume, c);
+        return;
+    }
     c->apic = l->way;
     c->guests = l->way ? 1 : l->programs;
     c->cpus = l->way ? o->cpus : c->guests;
@@ -327,12 +340,18 @@ void load_config(const struct load *l, struct config *c)
         c->ram = REALMODE_RAM;
 }
 
-const char *load_probe(const struct load *l, struct machine *m, bool truly)
+enum probe_mode load_mode(const struct load *l)
 {
     const struct options *o = l->options;
-    enum probe_mode mode = l->way || o->pmode ? PROBE_PAGED32
-                           : o->longmode      ? PROBE_LONG
-                                              : PROBE_REAL;
+
+    if (l->resume)
+        return l->resume->mode;
+    return l->way || o->pmode ? PROBE_PAGED32 : o->longmode ? PROBE_LONG : PROBE_REAL;
+}
+
+const char *load_probe(const struct load *l, struct machine *m, bool truly)
+{
+    enum probe_mode mode = load_mode(l);
 
     switch (probe_run(m, mode)) {
     case PROBE_FAILED:
@@ -361,6 +380,11 @@ void load_place(const struct load *l, uint64_t *start, uint64_t *moved)
 {
     const struct vmlinux *v = l->kernel.inside;
 
+    if (l->resume) {
+        *start = l->resume->start;
+        *moved = l->resume->moved;
+        return;
+    }
     *start = v ? VMLINUX_VA + v->link + v->offset : 0;
     *moved = v ? v->offset : 0;
 }
@@ -385,7 +409,7 @@ void load_warn(const struct load *l)
     char text[512];
 
     /* A kernel that does not call itself Linux only uses its header. */
-    if (l->is_linux && !l->options->root_said &&
+    if (l->is_linux && !l->resume && !l->options->root_said &&
         linux_version(&l->kernel.image, text, sizeof(text)) &&
         initramfs_problem(&l->kernel, text, sizeof(text)))
         fprintf(stderr, "minivm: %s\n", text);
@@ -412,6 +436,8 @@ void load_guests(struct load *l, struct machine *m)
 {
     int n = l->way ? 1 : l->programs;
 
+    if (l->resume)
+        resume_load(l->resume, m);
     for (int i = 0; i < n; i++) {
         struct cpu_state s;
 

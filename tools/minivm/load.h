@@ -13,11 +13,15 @@
 #include "boot/vmlinux.h"
 #include "tools/minivm/minivm.h"
 #include "x86/machine.h"
+#include "x86/probe.h"
 
 #include <stdio.h>
 
+struct resume;
+
 struct load {
     const struct options *options;
+    struct resume *resume; /* in place of all of it (tools/minivm/resume.h); or NULL */
 
     /* Flat programs: the one of --pmode or --long, if there is one, and 16-bit ones. */
     struct image program[1 + REALMODE_MAX];
@@ -32,7 +36,7 @@ struct load {
     bool is_linux;
     int ports; /* that its command has (tools/minivm/ports.h) */
     struct cpio extra;
-    char *cmdline;
+    const char *cmdline;
 };
 
 /* Open the files, and find out what they are. Dies when one cannot be used, or when the options do
@@ -42,8 +46,12 @@ void load_open(struct load *l, const struct options *o);
 /* What the guest of CPU n is called: its file's name. */
 const char *load_name(const struct load *l, int n);
 
-/* The machine that the guests need: ram, cpus, guests and apic of c. */
+/* The machine that the guests need: ram, cpus, guests and apic of c; of one that goes on, all that
+ * was saved. */
 void load_config(const struct load *l, struct config *c);
+
+/* What an engine has to be able to for these guests. */
+enum probe_mode load_mode(const struct load *l);
 
 /* Can the machine's engine run such a guest and, if truly, not only interpret it? NULL, or why not.
  * Before load_guests(). */

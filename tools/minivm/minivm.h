@@ -21,6 +21,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
@@ -33,6 +34,8 @@ int cmd_version(int argc, char **argv);
 /* What `minivm run` was asked to do. */
 struct options {
     const char *kernel, *cmdline, *symbols;
+    const char *from;       /* a snapshot's directory, in place of a guest */
+    const char *name;       /* that the machine is spoken to by; NULL for none */
     const char *engine;     /* auto, kvm or soft */
     const char *cpu;        /* host or portable */
     const char *soft_clock; /* host or instructions */

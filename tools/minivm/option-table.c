@@ -28,6 +28,10 @@ const struct option option_table[] = {
     {"real", 0, FLAG, AT(real), NULL,
      .text = "each FILE is a 16-bit program, also where its code looks like one of 32 or 64 bits"},
 
+    {"from", 0, STRING, AT(from), "DIR",
+     .text = "the machine that `minivm snapshot` saved there, which goes on; its files are not "
+             "changed, so any number can"},
+
     {"initrd", 'i', MODULE, 0, "FILE",
      .text = "the initramfs: cpio, compressed or not, as `tools/mkinitramfs` makes it; several are "
              "joined",
@@ -110,6 +114,8 @@ const struct option option_table[] = {
          "not in the host's: with the same input it does the same again, to the last instruction"},
     {"nested", 0, FLAG, AT(nested), NULL,
      .text = "CPUID offers the guest the processor's own virtualisation, where KVM has it"},
+    {"name", 0, STRING, AT(name), "NAME",
+     .text = "a name by which the machine can be spoken to: `minivm snapshot NAME DIR`"},
     {"exit-port", 0, PORT, AT(exit_port), "PORT",
      .text = "where a write ends the machine with status value * 2 + 1, as QEMU's isa-debug-exit "
              "does (default `0xf4`); `off`: nowhere"},

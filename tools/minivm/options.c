@@ -540,7 +540,7 @@ static _Noreturn void die_unquoted(const char *said, char **argv, int first)
 /* Guests are named in one way. */
 static void validate_kinds(const struct options *o)
 {
-    static const char *const kinds[] = {"kernel", "pmode", "long"};
+    static const char *const kinds[] = {"kernel", "pmode", "long", "from"};
     const char *first = NULL;
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -553,6 +553,9 @@ static void validate_kinds(const struct options *o)
     }
     if (!first && !o->guests)
         die("nothing to run; name a program or a kernel ('minivm help run')");
+    if (o->from && o->guests)
+        die("%s and --from exclude each other: the machine in %s has its guests", o->guest[0],
+            o->from);
     if (o->kernel && o->guests)
         die("%s %s and %s exclude each other; an initramfs goes with --initrd", first, o->kernel,
             o->guest[0]);
@@ -568,6 +571,29 @@ static void join_guests(struct options *o)
     memmove(o->guest + 1, o->guest, o->guests * sizeof(o->guest[0]));
     o->guest[0] = first;
     o->guests++;
+}
+
+/* A machine that goes on is as it was made. When it is reset, nobody loads its guests again. */
+static void validate_from(struct options *o)
+{
+    static const char *const free[] = {"from",    "engine",   "timeout",  "debugcon",
+                                       "symbols", "dump-mem", "verbose",  "stat",
+                                       "split",   "name",     "no-reboot"};
+
+    if (!o->from)
+        return;
+    for (size_t i = 0; i < option_count; i++) {
+        bool may = !o->said[i];
+
+        for (size_t j = 0; j < sizeof(free) / sizeof(free[0]) && !may; j++)
+            may = !strcmp(option_table[i].name, free[j]);
+        if (!may)
+            die("%s: the machine in %s has its own", o->said[i], o->from);
+    }
+    if (o->command)
+        die("-- %s: the machine in %s goes on with what it does, and takes no command",
+            o->command[0], o->from);
+    o->no_reboot = true;
 }
 
 /* A root is one of the shares, or the first of the disks. */
@@ -599,6 +625,7 @@ static void validate(struct options *o)
     const char *mem = options_said(o, "mem");
 
     validate_kinds(o);
+    validate_from(o);
     join_guests(o);
     validate_root(o);
     if (o->mem && o->mem < 1 << 20)
@@ -636,7 +663,7 @@ static void validate(struct options *o)
         die("%s is for one guest", options_said(o, "net"));
     if (o->disks && o->guests > 1)
         die("%s is for one guest: several have none to share", options_said(o, "disk"));
-    if (o->split && o->guests < 2)
+    if (o->split && o->guests < 2 && !o->from)
         die("--split is for several programs");
     if (o->split && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
         die("--split needs a terminal; without one each line begins with its guest's name");

@@ -3,10 +3,12 @@
  * minivm run: build a machine, boot a guest in it, and pass on what it says.
  */
 #define _GNU_SOURCE
+#include "hw/die.h"
 #include "hw/disk.h"
 #include "hw/share.h"
 #include "hw/vsock-unix.h"
 #include "tools/minivm/choose.h"
+#include "tools/minivm/control.h"
 #include "tools/minivm/debugcon.h"
 #include "tools/minivm/ending.h"
 #include "tools/minivm/load.h"
@@ -14,6 +16,7 @@
 #include "tools/minivm/outlet.h"
 #include "tools/minivm/ports.h"
 #include "tools/minivm/report.h"
+#include "tools/minivm/resume.h"
 #include "tools/minivm/steer.h"
 #include "tools/minivm/symbols.h"
 
@@ -38,6 +41,7 @@ struct run {
     struct load load;
     struct debugcon debugcon;
     struct steer steer;
+    struct control control;
     struct ending ending;
     struct share share[PC_MAX_SHARES];
     const char *share_tag[PC_MAX_SHARES];
@@ -233,6 +237,10 @@ static void run(struct run *r)
     struct machine *m = &r->machine;
 
     outlet_start(&r->outlet, m);
+    /* Of guests that go on some had ended. */
+    for (int i = 0; i < m->config.cpus && r->load.resume; i++)
+        if (m->vcpu[i].exited)
+            outlet_ended(&r->outlet, &m->vcpu[i]);
     /* With the instruction clock all input of a pipe is read before the guest begins. */
     while (!terminal_ready(&r->outlet.terminal) && !machine_stopping(m))
         event_run(&m->loop);
@@ -247,6 +255,20 @@ static void run(struct run *r)
     }
 }
 
+/* The guests of a machine that goes on have their names. */
+static void name_guests(struct run *r)
+{
+    const struct resume *resume = r->load.resume;
+    struct options *o = &r->options;
+
+    if (!resume)
+        return;
+    if (o->split && resume->config.guests < 2)
+        die("--split is for several programs, and in %s there is one", o->from);
+    for (int i = 0; i < resume->config.guests && resume->config.guests > 1; i++)
+        o->guest[o->guests++] = resume->name[i];
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run *r = calloc(1, sizeof(*r));
@@ -256,6 +278,9 @@ int cmd_run(int argc, char **argv)
     ensure_standard_fds();
     options_parse(&r->options, argc, argv);
     load_open(&r->load, o);
+    name_guests(r);
+    if (o->name)
+        control_open(&r->control, o->name);
     nets_open(&r->nets, o->net, o->nets, o->cpus);
     if (o->symbols)
         symbols_read(&r->symbols, o->symbols);
@@ -267,7 +292,7 @@ int cmd_run(int argc, char **argv)
         disk_open(&r->disk[i], o->disk[i].file, o->disk[i].read_only, o->disk[i].snapshot);
     if (o->vsock)
         vsock_unix_open(&r->vsock, o->vsock);
-    choose_engine(&r->choice, o);
+    choose_engine(&r->choice, &r->load);
     build(r);
     /* Before a guest runs, if only to try the engine: then what passt says is read elsewhere. */
     nets_wait(&r->nets);
@@ -282,12 +307,15 @@ int cmd_run(int argc, char **argv)
     if (o->verbose)
         nets_say(&r->nets, r->machine.config.trace);
     steer_start(&r->steer);
+    if (o->name)
+        control_start(&r->control, &r->steer, &r->load);
     if (o->command)
         serial8250_hold(&r->machine.board[0].com1);
     run(r);
     finish(r);
     if (o->vsock)
         vsock_unix_remove(&r->vsock);
+    control_close(&r->control);
     int status = ending_exit(&r->ending);
 
     /* A CPU that is stuck may hold a lock that exit() takes. Nothing else is freed: to close a file

@@ -29,14 +29,18 @@
 /* How long a reader may delay an end that the user asked for. */
 #define MOMENT_NS (NS_PER_SECOND / 2)
 
-/* Have the CPUs stand still. Those that wait for a reader of the console or of --verbose stop
- * waiting.
- */
-static void hold(struct steer *s, struct still *look)
+void steer_hold(struct steer *s, struct still *still, int ms)
 {
     for (int i = 0; i < s->machine->config.cpus; i++)
         console_release(s->machine->vcpu[i].console, true);
-    machine_hold(s->machine, look, LOOK_MS);
+    machine_hold(s->machine, still, ms);
+}
+
+void steer_release(struct steer *s)
+{
+    for (int i = 0; i < s->machine->config.cpus; i++)
+        console_release(s->machine->vcpu[i].console, false);
+    machine_release(s->machine);
 }
 
 /* The CPUs stand still: return where they are or what is in their registers, in words that the
@@ -54,9 +58,7 @@ static char *looked(struct steer *s, bool registers)
     else
         report_where(s->machine, t, s->symbols, f);
     fclose(f);
-    for (int i = 0; i < s->machine->config.cpus; i++)
-        console_release(s->machine->vcpu[i].console, false);
-    machine_release(s->machine);
+    steer_release(s);
     return text;
 }
 
@@ -117,7 +119,7 @@ void steer_command(void *to, int key)
         if (s->look.pending)
             break;
         s->registers = key == 'r';
-        hold(s, &s->look);
+        steer_hold(s, &s->look, LOOK_MS);
         break;
     case 'h':
     case '?':
@@ -178,7 +180,7 @@ static void timed_out(struct watch *w)
 
     event_hush(w);
     if (terminal_ready(&s->outlet->terminal))
-        hold(s, &s->last_look);
+        steer_hold(s, &s->last_look, LOOK_MS);
     else
         stop(s, STOP_TIMEOUT);
 }

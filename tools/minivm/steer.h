@@ -31,6 +31,11 @@ void steer_closed(void *to);
  * descriptors. */
 void steer_start(struct steer *s);
 
+/* Have the CPUs stand still, for ms milliseconds at most, as machine_hold(); those that wait for a
+ * reader of the console or of --verbose stop waiting. And let them go on. Machine locked. */
+void steer_hold(struct steer *s, struct still *still, int ms);
+void steer_release(struct steer *s);
+
 /* From here on signals have their default effect again; the terminal is given back first. */
 void steer_free_signals(void);
 
