@@ -710,9 +710,13 @@ static int serve_lk(struct call *c)
     l.l_len = a->end == INT64_MAX ? 0 : a->end - a->start + 1;
     if (test && c->room < sizeof(out))
         return -EINVAL;
-    error = share_lock(c->share, c->h.nodeid, c->a.lk.owner, &l, test);
-    if (error == -EAGAIN && wait)
-        return interrupted(c) ? -EINTR : LATER;
+    error = share_lock(c->share, c->h.nodeid, c->a.lk.owner, &l, test, wait ? c->h.unique : 0);
+    if (error == -EAGAIN && wait) {
+        if (!interrupted(c))
+            return LATER;
+        share_lock_off(c->share, c->h.unique);
+        return -EINTR;
+    }
     if (error || !test)
         return error;
     out.lk = (struct fuse_file_lock){

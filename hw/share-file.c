@@ -29,13 +29,6 @@ enum {
     COPY = 64 << 20  /* bytes that are copied at a time, so that no call takes long */
 };
 
-/* Who has locks on a file: an open file of its own, which is how the host tells owners apart. */
-struct share_owner {
-    uint64_t id;
-    int fd;
-    struct share_owner *next;
-};
-
 static int error_of(int64_t result)
 {
     return result < 0 ? -errno : 0;
@@ -165,8 +158,7 @@ static bool is_of_proc(const struct share_node *n)
     return fstatfs(n->fd, &st) < 0 || st.f_type == PROC_SUPER_MAGIC;
 }
 
-/* Open n's file, or fail as the host does; O_WRONLY also where it may not be read. */
-static int open_node(const struct share *s, const struct share_node *n, int flags)
+int share_open_node(const struct share *s, const struct share_node *n, int flags)
 {
     int fd;
 
@@ -209,7 +201,7 @@ int share_open(struct share *s, uint64_t node, int flags, uint64_t *fh, bool *ke
     if (!error) {
         if (flags & O_TRUNC)
             share_change_begins(n);
-        fd = open_node(s, n, flags);
+        fd = share_open_node(s, n, flags);
         error = fd < 0 ? fd : new_handle(s, n, fd, fh);
         if (flags & O_TRUNC)
             share_change_ends(n);
@@ -283,7 +275,8 @@ int share_create(struct share *s, uint64_t node, const char *name, int flags, ui
     if (error)
         return error;
     old = share_become(s, who);
-    /* What is there already may be a device, which is opened with more care, as open_node() does.
+    /* What is there already may be a device, which is opened with more care, as share_open_node()
+     * does.
      */
     fd = share_keep_fd(s, openat(dir->fd, name,
                                  host_flags(s, flags) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC |
@@ -347,7 +340,7 @@ static int set_size(struct share *s, const struct share_node *n, uint64_t fh, ui
         put_handle(s, h);
         return error;
     }
-    fd = open_node(s, n, O_WRONLY);
+    fd = share_open_node(s, n, O_WRONLY);
     if (fd < 0)
         return fd;
     error = error_of(ftruncate(fd, size));
@@ -657,88 +650,8 @@ int share_readdir(struct share *s, uint64_t fh, uint64_t off,
 }
 
 /*
- * Locks, of which each owner has a descriptor of its own: closing it gives them all back.
+ * Locks of whole files; those of ranges are share-lock.c's.
  */
-
-void share_free_owners(struct share_node *n)
-{
-    while (n->owners) {
-        struct share_owner *o = n->owners;
-
-        n->owners = o->next;
-        close(o->fd);
-        free(o);
-    }
-}
-
-static struct share_owner **find_owner(struct share_node *n, uint64_t id)
-{
-    struct share_owner **o = &n->owners;
-
-    while (*o && (*o)->id != id)
-        o = &(*o)->next;
-    return o;
-}
-
-/* Owner id's descriptor of n, a new one if need be. */
-static int owner_fd(struct share *s, struct share_node *n, uint64_t id)
-{
-    struct share_owner *o = *find_owner(n, id);
-    int fd;
-
-    if (o)
-        return o->fd;
-    fd = open_node(s, n, O_RDWR);
-    if (fd < 0)
-        fd = open_node(s, n, O_RDONLY);
-    if (fd < 0)
-        return fd == -ENFILE ? -ENOLCK : fd;
-    o = malloc(sizeof(*o));
-    if (!o) {
-        close(fd);
-        return -ENOLCK;
-    }
-    *o = (struct share_owner){id, fd, n->owners};
-    n->owners = o;
-    return fd;
-}
-
-int share_lock(struct share *s, uint64_t node, uint64_t owner, struct flock *l, bool test)
-{
-    struct share_node *n;
-    int error = share_get_node(s, node, true, &n), fd;
-
-    if (error)
-        return error;
-    pthread_mutex_lock(&s->file_locks);
-    fd = owner_fd(s, n, owner);
-    l->l_pid = 0;
-    error = fd < 0 ? fd : error_of(fcntl(fd, test ? F_OFD_GETLK : F_OFD_SETLK, l));
-    pthread_mutex_unlock(&s->file_locks);
-    share_put_node(s, n);
-    return error == -EACCES ? -EAGAIN : error;
-}
-
-int share_drop_locks(struct share *s, uint64_t node, uint64_t owner)
-{
-    struct share_node *n;
-    struct share_owner **p, *o;
-    int error = share_get_node(s, node, false, &n);
-
-    if (error)
-        return error;
-    pthread_mutex_lock(&s->file_locks);
-    p = find_owner(n, owner);
-    o = *p;
-    if (o) {
-        *p = o->next;
-        close(o->fd);
-        free(o);
-    }
-    pthread_mutex_unlock(&s->file_locks);
-    share_put_node(s, n);
-    return 0;
-}
 
 int share_flock(struct share *s, uint64_t fh, int operation)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What hw/share.c and hw/share-file.c know of a shared directory between them.
+ * What hw/share.c, hw/share-file.c and hw/share-lock.c know of a shared directory between them.
  */
 #ifndef HW_SHARE_INSIDE_H
 #define HW_SHARE_INSIDE_H
@@ -112,6 +112,11 @@ bool share_changed(struct share_node *n, int fd, const char *name, struct statx 
 int share_stat_at(int fd, const char *name, struct statx *st);
 int share_stat(int fd, struct statx *st);
 void share_release_all(struct share *s);
-void share_free_owners(struct share_node *n);
+
+/* Open n's file, or fail as the host does; O_WRONLY also where it may not be read. */
+int share_open_node(const struct share *s, const struct share_node *n, int flags);
+
+/* Give n's locks back, and forget who waits for one. s->lock held. */
+void share_free_owners(struct share *s, struct share_node *n);
 
 #endif

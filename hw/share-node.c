@@ -227,7 +227,7 @@ static void free_if_unused(struct share *s, struct share_node *n)
         drop_fd(s, n);
         unhash(s, n);
         share_drop(&s->nodes, n->id);
-        share_free_owners(n);
+        share_free_owners(s, n);
         free(n->name);
         free(n);
         if (parent)

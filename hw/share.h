@@ -62,6 +62,7 @@ struct share {
     uint32_t lists; /* directories that have a buffer */
     dev_t dev[64];  /* the file systems met, the directory's own first */
     int devs;
+    struct share_wait *waits; /* who waits for which lock; under file_locks */
 };
 
 /* On whose behalf something is made. */
@@ -163,10 +164,15 @@ int share_readdir(struct share *s, uint64_t fh, uint64_t off,
 
 /*
  * Locks of ranges (fcntl), which belong to an owner, whatever that is. l->l_whence is SEEK_SET.
- * test: what is in the way goes to *l. Never waits: -EAGAIN. share_drop_locks(): the owner has
- * closed the file. share_flock(): of flock(2), which belong to a handle.
+ * test: what is in the way goes to *l. Never waits: -EAGAIN. With a number of the caller's, wait,
+ * that is who will ask again under the same number, until it is something else than -EAGAIN, or
+ * called off by share_lock_off(); -EDEADLK where those in the way wait for this owner in turn.
+ * share_drop_locks(): the owner has closed the file. share_flock(): of flock(2), which belong to a
+ * handle.
  */
-int share_lock(struct share *s, uint64_t node, uint64_t owner, struct flock *l, bool test);
+int share_lock(struct share *s, uint64_t node, uint64_t owner, struct flock *l, bool test,
+               uint64_t wait);
+void share_lock_off(struct share *s, uint64_t wait);
 int share_drop_locks(struct share *s, uint64_t node, uint64_t owner);
 int share_flock(struct share *s, uint64_t fh, int operation);
 

@@ -621,6 +621,66 @@ static void locks_are_the_hosts(void)
     end_share();
 }
 
+static int lock_at(uint32_t opcode, uint64_t node, uint64_t owner, int type, uint64_t first,
+                   uint64_t last)
+{
+    return ASK(opcode, node, NULL, lk_in, 0, owner, {first, last, type, 1}, 0, 0);
+}
+
+/* Who would wait for itself in the end is told so, as by the host; nobody else is. */
+static void circles_of_locks(void)
+{
+    uint64_t a, b;
+
+    begin(false);
+    host_file("a", "text");
+    host_file("b", "text");
+    a = look_up(1, "a");
+    b = look_up(1, "b");
+
+    /* Two, and two files; the other one goes on when it has given up what it had. */
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 1, F_WRLCK, 0, 99), 0);
+    CHECK_EQ(lock_at(FUSE_SETLK, b, 2, F_WRLCK, 0, INT64_MAX), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, b, 1, F_RDLCK, 5, 5), 1); /* later */
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 2, F_WRLCK, 99, 200), -EDEADLK);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 2, F_WRLCK, 100, 200), 0);
+    CHECK_EQ(lock_at(FUSE_SETLK, b, 2, F_UNLCK, 0, INT64_MAX), 0);
+    unique -= 4;
+    CHECK_EQ(lock_at(FUSE_SETLKW, b, 1, F_RDLCK, 5, 5), 0);
+    unique += 4;
+
+    /* Three; of a lock cut in the middle both ends count, and what is in between does not. */
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 1, F_UNLCK, 10, 19), 0);
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 3, F_WRLCK, 12, 12), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 1, F_WRLCK, 200, 200), 1);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 2, F_WRLCK, 11, 12), 1);
+    CHECK_EQ(lock_at(FUSE_SETLKW, b, 3, F_RDLCK, 0, 99), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 3, F_RDLCK, 9, 9), -EDEADLK);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 3, F_RDLCK, 20, 25), -EDEADLK);
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 3, F_UNLCK, 12, 12), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 3, F_RDLCK, 20, 25), 1);
+
+    /* Called off, it is waited for no longer. */
+    CHECK_EQ(ASK(FUSE_INTERRUPT, 0, NULL, interrupt_in, unique), 0);
+    unique -= 2;
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 3, F_RDLCK, 20, 25), -EINTR);
+    unique += 1;
+    CHECK_EQ(lock_at(FUSE_SETLK, b, 3, F_WRLCK, 50, 59), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, b, 4, F_RDLCK, 50, 50), 1);
+
+    /* A reset ends all of it: the same again, by readers of one range, both of which want to write.
+     */
+    fuse_reset(&fuse);
+    CHECK_EQ(init_fuse(38, ALL_FLAGS), 0);
+    a = look_up(1, "a");
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 1, F_RDLCK, 0, 9), 0);
+    CHECK_EQ(lock_at(FUSE_SETLK, a, 2, F_RDLCK, 0, 9), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 1, F_WRLCK, 0, 9), 1);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 2, F_RDLCK, 20, 29), 0);
+    CHECK_EQ(lock_at(FUSE_SETLKW, a, 2, F_WRLCK, 0, 9), -EDEADLK);
+    end_share();
+}
+
 static void files_without_names(void)
 {
     struct fuse_entry_out *e = body;
@@ -1108,6 +1168,7 @@ int main(void)
         {files_of_proc_are_not_opened, "files of /proc are not opened"},
         {read_only_refuses, "a read-only share refuses changes"},
         {locks_are_the_hosts, "locks are the host's, and waiting for one can be called off"},
+        {circles_of_locks, "who would wait for itself in the end gets no lock"},
         {files_without_names, "files without names get one, and files are copied"},
         {owners_are_the_guests, "with root what is made belongs to who made it"},
         {owners_are_the_user, "without root what is made belongs to the user"},
