@@ -181,3 +181,6 @@ refused "an initramfs of the user's" \
 refused "a kernel of 32 bits" \
     "--root needs a 64-bit kernel, and build/kernels/686-pae/vmlinuz is one of 32 bits" \
     -k build/kernels/686-pae/vmlinuz --root /
+refused "a command in a kernel of 32 bits" \
+    "-- true: a command needs a 64-bit kernel, as what runs it in the guest is of 64 bits, and \
+build/kernels/686-pae/vmlinuz is one of 32" -k build/kernels/686-pae/vmlinuz -i build/initramfs.cpio -- true

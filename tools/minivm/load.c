@@ -145,6 +145,10 @@ static void open_linux(struct load *l)
         die("-- %s: a command needs --root DIR, or an initramfs made by tools/mkinitramfs: "
             "--initrd FILE",
             o->command[0]);
+    if (o->command && !linux_is_64(&l->kernel.image))
+        die("-- %s: a command needs a 64-bit kernel, as what runs it in the guest is of 64 bits, "
+            "and %s is one of 32",
+            o->command[0], l->kernel.image.name);
     l->ports = o->command ? ports_wanted() : 0;
     snprintf(ports, sizeof(ports), "%d%s\n", l->ports,
              raw && !isatty(STDERR_FILENO) ? " silent" : "");
