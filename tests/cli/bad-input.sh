@@ -92,12 +92,3 @@ for minivm in ./minivm build/asan/minivm; do
     patched 0x201 '\001'
     refused "a header of no length" "damaged" -k "$TMP/patched"
 done
-
-# Permissions bind everybody but root.
-chmod 0 "$TMP/text"
-if [ "$(id -u)" = 0 ]; then
-    skip "an unreadable kernel" "root reads everything"
-else
-    minivm=./minivm
-    refused "an unreadable kernel" "Permission denied" -k "$TMP/text"
-fi
