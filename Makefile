@@ -8,6 +8,7 @@
 #   make fuzz     fuzz without end          make soak    boot a hundred times
 #   make distro   boot Debian from a disk           make soak-distro   boot that fifty times
 #   make soak-kill   kill minivm 200 times while a guest writes to its disks
+#   make soak-fs     torture shared directories and disks
 #   make install  below PREFIX, /usr/local
 #   make clean    remove what was built
 #
@@ -131,7 +132,7 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What is missing is installed by the targets that do more than build. The others name it.
-INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak soak-distro soak-kill,$(MAKECMDGOALS))
+INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak soak-distro soak-kill soak-fs,$(MAKECMDGOALS))
 NEED = tools/need $(if $(INSTALL),,-n)
 
 build/ready: tools/need
@@ -329,6 +330,11 @@ soak-kill: all $K/cloud-amd64/package
 	tests/devices/killed.sh $(or $(N),200)
 	tests/soak-kill $(or $(N),200) $(ARGS)
 
+# N: seconds for each of stress-ng's stressors
+soak-fs: all $K/cloud-amd64/package
+	@tools/need soak-fs
+	tests/soak-fs $(or $(N),5) $(ARGS)
+
 compare: all
 	@tools/compare
 
@@ -353,5 +359,5 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run try-distro distro test quick check bench bench-soft bench-io fuzz soak soak-distro soak-kill \
+.PHONY: always all unit asan run try-distro distro test quick check bench bench-soft bench-io fuzz soak soak-distro soak-kill soak-fs \
     compare tour docs install clean

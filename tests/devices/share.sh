@@ -1,5 +1,6 @@
 #!/bin/sh
 # Directories of the host's in a guest: what it reads, what it writes, what either sees of the other.
+# tests/soak-fs tortures them.
 # engines: kvm soft
 # needs: kvm
 # takes: 60
@@ -119,26 +120,3 @@ in line
 first
 second"
 fi
-
-# By hand: FSX=PROGRAM FSSTRESS=PROGRAM (xfstests' ltp/fsx and ltp/fsstress) and PJD=DIR (pjdfstest, built)
-# on a share, with the host's own files under them. What fails here and not on the host is a bug; but
-# for pjdfstest's device nodes, which are not made.
-# by_hand NAME COMMAND
-by_hand() {
-    mkdir "$TMP/by-hand"
-    check "$1" ./minivm run -k $kernel/vmlinuz --timeout $limit $fast -m 1G -c 2 --root / --share "$TMP/by-hand=it" -- \
-        sh -c "mount -t virtiofs it /mnt && cd /mnt && $2"
-    rm -rf "$TMP/by-hand"
-}
-if [ "${FSX-}" ]; then
-    for seed in 1 2 3; do by_hand "fsx, seed $seed" "$FSX -N 10000 -S $seed -q -l 400000 file"; done
-    by_hand "fsx without mappings" "$FSX -N 10000 -S 4 -q -W -R -l 400000 file"
-else
-    skip fsx "say FSX=PROGRAM"
-fi
-if [ "${FSSTRESS-}" ]; then
-    by_hand fsstress "$FSSTRESS -d . -n 1000 -p 4 -s 5 && rm -rf ./*"
-else
-    skip fsstress "say FSSTRESS=PROGRAM"
-fi
-if [ "${PJD-}" ]; then by_hand pjdfstest "prove -r '$PJD/tests'"; else skip pjdfstest "say PJD=DIR"; fi
