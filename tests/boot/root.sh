@@ -61,6 +61,29 @@ check_equal "leaves nothing on the host" "$(ls "$TMP/work dir"; ls "$TMP/new" 2>
     grep outside /etc/hostname; tail -n 1 "$TMP/work dir/hello.c")" "hello.c
 }"
 
+# The same as somebody else, who may write to one directory.
+user='setpriv --reuid=65534 --regid=65534 --clear-groups'
+[ "$(id -u)" = 0 ] || user=
+mkdir "$TMP/theirs"
+cp "$TMP/work dir/hello.c" "$TMP/theirs"
+chmod 755 "$TMP"
+[ -z "$user" ] || chown 65534:65534 "$TMP/theirs"
+if [ $engine = kvm ]; then
+    skip "a command of a user's" "/dev/kvm may be root's"
+elif ! $user test -r "$top/$kernel" || ! $user test -x "$top/minivm"; then
+    skip "a command of a user's" "nobody else can enter $top"
+else
+    status=0
+    (cd "$TMP/theirs" && $user "$top/minivm" run -k "$top/$kernel" --timeout $limit $fast --root / -- sh -c '
+        gcc -O2 hello.c && ./a.out && id -u && pwd && cp hello.c /tmp/hello.c && rm /tmp/hello.c
+        rm /etc/hostname 2>/dev/null || echo kept; exit 5' </dev/null >"$TMP/out" 2>"$TMP/err") || status=$?
+    check_equal "a command of a user's" "$status $(cat "$TMP/out" "$TMP/err")" "5 hello
+$([ -n "$user" ] && echo 65534 || id -u)
+$TMP/theirs
+kept"
+    check_equal "leaves nothing on the host either" "$(ls "$TMP/theirs")" hello.c
+fi
+
 if [ $engine = soft ]; then # which engine it is does not matter
     run -- no-such-command
     check_equal "127 when there is no such command" "$status" 127
