@@ -268,10 +268,17 @@ static void compare_state(const struct cpu_state *s, const struct cpu_state *k)
     compare_value("efer", s->efer, k->efer);
 }
 
-/* What snippets use most is looked at after each step, all the rest now and then. */
+/* What snippets use most is looked at after each step, all the rest now and then. The emulator
+ * beneath a kvmhost is three times as fast at this loop as at the instructions of memcmp(). */
 static bool same_ram(uint64_t from, uint64_t n)
 {
-    return !memcmp(ram(soft, from), ram(kvm, from), n);
+    const uint64_t *s = (const void *)ram(soft, from), *k = (const void *)ram(kvm, from);
+    uint64_t bits = 0;
+
+#pragma GCC unroll 8
+    for (uint64_t i = 0; i < n / sizeof(*s); i++)
+        bits |= s[i] ^ k[i];
+    return !bits;
 }
 
 /*
@@ -280,8 +287,6 @@ static bool same_ram(uint64_t from, uint64_t n)
  */
 static void forgive_flags(void)
 {
-    if (same_ram(0, LOW_RAM))
-        return;
     for (uint64_t i = 0; i < LOW_RAM; i++) {
         uint8_t s = *ram(soft, i), *k = ram(kvm, i);
 
@@ -328,16 +333,17 @@ static void forgive_accessed(void)
         *ram(kvm, gpa) |= 1;
 }
 
-static void compare_ram(bool all)
+/* All of it, or what snippets use most, of which what is below from is known to be the same. */
+static void compare_ram(uint64_t from, bool all)
 {
     const uint8_t *s = ram(soft, 0), *k = ram(kvm, 0);
     uint64_t end = soft->ram.size;
     int n = 0;
 
-    if (same_ram(0, all ? end : LOW_RAM) &&
+    if (same_ram(from, (all ? end : LOW_RAM) - from) &&
         (all || end < HIGH_RAM + HIGH_RAM_SIZE || same_ram(HIGH_RAM, HIGH_RAM_SIZE)))
         return;
-    for (uint64_t i = 0; i < end && n < 8; i++)
+    for (uint64_t i = from; i < end && n < 8; i++)
         if (s[i] != k[i]) {
             differ("#     byte at %llx: soft %02x, KVM %02x\n", (unsigned long long)i, s[i], k[i]);
             n++;
@@ -553,12 +559,15 @@ static int run_image(void)
             differ("#     KVM %s%s%s\n", stop_name(kvm_stop), *kvm_cpu()->failure ? ": " : "",
                    kvm_cpu()->failure);
         *kvm_cpu()->failure = 0;
-        forgive_flags();
+        bool low_same = same_ram(0, LOW_RAM);
+
+        if (!low_same)
+            forgive_flags();
         forgive_walks();
         forgive_accessed();
         if (!soft->vcpu[0].exited)
             compare_state(&after, &other);
-        compare_ram(stop != VCPU_STEPPED || step % ALL_RAM_EACH == 0);
+        compare_ram(low_same ? LOW_RAM : 0, stop != VCPU_STEPPED || step % ALL_RAM_EACH == 0);
         if (*differences) {
             report(&code, step);
             align();
