@@ -2,7 +2,7 @@
 # Disks: what Linux writes to them is there, and nowhere else.
 # engines: kvm soft
 # needs: kvm
-# takes: 60
+# takes: 50
 . tests/lib.sh
 
 kernels=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
@@ -38,10 +38,10 @@ dev=$1
 mkdir -p /mnt
 mount -t ext4 -o discard $dev /mnt
 for n in 1 2 3 4 5 6 7 8; do
-    dd if=/dev/urandom of=/mnt/$n bs=64k count=$((n * n)) conv=fsync 2>/dev/null
+    dd if=/dev/urandom of=/mnt/$n bs=64k count=$((n < 8 ? n : 64)) conv=fsync 2>/dev/null
 done
 cd /mnt
-sha256sum 1 2 3 4 5 6 7 8 >sums
+md5sum 1 2 3 4 5 6 7 8 >sums
 rm 8
 sync
 cd /
@@ -50,7 +50,7 @@ echo 3 >/proc/sys/vm/drop_caches
 /e2fsck -fn $dev >/dev/null 2>&1
 mount -t ext4 -o ro $dev /mnt
 cd /mnt
-grep -v ' 8$' sums | sha256sum -c -s
+grep -v ' 8$' sums | md5sum -c -s
 cd /
 umount /mnt
 END
@@ -83,13 +83,13 @@ b.img
 check "fsck finds nothing to mend" e2fsck -fn "$TMP/a.img"
 file_of "$TMP/a.img" sums | sed -n 7p >"$TMP/sums"
 file_of "$TMP/a.img" 7 >"$TMP/7"
-check_equal "the host reads the same" "$(sha256sum <"$TMP/7" | cut -c1-64)" "$(cut -c1-64 "$TMP/sums")"
+check_equal "the host reads the same" "$(md5sum <"$TMP/7" | cut -c1-32)" "$(cut -c1-32 "$TMP/sums")"
 check "the read-only disk is as it was" cmp "$TMP/b.img" "$TMP/b.copy"
 check_equal "nothing was written to the snapshot's image" "$(stat -c %b "$TMP/kept.img")" 0
 
-# What is deleted gives its room back.
+# What is deleted gives its room back: of 10 MiB there are 6.
 room=$(stat -c %b "$TMP/a.img")
-check "a file of 4 MiB that was deleted is a hole" [ "$room" -lt $((20 * 2048)) ]
+check "a file of 4 MiB that was deleted is a hole" [ "$room" -lt $((8 * 2048)) ]
 
 # The second boot of one run finds what the first one wrote.
 truncate -s 1M "$TMP/c.img"
