@@ -2,7 +2,7 @@
 # Both stock kernels, at both entry points, on machines of several sizes.
 # engines: kvm soft
 # needs: kvm
-# takes: 60
+# takes: 90
 . tests/lib.sh
 
 initrd=build/initramfs.cpio
@@ -23,6 +23,9 @@ section() {
     tr -d '\r' <"$TMP/out" | sed -n "/^--$1\$/,/^--/p" | grep -v '^--\|^minivm:/#'
 }
 
+# Ciphers test themselves, and say so in the log when they fail, where the arithmetic is ours.
+tests=
+[ $engine = soft ] || tests=$fast
 several='uname -sr
     echo --log; dmesg -r | grep -E "^<[0-3]>"; echo end
     echo --ticks; sleep 1; awk "\$1 == \"LOC:\" {print (\$2 > 10)}
@@ -39,7 +42,7 @@ for flavour in cloud-amd64 amd64; do
     kernel=build/kernels/$flavour/vmlinuz
     uname="Linux $(sed -n 's/^linux-image-\([^ ]*\).*/\1/p' build/kernels/$flavour/package)"
     check_equal "$flavour, --entry 32" "$(guest $kernel "--entry 32 $fast" 'uname -sr')" "$uname"
-    guest $kernel "--entry 64" "$several" >"$TMP/out"
+    guest $kernel "--entry 64 $tests" "$several" >"$TMP/out"
     check_equal "$flavour, --entry 64" "$(sed '/^--/,$d' "$TMP/out")" "$uname"
     check_equal "$flavour: nothing at level error or worse in its log" "$(section log)" end
     check_equal "$flavour: ticks by the local APIC, the PIT and the RTC are quiet" "$(section ticks)" "0

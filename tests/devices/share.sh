@@ -3,7 +3,7 @@
 # tests/soak-fs tortures them.
 # engines: kvm soft
 # needs: kvm
-# takes: 60
+# takes: 50
 . tests/lib.sh
 
 kernel=$(dirname "$(tests/boot/vmlinux cloud-amd64)")
@@ -17,14 +17,14 @@ mkdir /src /data /gone
 mount -t virtiofs src /src && mount -t virtiofs data /data && mount -t virtiofs last /gone || exit 9
 cd /src
 sh /sums >/sums.src
-for i in 1 2 3 4; do (mkdir new$i; tar cf - hw unit | tar xf - -C new$i) & done
+for i in 1 2 3 4; do (mkdir new$i; tar cf - boot initramfs | tar xf - -C new$i) & done
 wait
 cp /sums.src .
 cp hole copy
 ln hole hard
 ln -s copy soft
 chmod 751 new1
-touch -d '2001-02-03 04:05:06' new1/hw/bus.c
+touch -d '2001-02-03 04:05:06' new1/boot/elf.c
 i=0
 while [ $i -lt 300 ]; do echo line $i >>appended; i=$((i + 1)); done
 dd if=/dev/zero of=copy bs=1 seek=5 count=3 conv=notrunc 2>/dev/null
@@ -50,8 +50,8 @@ minivm="./minivm run -k $kernel/vmlinux -i $TMP/initramfs --timeout $limit $fast
 
 # A tree with links, one of which leads out, and a hole.
 mkdir "$TMP/src" "$TMP/data" "$TMP/gone"
-cp -r hw tests/unit "$TMP/src"
-ln -s hw/bus.c "$TMP/src/in"
+cp -r boot initramfs "$TMP/src"
+ln -s boot/elf.c "$TMP/src/in"
 ln -s /etc/passwd "$TMP/src/out"
 truncate -s 3M "$TMP/src/hole"
 seq 100000 >>"$TMP/src/hole"
@@ -79,10 +79,10 @@ src=$TMP/src
 check_equal "it reads what is there" "$(cat "$src/sums.src")" "$(cat "$TMP/sums.src")"
 for i in 1 3 4; do
     check "what four write at once is all there ($i)" sh -c "
-        diff -r '$src/hw' '$src/new$i/hw' && diff -r '$src/unit' '$src/new$i/unit'"
+        diff -r '$src/boot' '$src/new$i/boot' && diff -r '$src/initramfs' '$src/new$i/initramfs'"
 done
 check "and what is removed is not" test ! -e "$src/new2"
-check_equal "modes and times are kept" "$(stat -c %a "$src/new1") $(stat -c %Y "$src/new1/hw/bus.c")" \
+check_equal "modes and times are kept" "$(stat -c %a "$src/new1") $(stat -c %Y "$src/new1/boot/elf.c")" \
     "751 $(date -u -d '2001-02-03 04:05:06' +%s)"
 check_equal "lines are appended" "$(cat "$src/appended")" "$(seq 0 299 | sed 's/^/line /')"
 printf '\0\0\0' | dd of="$src/hole" bs=1 seek=5 conv=notrunc 2>/dev/null
@@ -103,7 +103,7 @@ second, which is longer
 old
 new
 nothing is made where nothing is
-$(md5sum <hw/bus.c)"
+$(md5sum <boot/elf.c)"
 check_equal "what is shared ro is as it was" "$(ls "$TMP/data")$(cat "$TMP/data/file")" filedata
 
 if [ $engine = soft ]; then
@@ -115,7 +115,7 @@ if [ $engine = soft ]; then
         flock l sh -c "echo second >>line"' \
         >"$TMP/out" 2>&1 || status=$?
     check_equal "with the instruction clock as well" "$status$(cat "$TMP/out" "$src/line")" \
-        "0$(md5sum <hw/bus.c)
+        "0$(md5sum <boot/elf.c)
 in line
 first
 second"
