@@ -3,7 +3,7 @@
 # and by COM1.
 # engines: kvm soft
 # needs: kvm
-# takes: 50
+# takes: 60
 . tests/lib.sh
 
 kernel=$(tests/boot/vmlinux cloud-amd64) initrd=build/initramfs.cpio

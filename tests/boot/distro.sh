@@ -2,7 +2,7 @@
 # Debian with systemd, from a disk of tools/mkdisk, boots to its login, installs a package over the
 # network, talks with the host, and switches itself off. The file system needs no mending afterwards.
 # engines: soft
-# takes: 60
+# takes: 50
 #
 # usage: tests/boot/distro.sh [SIZE [OPTION]...]
 #

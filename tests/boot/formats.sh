@@ -5,7 +5,7 @@
 # nothing of the engine, and is tried with engine soft alone: such a boot takes a tenth of the time.
 # engines: kvm soft
 # needs: kvm
-# takes: 60
+# takes: 80
 . tests/lib.sh
 
 kernels=build/kernels

@@ -3,7 +3,7 @@
 # natively; and a look at several CPUs.
 # engines: kvm soft
 # needs: kvm
-# takes: 50
+# takes: 85
 . tests/lib.sh
 
 mkdir "$TMP/root" "$TMP/more" "$TMP/here"

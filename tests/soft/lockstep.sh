@@ -2,7 +2,7 @@
 # The CPU made of C against KVM, instruction by instruction: system instructions in all modes, the
 # small guests, the 1K OS until it waits for its first timer interrupt.
 # needs: kvm
-# takes: 80
+# takes: 110
 . tests/lib.sh
 
 if [ -n "${KVMHOST-}" ]; then
