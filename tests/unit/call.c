@@ -95,8 +95,11 @@ int ioctl(int fd, unsigned long request, ...)
         errno = EIO;
         return -1;
     }
-    tables += request == KVM_SET_GSI_ROUTING;
-    __atomic_fetch_add(&messages, request == KVM_SIGNAL_MSI, __ATOMIC_RELAXED);
+    /* Threads of all kinds come here, but only with the machine locked for these. */
+    if (request == KVM_SET_GSI_ROUTING)
+        tables++;
+    if (request == KVM_SIGNAL_MSI)
+        messages++;
     if (request == KVM_IRQFD) {
         irqfd = arg;
         *(irqfd->flags & KVM_IRQFD_FLAG_DEASSIGN ? &hung_up : &taken) += 1;
