@@ -21,8 +21,9 @@ check_equal "its output and status 0, and stdin that is empty ends" "$status $(c
 run sh -c 'echo out; echo err >&2; exit 7'
 check_equal "its status is minivm's, stderr is stderr" "$status $(cat "$TMP/out") $(cat "$TMP/err")" "7 out err"
 run sh -c 'cat /proc/modules >/tmp/first; until grep -q ^virtio_balloon /proc/modules; do usleep 10000; done
-    grep -c -e ^virtio_console -e ^virtio_balloon /tmp/first'
-check_equal "the ports' driver is there when it begins, the balloon's comes later" "$status $(cat "$TMP/out")" "0 1"
+    grep -c ^virtio_console /tmp/first'
+check_equal "the ports' driver is there when it begins, the balloon's, which may come later, comes" \
+    "$status $(cat "$TMP/out")" "0 1"
 # Every byte value, both ways, by ports: to the end of a file, of a pipe, and to stderr; several MB.
 i=0
 while [ $i -lt 256 ]; do
