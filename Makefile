@@ -9,6 +9,7 @@
 #   make distro   boot Debian from a disk           make soak-distro   boot that fifty times
 #   make soak-kill   kill minivm 200 times while a guest writes to its disks
 #   make soak-fs     torture shared directories and disks
+#   make soak-kaslr  boot both kernels a hundred times at random addresses
 #   make install  below PREFIX, /usr/local
 #   make clean    remove what was built
 #
@@ -132,7 +133,7 @@ $B/unit/unpack-gzip: tests/unit/unpack.c boot/unpack.c $B/libminivm.a tests/unit
 	$(quiet)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -o $@ $(filter-out %.h,$^) $(LIBS)
 
 # What is missing is installed by the targets that do more than build. The others name it.
-INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak soak-distro soak-kill soak-fs,$(MAKECMDGOALS))
+INSTALL = $(filter run distro test quick check bench bench-soft bench-io compare fuzz soak soak-distro soak-kill soak-fs soak-kaslr,$(MAKECMDGOALS))
 NEED = tools/need $(if $(INSTALL),,-n)
 
 build/ready: tools/need
@@ -322,6 +323,10 @@ fuzz: asan unit
 soak: all $K/cloud-amd64/package
 	tests/soak $(or $(N),100) $(ARGS)
 
+# Both kernels, each time at other addresses.
+soak-kaslr: all $K/cloud-amd64/package $K/amd64/package
+	tests/soak-kaslr $(or $(N),100) $(ARGS)
+
 # The same with a Debian from a disk; and with kills while a guest writes to its disks.
 soak-distro: all build/debian.img $K/cloud-amd64/package
 	tests/soak-distro $(or $(N),50) $(ARGS)
@@ -359,5 +364,5 @@ clean:
 
 -include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
 
-.PHONY: always all unit asan run try-distro distro test quick check bench bench-soft bench-io fuzz soak soak-distro soak-kill soak-fs \
+.PHONY: always all unit asan run try-distro distro test quick check bench bench-soft bench-io fuzz soak soak-distro soak-kill soak-fs soak-kaslr \
     compare tour docs install clean

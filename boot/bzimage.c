@@ -18,8 +18,10 @@
  * above 4 GiB: they fit below the hole. The video mode: there is no video card. Page tables with 5
  * levels for a kernel that is unpacked here: they are for more RAM than 64 TiB.
  */
+#include "boot/kernel-cache.h"
 #include "boot/kaslr.h"
 #include "boot/kernel.h"
+#include "boot/linux.h"
 #include "boot/unpack.h"
 #include "boot/vmlinux.h"
 #include "boot/zero-page.h"
@@ -255,40 +257,72 @@ static enum packing payload(const struct image *img, const struct setup_header *
     return packing_of(start, image_peek(img, *at, start, sizeof(start)));
 }
 
-/* Everything that the header says, and the unpacked payload. */
-static const char *unpack_payload(const struct image *img, struct boot_params *bp, struct layout *l,
-                                  struct image *vmlinux)
+/* All that the header says. NULL when it is whole, else why not. */
+static const char *read_layout(const struct image *img, struct boot_params *bp, struct layout *l)
 {
     static char why[sizeof(l->why)];
-    uint64_t at;
 
     if (!is_bzimage(img))
         return "not a bzImage";
-    if (!read_header(img, bp, l) || !find_kernel(img, &bp->hdr, l)) {
-        memcpy(why, l->why, sizeof(why));
-        return why;
-    }
-    if (payload(img, &bp->hdr, l, &at) == PACKING_NONE || at > img->size ||
-        bp->hdr.payload_length > img->size - at)
-        return "damaged: there is no packed kernel in it";
-    return image_unpack(vmlinux, img, at, bp->hdr.payload_length, true);
+    if (read_header(img, bp, l) && find_kernel(img, &bp->hdr, l))
+        return NULL;
+    memcpy(why, l->why, sizeof(why));
+    return why;
 }
 
-const char *bzimage_unpack(const struct image *img, struct image *vmlinux)
+static const char *unpack_payload(const struct image *img, struct image *vmlinux)
 {
     struct boot_params bp;
     struct layout l = {0};
+    const char *problem = read_layout(img, &bp, &l);
+    uint64_t at;
 
-    return unpack_payload(img, &bp, &l, vmlinux);
+    if (problem)
+        return problem;
+    if (payload(img, &bp.hdr, &l, &at) == PACKING_NONE || at > img->size ||
+        bp.hdr.payload_length > img->size - at)
+        return "damaged: there is no packed kernel in it";
+    return image_unpack(vmlinux, img, at, bp.hdr.payload_length, true);
 }
 
-const char *bzimage_open(const struct image *img, struct vmlinux *v)
+/* The same, or what it was made into before. */
+static const char *unpack_once(const struct image *img, struct image *vmlinux)
+{
+    struct kernel_cache_key key;
+    struct image copy;
+    char what[128] = "";
+
+    if (kernel_cache_recall(&key, img, vmlinux))
+        return NULL;
+    /* What is hashed is what is unpacked. */
+    image_copy(&copy, img);
+
+    const char *problem = NULL;
+
+    if (!kernel_cache_find(&key, &copy, vmlinux)) {
+        problem = unpack_payload(&copy, vmlinux);
+        linux_version(img, what, sizeof(what));
+        if (!problem)
+            kernel_cache_keep(&key, vmlinux, what);
+    }
+    image_close(&copy);
+    return problem;
+}
+
+const char *bzimage_unpack(const struct image *img, bool cache, struct image *vmlinux)
+{
+    return cache ? unpack_once(img, vmlinux) : unpack_payload(img, vmlinux);
+}
+
+const char *bzimage_open(const struct image *img, bool cache, struct vmlinux *v)
 {
     struct boot_params bp;
     struct layout l = {0};
     struct image inside;
-    const char *problem = unpack_payload(img, &bp, &l, &inside);
+    const char *problem = read_layout(img, &bp, &l);
 
+    if (!problem)
+        problem = bzimage_unpack(img, cache, &inside);
     if (problem)
         return problem;
     problem = vmlinux_read(v, &inside);

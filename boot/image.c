@@ -4,8 +4,8 @@
  *
  * After: mmap(2), madvise(2), read(2) of the Linux manual pages.
  *
- * Left out: mapping the files. A mapped file that somebody shortens kills its reader by a signal;
- * one that is read gives an error.
+ * Left out: mapping the files that the user named. A mapped file that somebody shortens kills its
+ * reader by a signal; one that is read gives an error.
  */
 #define _GNU_SOURCE
 #include "boot/image.h"
@@ -78,6 +78,14 @@ static void read_small(struct image *img)
     image_read(img, 0, data, img->size);
     close(img->fd);
     keep(img, data, SMALL, img->size);
+}
+
+void image_copy(struct image *to, const struct image *from)
+{
+    void *data = get_memory(from, from->size);
+
+    image_read(from, 0, data, from->size);
+    *to = (struct image){.name = from->name, .fd = -1, .data = data, .size = from->size};
 }
 
 const char *image_unpack(struct image *to, const struct image *from, uint64_t off, uint64_t len,
@@ -158,7 +166,7 @@ void image_close(struct image *img)
 {
     if (img->data && img->size)
         munmap((void *)img->data, img->size);
-    if (!img->data)
+    if (!img->data || img->mapped)
         close(img->fd);
     *img = (struct image){.name = img->name, .fd = -1};
 }

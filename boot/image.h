@@ -18,6 +18,7 @@ struct image {
     const uint8_t *data;  /* the content in memory, in place of fd, when not NULL */
     uint64_t size;        /* in bytes, never 0 */
     enum packing packing; /* how the file was packed that this was unpacked from */
+    bool mapped;          /* data is the content of fd, a file that nobody changes */
 };
 
 /*
@@ -27,6 +28,9 @@ struct image {
  */
 void image_open(struct image *img, const char *name, bool packed);
 void image_close(struct image *img);
+
+/* Make of an image one that lives in memory, and cannot change any more. Dies like image_read(). */
+void image_copy(struct image *to, const struct image *from);
 
 /*
  * Unpack the len bytes at off in from. The new image, to, lives in memory and has the same name.

@@ -72,13 +72,13 @@ const struct way *way_named(const char *name);
 /* The best way that an image offers, or NULL. */
 const struct way *way_of(const struct image *img);
 
-/* Unpack the vmlinux in a bzImage, to be booted in its place. NULL when all went well, else why
- * not, to follow the file's name. */
-const char *bzimage_unpack(const struct image *img, struct image *vmlinux);
+/* Unpack the vmlinux in a bzImage, to be booted in its place, unless that is in the cache
+ * (boot/kernel-cache.h). NULL when all went well, else why not, to follow the file's name. */
+const char *bzimage_unpack(const struct image *img, bool cache, struct image *vmlinux);
 
 /* The same, taken apart for way_unpacked, whose kernel->inside it is; the caller frees it. NULL
  * when all went well, else why not: the kernel can still unpack itself, unless it is damaged. */
-const char *bzimage_open(const struct image *img, struct vmlinux *v);
+const char *bzimage_open(const struct image *img, bool cache, struct vmlinux *v);
 
 /*
  * Put the initramfs of k (its modules, each on a 4-byte boundary, and the extra archive) at gpa,

@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Parts of a file that are smaller are copied: a page fault, and an area of memory that the host
+ * keeps account of, take more time. */
+#define MAPPED (64 * KIB)
+
 static uint64_t max(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -204,13 +208,73 @@ static void relocate(const struct vmlinux *v, uint8_t *kernel, uint64_t offset)
         add32(kernel + p[VMLINUX_ADD32].at[i], offset);
 }
 
+/* Which pages, from link on, change when it moves: a bit for each. The caller frees them. */
+static uint8_t *pages_that_change(const struct vmlinux *v)
+{
+    uint8_t *bits = calloc(v->span / PAGE_SIZE / 8 + 2, 1);
+
+    assert(bits);
+    for (int kind = 0; kind < VMLINUX_KINDS; kind++) {
+        for (uint32_t i = 0; i < v->places[kind].n; i++) {
+            uint32_t at = v->places[kind].at[i];
+
+            bits[at / PAGE_SIZE / 8] |= 1 << at / PAGE_SIZE % 8;
+            at += 7;
+            bits[at / PAGE_SIZE / 8] |= 1 << at / PAGE_SIZE % 8;
+        }
+    }
+    return bits;
+}
+
+static void put_copy(const struct vmlinux *v, const struct ram *ram, uint64_t gpa, uint64_t offset,
+                     uint64_t n)
+{
+    void *to = ram_at(ram, gpa, n);
+
+    assert(to);
+    memcpy(to, v->image.data + offset, n);
+}
+
+/* From at on, up to end: how many bytes of whole pages stay as they are. */
+static uint64_t same_pages(const uint8_t *changes, uint64_t at, uint64_t end)
+{
+    uint64_t from = at;
+
+    while (end - at >= PAGE_SIZE &&
+           !(changes && changes[at / PAGE_SIZE / 8] >> at / PAGE_SIZE % 8 & 1))
+        at += PAGE_SIZE;
+    return at - from;
+}
+
+/* Put a piece into RAM at gpa: map what stays as it is in large parts, and copy the rest. */
+static void put_piece(const struct vmlinux *v, const struct vmlinux_piece *p, const struct ram *ram,
+                      uint64_t gpa, const uint8_t *changes)
+{
+    uint64_t at = p->at, end = p->at + p->size, copied = at, offset = p->offset - p->at;
+    bool maps = v->image.mapped && !(offset % PAGE_SIZE) && !(at % PAGE_SIZE);
+
+    while (maps && at < end) {
+        uint64_t n = same_pages(changes, at, end);
+
+        if (n >= MAPPED && ram_part(ram, gpa + at, n, v->image.fd, offset + at)) {
+            put_copy(v, ram, gpa + copied, offset + copied, at - copied);
+            copied = at + n;
+        }
+        at += n ? n : PAGE_SIZE;
+    }
+    put_copy(v, ram, gpa + copied, offset + copied, end - copied);
+}
+
 void vmlinux_put(struct vmlinux *v, const struct ram *ram, uint64_t gpa, uint64_t offset)
 {
     uint8_t *kernel = ram_at(ram, gpa, v->span);
 
+    uint8_t *changes = offset ? pages_that_change(v) : NULL;
+
     assert(kernel && (!offset || v->moves));
     for (int i = 0; i < v->pieces; i++)
-        memcpy(kernel + v->piece[i].at, v->image.data + v->piece[i].offset, v->piece[i].size);
+        put_piece(v, &v->piece[i], ram, gpa, changes);
+    free(changes);
     if (offset)
         relocate(v, kernel, offset);
     v->gpa = gpa;

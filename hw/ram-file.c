@@ -91,7 +91,8 @@ int ram_save(const struct ram *ram, int fd)
         bool known = pread(pagemap, entry, size, first * sizeof(entry[0])) == (ssize_t)size;
 
         error = save_pages(ram, fd, at, n, entry,
-                           !known || (ram->file && has_data(ram->file, at, len)));
+                           !known || (ram->file && has_data(ram->file, at, len)) ||
+                               ram_has_part(ram, at, len));
     }
     if (pagemap >= 0)
         close(pagemap);

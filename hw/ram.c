@@ -8,14 +8,24 @@
 #include "hw/ram.h"
 #include "hw/die.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 /* Aligned so, the host can back the guest with huge pages. */
 #define HUGE_PAGE UINT64_C(0x200000)
+
+/* Ranges of RAM, by their offset in host, that are what a file has. */
+struct ram_parts {
+    int n;
+    struct {
+        uint64_t at, len;
+    } part[256];
+};
 
 static void advise(struct ram *ram)
 {
@@ -40,6 +50,8 @@ void ram_init(struct ram *ram, uint64_t size)
     munmap(map + skip + size, HUGE_PAGE - skip);
     ram->host = map + skip;
     ram->size = size;
+    ram->parts = calloc(1, sizeof(*ram->parts));
+    assert(ram->parts);
     advise(ram);
 }
 
@@ -48,6 +60,7 @@ void ram_free(struct ram *ram)
     munmap(ram->host, ram->size);
     if (ram->file)
         close(ram->file);
+    free(ram->parts);
     *ram = (struct ram){0};
 }
 
@@ -61,7 +74,34 @@ int ram_use(struct ram *ram, int file)
     if (ram->file)
         close(ram->file);
     ram->file = file;
+    if (ram->parts)
+        ram->parts->n = 0;
     return 0;
+}
+
+bool ram_part(const struct ram *ram, uint64_t gpa, uint64_t len, int fd, uint64_t off)
+{
+    uint8_t *to = ram_at(ram, gpa, len);
+    struct ram_parts *p = ram->parts;
+
+    assert(to && len);
+    if (!p || p->n == sizeof(p->part) / sizeof(p->part[0]) ||
+        mmap(to, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, off) ==
+            MAP_FAILED)
+        return false;
+    madvise(to, len, MADV_DONTDUMP);
+    p->part[p->n].at = to - ram->host;
+    p->part[p->n++].len = len;
+    return true;
+}
+
+bool ram_has_part(const struct ram *ram, uint64_t at, uint64_t len)
+{
+    for (int i = 0; ram->parts && i < ram->parts->n; i++)
+        if (ram->parts->part[i].at < at + len &&
+            at < ram->parts->part[i].at + ram->parts->part[i].len)
+            return true;
+    return false;
 }
 
 void ram_clear(struct ram *ram)

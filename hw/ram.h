@@ -12,6 +12,7 @@
 #ifndef HW_RAM_H
 #define HW_RAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define RAM_HOLE UINT64_C(0xc0000000)
@@ -21,6 +22,7 @@ struct ram {
     uint8_t *host; /* all of it, contiguous on the host */
     uint64_t size; /* bytes, a multiple of 4 KiB */
     int file;      /* what is not touched is that of the file; 0: there is none, and it is zero */
+    struct ram_parts *parts; /* but for these: see ram_part() */
 };
 
 /* Allocate size bytes (a multiple of 4 KiB) of zeroed RAM, of which the host commits only what is
@@ -31,6 +33,17 @@ void ram_free(struct ram *ram);
 /* Let it be what a file has, which is closed in the end, or with 0 be zero. Returns an errno, 0 for
  * success. */
 int ram_use(struct ram *ram, int file);
+
+/*
+ * Let len bytes at guest-physical gpa be what a file has at offset off, all multiples of 4 KiB, until
+ * ram_use() or ram_clear(). The host reads what is touched, and shares it with others until it is
+ * written; the file stays as it is, and nobody shortens it. There is RAM. False, and nothing has
+ * changed, when the host cannot, or there are too many parts.
+ */
+bool ram_part(const struct ram *ram, uint64_t gpa, uint64_t len, int fd, uint64_t off);
+
+/* Is one of len bytes at an offset in host in such a part? */
+bool ram_has_part(const struct ram *ram, uint64_t at, uint64_t len);
 
 /* Zero it, and give it back to the host. */
 void ram_clear(struct ram *ram);

@@ -16,7 +16,9 @@
 # shellcheck shell=sh
 set -u
 LC_ALL=C
-export LC_ALL
+# The kernels that minivm unpacks are not kept where yours are.
+XDG_CACHE_HOME=$PWD/build/cache
+export LC_ALL XDG_CACHE_HOME
 engine=${MINIVM_ENGINE:-auto}
 limit=900 # seconds for what takes a few where nothing else runs
 fast='-p cryptomgr.notests' # Linux without its ciphers' self-tests: two thirds of what it executes

@@ -15,7 +15,7 @@ completed() (
     _minivm
     echo "${COMPREPLY[*]}"
 )
-check_equal "bash: commands" "$(completed ./minivm '')" "run snapshot check inspect help version"
+check_equal "bash: commands" "$(completed ./minivm '')" "run snapshot check inspect cache help version"
 check_equal "bash: options" "$(completed ./minivm run -- | tr ' ' '\n' | sort)" "$options"
 check_equal "bash: an option's name" "$(completed ./minivm run --sy)" "--symbols"
 check_equal "bash: an option's words" "$(completed ./minivm run --engine '')" "auto kvm soft"

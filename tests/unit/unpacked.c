@@ -50,7 +50,7 @@ static const char *open_it(void)
     if (inside.image.data)
         vmlinux_free(&inside);
     k.image = make_image("vmlinuz", bzimage, size);
-    problem = bzimage_open(&k.image, &inside);
+    problem = bzimage_open(&k.image, false, &inside);
     k.inside = problem ? NULL : &inside;
     return problem;
 }

@@ -8,7 +8,7 @@ _minivm()
 
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W 'run snapshot check inspect help version' -- "$cur"))
+        COMPREPLY=($(compgen -W 'run snapshot check inspect cache help version' -- "$cur"))
         return
     fi
     for ((i = 2; i < COMP_CWORD; i++)); do
@@ -19,6 +19,7 @@ _minivm()
     case ${COMP_WORDS[1]} in
     help) COMPREPLY=($(compgen -W run -- "$cur")); return ;;
     check) COMPREPLY=($(compgen -W '--quiet --engine kvm soft' -- "$cur")) && return ;;
+    cache) COMPREPLY=($(compgen -W clear -- "$cur")); return ;;
     inspect) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     run) ;;
     *) return ;;

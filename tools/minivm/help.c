@@ -31,6 +31,7 @@ static const char overview[] =
     "                             what the engines can do on this host, tried for\n"
     "                             real; status 1 when Linux does not run here, or not\n"
     "                             with that engine\n"
+    "  minivm cache [clear]       list, or remove, the kernels that are kept unpacked\n"
     "  minivm help run            its options, keys and exit statuses\n"
     "  minivm version\n"
     "\n"

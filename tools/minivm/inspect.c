@@ -35,7 +35,7 @@ static void print_kernel(const struct image *img)
     if (linux_version(img, version, sizeof(version)))
         printf("version: %s\n", version);
     print_ways(img, " (the best)");
-    if (way_bzimage.offered(img) && !bzimage_unpack(img, &inside) && way_of(&inside)) {
+    if (way_bzimage.offered(img) && !bzimage_unpack(img, false, &inside) && way_of(&inside)) {
         printf("the vmlinux inside, %llu bytes unpacked:\n", (unsigned long long)inside.size);
         print_ways(&inside, "");
     }

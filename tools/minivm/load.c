@@ -180,7 +180,7 @@ static void open_inside(struct load *l)
         die("%s: cannot be booted by %s; 'minivm inspect %s' says how it can", img->name,
             l->way->name, img->name);
 
-    const char *problem = bzimage_unpack(img, &inside);
+    const char *problem = bzimage_unpack(img, !l->options->no_cache, &inside);
 
     if (problem)
         die("%s: %s, so it cannot be booted by %s", img->name, problem, l->way->name);
@@ -199,7 +199,7 @@ static void open_unpacked(struct load *l)
 
     if (o->entry && !o->boot)
         l->way = &way_bzimage;
-    else if ((l->packed = bzimage_open(&l->kernel.image, &l->inside)) && o->boot)
+    else if ((l->packed = bzimage_open(&l->kernel.image, !o->no_cache, &l->inside)) && o->boot)
         die("%s: %s, so it cannot be booted by %s", l->kernel.image.name, l->packed, l->way->name);
     else if (l->packed)
         l->way = &way_bzimage;

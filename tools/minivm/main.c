@@ -17,9 +17,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},           {"check", cmd_check},     {"inspect", cmd_inspect},
-    {"snapshot", cmd_snapshot}, {"help", cmd_help},       {"--help", cmd_help},
-    {"-h", cmd_help},           {"version", cmd_version}, {"--version", cmd_version},
+    {"run", cmd_run},           {"check", cmd_check}, {"inspect", cmd_inspect},
+    {"snapshot", cmd_snapshot}, {"cache", cmd_cache}, {"help", cmd_help},
+    {"--help", cmd_help},       {"-h", cmd_help},     {"version", cmd_version},
+    {"--version", cmd_version},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -36,7 +37,8 @@ static _Noreturn void die_unknown(char **argv)
             near = commands[i].name;
     if (near)
         die("unknown command %s; did you mean: minivm %s", argv[0], near);
-    die("unknown command %s; there are run, snapshot, check, inspect, help and version ('minivm "
+    die("unknown command %s; there are run, snapshot, check, inspect, cache, help and version "
+        "('minivm "
         "help')",
         argv[0]);
 }
@@ -67,7 +69,8 @@ int main(int argc, char **argv)
 {
     buffer_stdout();
     if (argc < 2)
-        die("say what to do: run, snapshot, check, inspect, help or version ('minivm help')");
+        die("say what to do: run, snapshot, check, inspect, cache, help or version ('minivm "
+            "help')");
     for (size_t i = 0; i < COMMANDS; i++)
         if (!strcmp(argv[1], commands[i].name))
             return commands[i].run(argc - 1, argv + 1);

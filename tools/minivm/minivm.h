@@ -22,6 +22,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);
+int cmd_cache(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
@@ -57,7 +58,7 @@ struct options {
     int entry;       /* 0, 32 or 64 */
     int64_t timeout; /* ns, 0 for none */
     bool real;       /* the files without an option are 16-bit programs, whatever they look like */
-    bool no_reboot, stat, verbose, split, nested;
+    bool no_cache, no_reboot, stat, verbose, split, nested;
     bool debugcon;
     const char *debugcon_file; /* NULL for stderr */
     int exit_port;             /* 0 for none */

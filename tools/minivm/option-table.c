@@ -61,6 +61,9 @@ const struct option option_table[] = {
      .kernels = true},
     {"entry", 0, NUMBER, AT(entry), "32|64",
      .text = "which entry point of a bzImage to use (default: 64 if it has one)", .kernels = true},
+    {"no-cache", 0, FLAG, AT(no_cache), NULL,
+     .text = "unpack the kernel again, and keep nothing of it (`minivm cache` lists what is kept)",
+     .kernels = true},
     {"cpus", 'c', NUMBER, AT(cpus), "N",
      .text = "CPUs, 1 to 64 (default 1): one socket of N cores"},
 
