@@ -65,10 +65,3 @@ boots "... and the kernel boots"
 export XDG_CACHE_HOME=/proc
 boots "no place for a cache"
 check_status "an unknown word" 125 ./minivm cache everything
-
-# A guest that resets the machine gets it anew, with nothing of what it had written.
-export XDG_CACHE_HOME="$TMP/cache"
-chmod 700 "$kept"
-printf '%s\n' 'cat /proc/uptime; reboot -f' >"$TMP/typed"
-check_equal "a kernel that reboots" "$(./minivm run --engine soft -k "$kernel" -i build/initramfs.cpio $fast \
-    --timeout $limit <"$TMP/typed" 2>&1 | tr -d '\r' | grep -c '^minivm:/#')" 2

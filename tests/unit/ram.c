@@ -2,8 +2,12 @@
 /*
  * Guest RAM: what ram_at() lets through, and what it does not.
  */
+#define _GNU_SOURCE
 #include "hw/ram.h"
 #include "tests/unit/test.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define MIB UINT64_C(0x100000)
 #define GIB UINT64_C(0x40000000)
@@ -187,6 +191,35 @@ static void not_dumped(void)
     ram_free(&ram);
 }
 
+/* A part may be that of a file; what is written there stays in RAM, and all is gone after a reset.
+ */
+static void mapped(void)
+{
+    int fd = memfd_create("file", 0);
+    static uint8_t content[3 * 4096];
+    struct ram ram;
+    char flags[512];
+
+    memset(content, 'x', sizeof(content));
+    CHECK(write(fd, content, sizeof(content)) == sizeof(content));
+    ram_init(&ram, 4 * MIB);
+    memset(ram.host, 'r', ram.size);
+    CHECK(ram_map(&ram, 2 * MIB, 2 * 4096, fd, 4096));
+    CHECK(ram.host[2 * MIB - 1] == 'r' && ram.host[2 * MIB + 2 * 4096] == 'r');
+    CHECK(!memcmp(ram.host + 2 * MIB, content, 2 * 4096));
+    flags_of(ram.host + 2 * MIB, flags, sizeof(flags));
+    CHECK(strstr(flags, " dd "));
+    ram.host[2 * MIB] = 'w';
+    CHECK(pread(fd, content, sizeof(content), 0) == sizeof(content) && content[4096] == 'x');
+    ram_clear(&ram);
+    for (uint64_t i = 0; i < ram.size; i += 512)
+        CHECK(!ram.host[i]);
+    flags_of(ram.host + 2 * MIB, flags, sizeof(flags));
+    CHECK(strstr(flags, " dd "));
+    ram_free(&ram);
+    close(fd);
+}
+
 int main(void)
 {
     return test_main((struct test[]){
@@ -198,6 +231,7 @@ int main(void)
         {every_border, "every border is where it should be"},
         {real, "RAM is zeroed, aligned, and committed as it is touched"},
         {not_dumped, "RAM is not part of a core dump"},
+        {mapped, "RAM that is part of a file, until a reset"},
         {0},
     });
 }

@@ -338,6 +338,40 @@ static void strange(void)
     ram_free(&ram);
 }
 
+/* What is mapped from a file is the same as what is copied, and the file stays as it is. */
+static void mapped(void)
+{
+    static uint32_t places[] = {0x3ffc, 0x41ffc, 0x80000, 0xfeff8};
+    static uint8_t content[MIB];
+    struct image img = {.name = "kernel", .fd = memfd_create("kernel", 0), .size = sizeof(content)};
+    struct vmlinux v = {
+        .span = 2 * MIB,
+        .moves = true,
+        .pieces = 2,
+        .piece = {{0x1000, 0, 0xff000}, {0x20123, 0x100000, 0x30000}},
+        .places = {[VMLINUX_ADD64] = {places, 4}, [VMLINUX_SUBTRACT32] = {places + 1, 1}},
+    };
+
+    for (size_t i = 0; i < sizeof(content); i++)
+        content[i] = i * 7 + (i >> 8) * 3;
+    CHECK(write(img.fd, content, sizeof(content)) == sizeof(content));
+    img.data = mmap(NULL, img.size, PROT_READ, MAP_PRIVATE, img.fd, 0);
+    v.image = img;
+    set_ram(8 * MIB);
+    for (int offset = 0; offset < 2; offset++) {
+        v.image.mapped = false;
+        vmlinux_put(&v, &ram, 2 * MIB, offset * 6 * MIB);
+        v.image.mapped = true;
+        vmlinux_put(&v, &ram, 4 * MIB, offset * 6 * MIB);
+        CHECK(!memcmp(ram.host + 2 * MIB, ram.host + 4 * MIB, 2 * MIB));
+        CHECK_EQ(get(4 * MIB + 0xfeff8, 1), content[0xffff8]);
+        CHECK(!memcmp(img.data, content, sizeof(content)));
+    }
+    munmap((void *)img.data, img.size);
+    close(img.fd);
+    ram_free(&ram);
+}
+
 /* It is offered where it may work, without a look inside. */
 static void offer(void)
 {
@@ -367,6 +401,7 @@ int main(void)
         {little_ram, "the RAM that it needs is what its header says"},
         {other_lists, "kernels that cannot move, and lists of 6.15"},
         {strange, "what is strange inside is refused, with the reason"},
+        {mapped, "what is mapped is as what is copied"},
         {offer, "only 64-bit kernels with a payload are unpacked"},
         {0},
     });
