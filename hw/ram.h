@@ -35,10 +35,10 @@ void ram_free(struct ram *ram);
 int ram_use(struct ram *ram, int file);
 
 /*
- * Let len bytes at guest-physical gpa be what a file has at offset off, all multiples of 4 KiB, until
- * ram_use() or ram_clear(). The host reads what is touched, and shares it with others until it is
- * written; the file stays as it is, and nobody shortens it. There is RAM. False, and nothing has
- * changed, when the host cannot, or there are too many parts.
+ * Let len bytes at guest-physical gpa be what a file has at offset off, all multiples of 4 KiB,
+ * until ram_use() or ram_clear(). The host reads what is touched, and shares it with others until
+ * it is written; the file stays as it is, and nobody shortens it. There is RAM. False, and nothing
+ * has changed, when the host cannot, or there are too many parts.
  */
 bool ram_part(const struct ram *ram, uint64_t gpa, uint64_t len, int fd, uint64_t off);
 

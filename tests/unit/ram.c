@@ -3,6 +3,7 @@
  * Guest RAM: what ram_at() lets through, and what it does not.
  */
 #define _GNU_SOURCE
+#include "hw/ram-file.h"
 #include "hw/ram.h"
 #include "tests/unit/test.h"
 
@@ -195,8 +196,8 @@ static void not_dumped(void)
  */
 static void mapped(void)
 {
-    int fd = memfd_create("file", 0);
-    static uint8_t content[3 * 4096];
+    int fd = memfd_create("file", 0), saved = memfd_create("saved", 0);
+    static uint8_t content[3 * 4096], page[4096];
     struct ram ram;
     char flags[512];
 
@@ -204,8 +205,11 @@ static void mapped(void)
     CHECK(write(fd, content, sizeof(content)) == sizeof(content));
     ram_init(&ram, 4 * MIB);
     memset(ram.host, 'r', ram.size);
-    CHECK(ram_map(&ram, 2 * MIB, 2 * 4096, fd, 4096));
+    CHECK(ram_part(&ram, 2 * MIB, 2 * 4096, fd, 4096));
     CHECK(ram.host[2 * MIB - 1] == 'r' && ram.host[2 * MIB + 2 * 4096] == 'r');
+    CHECK_EQ(ram_save(&ram, saved), 0); /* also what nobody has touched yet */
+    CHECK(pread(saved, page, sizeof(page), 2 * MIB + 4096) == sizeof(page));
+    CHECK(!memcmp(page, content, sizeof(page)));
     CHECK(!memcmp(ram.host + 2 * MIB, content, 2 * 4096));
     flags_of(ram.host + 2 * MIB, flags, sizeof(flags));
     CHECK(strstr(flags, " dd "));
@@ -218,6 +222,7 @@ static void mapped(void)
     CHECK(strstr(flags, " dd "));
     ram_free(&ram);
     close(fd);
+    close(saved);
 }
 
 int main(void)
