@@ -31,7 +31,7 @@ ALL_CFLAGS = -std=gnu11 $(WARNINGS) -I. -MMD -MP $(HARDEN) $(CFLAGS)
 HARDEN = $(if $(filter -fsanitize=% -O0,$(CFLAGS)),,-fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=3)
 HARDEN_LINK = -Wl,-z,relro,-z,now,-z,noexecstack
 SANITIZE = -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-LIBS = $(addprefix -l,$(shell tr A-Z a-z <$B/formats)) -lz -ljansson -lpthread
+LIBS = $(addprefix -l,$(shell tr A-Z a-z <$B/formats)) -lz -ljansson -lmd -lpthread
 
 # One rule set serves both builds: B is build, and build/asan when make calls itself for it.
 B = build

@@ -20,13 +20,13 @@
  */
 #define _GNU_SOURCE
 #include "boot/kernel-cache.h"
-#include "boot/sha256.h"
 #include "hw/units.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -43,7 +43,7 @@
 #define ASIDE  ".new"
 
 enum {
-    HASH_TEXT = 2 * SHA256_SIZE,
+    HASH_TEXT = 2 * SHA256_DIGEST_LENGTH,
     BOOT_ID = 36,
     YOUNG_S = 3, /* a file that changed so lately may change again without another time */
 };
@@ -260,13 +260,13 @@ static void remember(int dir, const struct kernel_cache_identity *packed,
 
 static void hash_image(const struct image *img, char hash[HASH_TEXT + 1])
 {
-    uint8_t digest[SHA256_SIZE];
-    struct sha256 s;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA2_CTX s;
 
-    sha256_init(&s);
-    sha256_add(&s, img->data, img->size);
-    sha256_end(&s, digest);
-    for (int i = 0; i < SHA256_SIZE; i++)
+    SHA256Init(&s);
+    SHA256Update(&s, img->data, img->size);
+    SHA256Final(digest, &s);
+    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
         sprintf(hash + 2 * i, "%02x", digest[i]);
 }
 
