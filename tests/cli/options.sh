@@ -43,7 +43,7 @@ for minivm in ./minivm build/asan/minivm; do
         says "help run: status $status" "^ *$status " help run
     done
 
-    refused "no command" "run, check, inspect, cache, help" ""
+    refused "no command" "run, snapshot, check, inspect, cache, help" ""
     refused "an unknown command" "unknown command frob" frob
     refused "help on what has none" "no help on frob" help frob
     refused "nothing to run" "name a program or a kernel" run
