@@ -33,6 +33,39 @@ void worker_end(struct worker *w)
         w->still(w->to);
 }
 
+static void add_busy(struct worker *w, int n)
+{
+    if (!w || w->in_line)
+        return;
+    pthread_mutex_lock(&w->door);
+    w->busy += n;
+    assert(w->busy >= 0);
+    pthread_mutex_unlock(&w->door);
+}
+
+void worker_keep(struct worker *w)
+{
+    add_busy(w, 1);
+}
+
+void worker_let_go(struct worker *w)
+{
+    add_busy(w, -1);
+}
+
+void worker_enter(struct worker *w)
+{
+    worker_keep(w);
+    worker_lock(w);
+}
+
+void worker_leave(struct worker *w)
+{
+    worker_unlock(w);
+    if (!w->in_line)
+        worker_end(w);
+}
+
 bool worker_try(struct worker *w)
 {
     if (w->in_line || pthread_mutex_trylock(&w->lock))
@@ -63,10 +96,7 @@ static bool enter(struct event_loop *l)
 
 static void leave(struct event_loop *l)
 {
-    struct worker *w = container_of(l, struct worker, own);
-
-    worker_unlock(w);
-    worker_end(w);
+    worker_leave(container_of(l, struct worker, own));
 }
 
 void worker_init(struct worker *w, int holds, void (*still)(void *to), void *to)

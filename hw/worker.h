@@ -16,8 +16,8 @@
  * to a register takes it.
  *
  * A machine that stands still has workers that do: each has ended what it was at, and begins
- * nothing. So whatever is done between worker_begin() and worker_end() has to end soon, as far as
- * the host lets it.
+ * nothing. What it was at are pieces of work, and what is under way elsewhere because of them, such
+ * as requests that the host's storage has. All of that has to end soon, as far as the host lets it.
  */
 #ifndef HW_WORKER_H
 #define HW_WORKER_H
@@ -52,7 +52,7 @@ struct worker {
     pthread_mutex_t door; /* of what follows */
     pthread_cond_t opened;
     int holds; /* how many want it to stand still */
-    int busy;  /* pieces of work under way */
+    int busy;  /* with pieces of work, and what is kept */
     bool ended;
     void (*still)(void *to);
     void *to;
@@ -107,8 +107,21 @@ void worker_unlock(struct worker *w);
 bool worker_begin(struct worker *w);
 void worker_end(struct worker *w);
 
-/* The same with the lock, if it can be had at once and the worker may work now; else false, and
- * nothing is to be ended. Then worker_unlock() and worker_end(). No lock held. */
+/* Something is under way elsewhere, and until it has ended the worker does not stand still. Worker
+ * locked, or within a piece of work. Both do nothing in line, or where there is no worker. */
+void worker_keep(struct worker *w);
+void worker_let_go(struct worker *w);
+
+/*
+ * Around a piece of work about what is under way, in any thread, in the worker's as an urgent
+ * watch: it begins also while the worker is to stand still. The lock is held within it, but not
+ * before or after. Both do nothing in line.
+ */
+void worker_enter(struct worker *w);
+void worker_leave(struct worker *w);
+
+/* The same as worker_begin() with the lock, if it can be had at once and the worker may work now;
+ * else false, and nothing is to be ended. Then worker_unlock() and worker_end(). No lock held. */
 bool worker_try(struct worker *w);
 
 /* Ask it to stand still, and let it go on; as often. Any lock but its own. */

@@ -13,7 +13,7 @@
 
 static struct rig {
     struct worker w;
-    struct watch watch;
+    struct watch watch, kept;
     struct worker_after after;
     sem_t began, go_on, ended, stood;
     int served, afters, stills; /* atomic */
@@ -53,6 +53,17 @@ static void serve(struct watch *watch)
     sem_wait(&rig.go_on);
 }
 
+/* What was kept has ended. */
+static void end_kept(struct watch *watch)
+{
+    event_hush(watch);
+    CHECK(free_lock());
+    worker_enter(&rig.w);
+    CHECK(!free_lock());
+    worker_let_go(&rig.w);
+    worker_leave(&rig.w);
+}
+
 static void after(struct worker_after *a)
 {
     CHECK(a == &rig.after);
@@ -86,8 +97,11 @@ static void setup(int holds)
     sem_init(&rig.ended, 0, 0);
     sem_init(&rig.stood, 0, 0);
     rig.watch = (struct watch){.fd = eventfd(0, EFD_CLOEXEC), .ready = serve};
+    event_bell(&rig.kept, end_kept);
+    rig.kept.urgent = true;
     rig.after.call = after;
     worker_init(&rig.w, holds, still, &rig);
+    worker_watch(&rig.w, &rig.kept);
     worker_add_after(&rig.w, &rig.after);
     worker_watch(&rig.w, &rig.watch);
     worker_start(&rig.w);
@@ -98,6 +112,7 @@ static void teardown(void)
 {
     worker_free(&rig.w);
     close(rig.watch.fd);
+    close(rig.kept.fd);
 }
 
 static void test_serves(void)
@@ -170,6 +185,34 @@ static void test_held_from_the_start(void)
     sem_wait(&rig.began);
     sem_post(&rig.go_on);
     sem_wait(&rig.ended);
+    teardown();
+}
+
+/* What is under way elsewhere keeps it from standing still, and ends while nothing else begins. */
+static void test_kept(void)
+{
+    setup(0);
+    worker_lock(&rig.w);
+    worker_keep(&rig.w);
+    worker_keep(&rig.w);
+    worker_unlock(&rig.w);
+    worker_hold(&rig.w);
+    CHECK(!worker_is_still(&rig.w));
+    ring();
+    event_ring(&rig.kept);
+    sem_wait(&rig.ended);
+    CHECK(!worker_is_still(&rig.w));
+    CHECK_EQ(look(&rig.stills), 0);
+    event_ring(&rig.kept);
+    sem_wait(&rig.stood);
+    CHECK(worker_is_still(&rig.w));
+    CHECK_EQ(look(&rig.afters), 2);
+    CHECK_EQ(look(&rig.served), 0);
+    worker_release(&rig.w);
+    sem_wait(&rig.began);
+    sem_post(&rig.go_on);
+    sem_wait(&rig.ended);
+    CHECK_EQ(look(&rig.stills), 1);
     teardown();
 }
 
@@ -300,6 +343,7 @@ int main(void)
         {test_idle, "an idle one stands still at once"},
         {test_busy, "a busy one ends what it is at, and says so"},
         {test_held_from_the_start, "it may be held before it runs"},
+        {test_kept, "what is under way ends before it stands still"},
         {test_others, "other threads' work counts, too"},
         {test_free, "it ends with something left to do"},
         {test_in_line, "in line it is the main thread's"},
