@@ -75,19 +75,45 @@ static int went(struct disk_request *r, ssize_t n)
     return n > 0 || (n < 0 && errno == EINTR) ? 0 : n < 0 ? errno : EIO;
 }
 
-static void ring_ready(struct watch *w);
+/* Is all that it does done at once? */
+static bool is_quick(const struct disk *d)
+{
+    return d->in_memory && !d->snapshot;
+}
+
+/* Around what may have to wait for the host's storage. */
+static void leave(struct disk *d)
+{
+    if (is_quick(d))
+        return;
+    d->waits = true;
+    worker_unlock(d->worker);
+}
+
+static void come_back(struct disk *d)
+{
+    int error = errno;
+
+    if (is_quick(d))
+        return;
+    worker_lock(d->worker);
+    d->waits = false;
+    errno = error;
+}
+
+static void set_watch(struct disk *d, int fd);
 
 /* The ring, or NULL where there is none. */
 static struct uring *ring(struct disk *d)
 {
-    if (d->ring || d->no_ring || d->in_line || d->in_memory)
+    if (d->ring || d->no_ring || d->worker->in_line || d->in_memory)
         return d->ring;
     d->ring = uring_make();
     d->no_ring = !d->ring;
     if (!d->ring)
         return NULL;
-    d->watch = (struct watch){.fd = uring_fd(d->ring), .ready = ring_ready};
-    if (!event_try(d->loop, &d->watch)) {
+    set_watch(d, uring_fd(d->ring));
+    if (!event_try(d->worker->loop, &d->watch)) {
         uring_free(d->ring);
         d->ring = NULL;
         d->no_ring = true;
@@ -115,8 +141,11 @@ static bool read_some(struct disk *d, struct disk_request *r, int fd, int iovs, 
             return true;
         }
     }
-    if (*n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP))
+    if (*n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) {
+        leave(d);
         *n = preadv(fd, r->iov, iovs, r->offset);
+        come_back(d);
+    }
     return false;
 }
 
@@ -146,8 +175,7 @@ static bool read_now(struct disk *d, struct disk_request *r)
         uint64_t len = r->len;
         int fd = d->snapshot ? overlay_file(&d->overlay, r->offset, &len) : d->fd;
         int iovs = cut(r, len);
-        ssize_t n =
-            preadv2(fd, r->iov, iovs, r->offset, d->in_memory && !d->snapshot ? 0 : RWF_NOWAIT);
+        ssize_t n = preadv2(fd, r->iov, iovs, r->offset, is_quick(d) ? 0 : RWF_NOWAIT);
 
         if (n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) {
             r->iov[r->cut].iov_len = r->cut_len;
@@ -279,9 +307,22 @@ static void flush(struct disk *d, struct disk_request *r)
             d->under_way++;
             return;
         }
-        if (fdatasync(d->fd) < 0)
-            error = errno;
+        leave(d);
+        error = fdatasync(d->fd) < 0 ? errno : 0;
+        come_back(d);
     }
+    r->done(r, error);
+}
+
+static void change(struct disk *d, struct disk_request *r)
+{
+    int error;
+
+    leave(d);
+    error = r->op == DISK_WRITE     ? write_all(d, r)
+            : r->op == DISK_DISCARD ? discard(d, r)
+                                    : zero(d, r);
+    come_back(d);
     r->done(r, error);
 }
 
@@ -306,22 +347,28 @@ static void begin(struct disk *d, struct disk_request *r)
     else if (r->op == DISK_FLUSH)
         flush(d, r);
     else
-        r->done(r, r->op == DISK_WRITE     ? write_all(d, r)
-                   : r->op == DISK_DISCARD ? discard(d, r)
-                                           : zero(d, r));
+        change(d, r);
 }
 
-/* The same where that ends at once; else false, and it is as it was. */
-static bool begin_now(struct disk *d, struct disk_request *r)
+bool disk_try(struct disk *d, struct disk_request *r)
 {
-    if (d->fd < 0 || r->len > QUICK)
+    if (d->waits || d->fd < 0 || r->len > QUICK)
         return false;
     if (r->op == DISK_READ && r->len && !refused(d, r))
         return !d->no_nowait && read_now(d, r);
-    if (!d->in_memory || d->snapshot)
+    if (!is_quick(d))
         return false;
     begin(d, r);
     return true;
+}
+
+static void go_ring(struct disk *d)
+{
+    if (!d->ring)
+        return;
+    leave(d);
+    uring_go(d->ring);
+    come_back(d);
 }
 
 static void reap(struct disk *d, bool wait)
@@ -346,13 +393,25 @@ static void reap(struct disk *d, bool wait)
         else
             read_on(d, r, !error);
     }
-    if (d->ring)
-        uring_go(d->ring);
+    go_ring(d);
 }
 
-static void ring_ready(struct watch *w)
+static void ready(struct watch *w)
 {
-    reap(container_of(w, struct disk, watch), false);
+    struct disk *d = container_of(w, struct disk, watch);
+
+    worker_enter(d->worker);
+    if (d->fd < 0)
+        nbd_go_on(&d->nbd);
+    else
+        reap(d, false);
+    worker_leave(d->worker);
+}
+
+/* What is under way also ends while the worker is to stand still. */
+static void set_watch(struct disk *d, int fd)
+{
+    d->watch = (struct watch){.fd = fd, .ready = ready, .urgent = !d->worker->in_line};
 }
 
 static void nbd_done(void *to, struct disk_request *r, int error)
@@ -378,12 +437,13 @@ void disk_open(struct disk *d, const char *name, bool read_only, bool snapshot)
         overlay_init(&d->overlay, d->fd, d->size, name);
 }
 
-void disk_attach(struct disk *d, struct event_loop *loop, bool in_line)
+void disk_attach(struct disk *d, struct worker *worker)
 {
-    d->loop = loop;
-    d->in_line = in_line;
-    if (d->fd < 0)
-        event_add(loop, &d->nbd.watch);
+    d->worker = worker;
+    if (d->fd >= 0)
+        return;
+    set_watch(d, d->nbd.poll);
+    worker_watch(worker, &d->watch);
 }
 
 void disk_submit(struct disk *d, struct disk_request *r)
@@ -398,29 +458,20 @@ void disk_go(struct disk *d)
     while ((r = d->queue.first)) {
         d->queue.first = r->next;
         begin(d, r);
-        if (d->in_line && d->fd < 0)
+        if (d->worker->in_line && d->fd < 0)
             nbd_drain(&d->nbd);
     }
-    if (d->ring)
-        uring_go(d->ring);
+    go_ring(d);
 }
 
-bool disk_try(struct disk *d)
+void disk_cancel(struct disk *d)
 {
     struct disk_request *r;
 
     while ((r = d->queue.first)) {
         d->queue.first = r->next;
-        if (begin_now(d, r))
-            continue;
-        /* done() may have handed in another one. */
-        r->next = d->queue.first;
-        if (!r->next)
-            d->queue.last = r;
-        d->queue.first = r;
-        return false;
+        r->done(r, ECANCELED);
     }
-    return true;
 }
 
 void disk_drain(struct disk *d)

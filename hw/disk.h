@@ -12,15 +12,17 @@
  * Images are locked as QEMU does it, so that neither another minivm nor QEMU writes to one that is
  * in use, and neither do we.
  *
- * Nothing here knows virtio. Functions that take a disk are called with the lock of the loop held
- * that it was given to, or while nothing runs.
+ * Nothing here knows virtio. A disk is served by a worker, with whose lock functions that take a
+ * disk are called, or while nothing runs. disk_go(), in the worker's thread, leaves the lock while
+ * it may have to wait for the host's storage; meanwhile others may call disk_try() and
+ * disk_cancel().
  */
 #ifndef HW_DISK_H
 #define HW_DISK_H
 
-#include "hw/event.h"
 #include "hw/nbd.h"
 #include "hw/overlay.h"
+#include "hw/worker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,38 +72,42 @@ struct disk {
     struct overlay overlay;
     struct nbd nbd;
 
-    struct event_loop *loop;
-    bool in_line; /* one request after the other, each ended when disk_go() returns */
+    struct worker *worker;
+    bool waits; /* the worker's thread is in a system call, without the lock */
     struct disk_queue queue;
     int under_way; /* in the ring */
     struct uring *ring;
     bool no_ring;
-    struct watch watch;
+    struct watch watch; /* of the ring, or the nbd: what is under way ends */
 };
 
 /* Open the image of that name. snapshot: it is not written to, and what the guest writes is
  * forgotten at the end. Dies when it cannot be used. */
 void disk_open(struct disk *d, const char *name, bool read_only, bool snapshot);
 
-/* Give it to a loop, which must not run. in_line: see above; what is read and written is then the
- * same, and in the same order, each time. */
-void disk_attach(struct disk *d, struct event_loop *loop, bool in_line);
+/* Give it to a worker, which must not run. In line, each request has ended when disk_go() returns:
+ * what is read and written is then the same, and in the same order, each time. */
+void disk_attach(struct disk *d, struct worker *worker);
 
 /* Hand in a request. Nothing happens before disk_go(), which begins what was handed in; done() is
- * called by that, or later by the loop, in any order. One that is not within the disk, not of whole
- * sectors, or a change of a read-only disk ends with an error. */
+ * called by that, or later by the worker, in any order. One that is not within the disk, not of
+ * whole sectors, or a change of a read-only disk ends with an error. */
 void disk_submit(struct disk *d, struct disk_request *r);
 void disk_go(struct disk *d);
 
-/* Begin only what ends at once, in any thread with the lock: small reads of what the host has in
- * memory, and all small requests where it has everything there. False: more was handed in, and
- * disk_go() is to follow. */
-bool disk_try(struct disk *d);
+/* Do a request that ends at once, in any thread: a small read of what the host has in memory, or
+ * any small one where it has everything there. False: it does not, and is to be handed in or
+ * forgotten.
+ */
+bool disk_try(struct disk *d, struct disk_request *r);
+
+/* Let all requests that were handed in, but not begun yet, end with an error. In any thread. */
+void disk_cancel(struct disk *d);
 
 /* The first n bytes of what is left of its buffers are done. For those that serve it. */
 void disk_request_take(struct disk_request *r, size_t n);
 
-/* Wait until every request has ended. */
+/* Wait until every request has ended. While nothing runs. */
 void disk_drain(struct disk *d);
 
 /* Let go of the image, which is written out, and wait for the end of that, until then on

@@ -239,8 +239,6 @@ static bool agree(struct nbd *n)
     }
 }
 
-static void ready(struct watch *w);
-
 void nbd_talk(struct nbd *n, int socket, void (*done)(void *to, struct disk_request *r, int error),
               void *to)
 {
@@ -251,7 +249,6 @@ void nbd_talk(struct nbd *n, int socket, void (*done)(void *to, struct disk_requ
     n->poll = epoll_create1(EPOLL_CLOEXEC);
     if (n->poll < 0 || epoll_ctl(n->poll, EPOLL_CTL_ADD, n->socket, &input) < 0)
         die("cannot watch a disk's socket: %m");
-    n->watch = (struct watch){.fd = n->poll, .ready = ready};
 }
 
 void nbd_open(struct nbd *n, const char *image, const char *format, bool read_only, bool snapshot,
@@ -412,15 +409,10 @@ static bool receive_on(struct nbd *n)
     }
 }
 
-static void go_on(struct nbd *n)
+void nbd_go_on(struct nbd *n)
 {
     if (n->socket >= 0 && !(receive_on(n) && send_on(n)) && n->socket >= 0)
         broken(n);
-}
-
-static void ready(struct watch *w)
-{
-    go_on(container_of(w, struct nbd, watch));
 }
 
 /* What the server cannot do, and need not. */
@@ -456,7 +448,7 @@ void nbd_drain(struct nbd *n)
 
         if (poll(&p, 1, ANSWER_MS) == 0)
             shutdown(n->socket, SHUT_RDWR);
-        go_on(n);
+        nbd_go_on(n);
     }
 }
 

@@ -9,7 +9,6 @@
 #define HW_NBD_H
 
 #include "hw/child.h"
-#include "hw/event.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,13 +20,13 @@ struct nbd {
     bool read_only;
 
     int socket; /* -1 after the end of the conversation */
-    int poll;   /* an epoll of the socket: for input, and for output while there is some to do */
+    int poll;   /* readable when nbd_go_on() has something to do: an epoll of the socket, for input,
+                 * and for output while there is some to do */
     bool wants_room; /* the socket took no more */
     bool left;       /* the conversation was over before nbd_hang_up() */
     struct child child;
     uint16_t flags;    /* what the server can do */
     uint32_t max_data; /* bytes of data in a request */
-    struct watch watch;
 
     struct disk_request *out, *out_last; /* to be sent */
     uint8_t head[28];                    /* the first one's header, of which so much was sent */
@@ -41,8 +40,8 @@ struct nbd {
 };
 
 /* Start qemu-nbd for an image of that format. snapshot: what is written is forgotten at its end.
- * done is called for each request when it has ended, from nbd_submit() or the watch. Dies in words
- * that begin with the image's name. */
+ * done is called for each request when it has ended, from nbd_submit() or nbd_go_on(). Dies in
+ * words that begin with the image's name. */
 void nbd_open(struct nbd *n, const char *image, const char *format, bool read_only, bool snapshot,
               void (*done)(void *to, struct disk_request *r, int error), void *to);
 
@@ -52,6 +51,9 @@ void nbd_talk(struct nbd *n, int socket, void (*done)(void *to, struct disk_requ
 
 /* Send a request that was found to be within the disk. */
 void nbd_submit(struct nbd *n, struct disk_request *r);
+
+/* Receive and send what the socket has, and has room for. */
+void nbd_go_on(struct nbd *n);
 
 /* Wait until every request has ended. */
 void nbd_drain(struct nbd *n);

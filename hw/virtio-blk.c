@@ -97,15 +97,21 @@ static void give(struct virtio_blk *b, struct virtio_blk_request *r)
     b->starved = false;
 }
 
+static void forget(struct virtio_blk_request *r)
+{
+    give(r->blk, r);
+    virtio_end(&r->blk->virtio);
+}
+
 static void end(struct virtio_blk_request *r, uint8_t status)
 {
     struct virtio_blk *b = r->blk;
 
-    if (!b->forgets) {
+    if (!b->virtio.resetting) {
         chain_write(&r->chain, r->chain.in_len - 1, &status, 1);
         virtq_push(&b->virtio, r->queue, &r->chain, r->chain.in_len);
     }
-    give(b, r);
+    forget(r);
 }
 
 static void done(struct disk_request *disk_request, int error)
@@ -115,7 +121,7 @@ static void done(struct disk_request *disk_request, int error)
     bool through = disk_request->op != DISK_READ && disk_request->op != DISK_FLUSH &&
                    !virtio_has(&b->virtio, VIRTIO_BLK_F_FLUSH);
 
-    if (through && !error && !b->forgets) {
+    if (through && !error && !b->virtio.resetting) {
         r->r = (struct disk_request){.op = DISK_FLUSH, .done = done};
         disk_submit(b->disk, &r->r);
         disk_go(b->disk);
@@ -165,16 +171,18 @@ static uint8_t set_range(struct virtio_blk_request *r, bool zero)
     return VIRTIO_BLK_S_OK;
 }
 
-static void begin(struct virtio_blk *b, struct virtio_blk_request *r)
+/* Begin a request. True: it is one for the disk. Else it has ended. */
+static bool begin(struct virtio_blk *b, struct virtio_blk_request *r)
 {
     const struct virtq_chain *c = &r->chain;
     uint8_t status = VIRTIO_BLK_S_OK;
     struct header h;
 
+    virtio_begin(&b->virtio);
     if (chain_read(c, 0, &h, sizeof(h)) < sizeof(h) || !c->in_len) {
         virtio_broken(&b->virtio);
-        give(b, r);
-        return;
+        forget(r);
+        return false;
     }
     r->r = (struct disk_request){.done = done};
     switch (h.type) {
@@ -192,7 +200,7 @@ static void begin(struct virtio_blk *b, struct virtio_blk_request *r)
     case VIRTIO_BLK_T_GET_ID:
         chain_write(c, 0, b->id, c->in_len - 1 < sizeof(b->id) ? c->in_len - 1 : sizeof(b->id));
         end(r, VIRTIO_BLK_S_OK);
-        return;
+        return false;
     case VIRTIO_BLK_T_DISCARD:
     case VIRTIO_BLK_T_WRITE_ZEROES:
         status = set_range(r, h.type == VIRTIO_BLK_T_WRITE_ZEROES);
@@ -207,24 +215,34 @@ static void begin(struct virtio_blk *b, struct virtio_blk_request *r)
     }
     if (status != VIRTIO_BLK_S_OK)
         end(r, status);
-    else
-        disk_submit(b->disk, &r->r);
+    return status == VIRTIO_BLK_S_OK;
 }
 
-/* Begin all requests that are there, as far as there is room for them. False: there is none. */
+/* The next request, or NULL where there is none, or no room for it. */
+static struct virtio_blk_request *next(struct virtio_blk *b, int q)
+{
+    struct virtio_blk_request *r = take(b);
+
+    if (r && !virtq_pop(&b->virtio, q, &r->chain)) {
+        give(b, r);
+        return NULL;
+    }
+    if (r) {
+        r->blk = b;
+        r->queue = q;
+    }
+    return r;
+}
+
+/* Hand in all requests that are there, as far as there is room for them. False: there is none. */
 static bool take_all(struct virtio_blk *b, int q)
 {
     struct virtio_blk_request *r;
     bool began = false;
 
-    while ((r = take(b))) {
-        if (!virtq_pop(&b->virtio, q, &r->chain)) {
-            give(b, r);
-            break;
-        }
-        r->blk = b;
-        r->queue = q;
-        begin(b, r);
+    while ((r = next(b, q))) {
+        if (begin(b, r))
+            disk_submit(b->disk, &r->r);
         began = true;
     }
     return began;
@@ -234,7 +252,7 @@ static void kicked(struct virtio *d, int q)
 {
     struct virtio_blk *b = blk_of(d);
 
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS && !worker_is_held(d->worker); round++) {
         bool began = take_all(b, q);
 
         disk_go(b->disk);
@@ -246,18 +264,21 @@ static void kicked(struct virtio *d, int q)
     event_ring(&b->again);
 }
 
-/* A second look is needed: the driver does not kick again for what came during the first. */
+/* What does not end at once is left to the worker, as if it had not been looked at. */
 static bool quick(struct virtio *d, int q)
 {
     struct virtio_blk *b = blk_of(d);
 
-    for (int round = 0; round < 2; round++) {
-        bool began = take_all(b, q);
+    for (int n = 0; n < VIRTQ_SIZE; n++) {
+        struct virtio_blk_request *r = next(b, q);
 
-        if (!disk_try(b->disk))
-            return false;
-        if (!began)
+        if (!r)
             return has_free(b);
+        if (!begin(b, r) || disk_try(b->disk, &r->r))
+            continue;
+        virtq_unpop(d, q);
+        forget(r);
+        return false;
     }
     return false;
 }
@@ -271,15 +292,14 @@ static void again(struct watch *w)
         kicked(&b->virtio, q);
 }
 
-/* What is under way has the guest's memory, so it must come to its end. */
+static void cancel(struct virtio *d)
+{
+    disk_cancel(blk_of(d)->disk);
+}
+
 static void reset(struct virtio *d)
 {
-    struct virtio_blk *b = blk_of(d);
-
-    b->forgets = true;
-    disk_drain(b->disk);
-    b->forgets = false;
-    b->starved = false;
+    blk_of(d)->starved = false;
 }
 
 static const struct virtio_kind virtio_blk = {
@@ -287,6 +307,7 @@ static const struct virtio_kind virtio_blk = {
     .id = 2,
     .kicked = kicked,
     .quick = quick,
+    .cancel = cancel,
     .reset = reset,
 };
 
@@ -325,19 +346,21 @@ void virtio_blk_init(struct virtio_blk *b, struct disk *disk, int queues,
     b->disk = disk;
     b->fresh = 0;
     b->free = NULL;
-    b->starved = b->forgets = false;
+    b->starved = false;
     virtio_init(&b->virtio, &virtio_blk, offered, queues, memory, worker);
     set_config(b, queues);
     memset(b->id, 0, sizeof(b->id));
     memcpy(b->id, name, strnlen(name, sizeof(b->id)));
     event_bell(&b->again, again);
     worker_watch(worker, &b->again);
-    disk_attach(disk, worker->loop, worker->in_line);
+    disk_attach(disk, worker);
 }
 
 void virtio_blk_free(struct virtio_blk *b)
 {
-    reset(&b->virtio);
+    worker_lock(b->virtio.worker);
+    disk_drain(b->disk);
+    worker_unlock(b->virtio.worker);
     close(b->again.fd);
     disk_close(b->disk);
 }

@@ -2,7 +2,9 @@
 /*
  * A disk behind a virtio ring: vda, vdb ...
  *
- * Its worker's lock is held around everything here.
+ * Its worker's lock is held around everything here, but while the host's storage may have to be
+ * waited for: meanwhile the driver may reset the device, which is finished when the last request
+ * has ended that the host has.
  */
 #ifndef HW_VIRTIO_BLK_H
 #define HW_VIRTIO_BLK_H
@@ -58,7 +60,6 @@ struct virtio_blk {
     struct virtio_blk_config config;
     struct watch again; /* an eventfd: there is more to do than was done at a stretch */
     bool starved;       /* requests wait until one of those below is free */
-    bool forgets;       /* what ends is not told the driver */
     int fresh;          /* the first of them that was never used */
     struct virtio_blk_request *free;
     struct virtio_blk_request request[VIRTIO_BLK_REQUESTS];
@@ -69,7 +70,7 @@ struct virtio_blk {
 void virtio_blk_init(struct virtio_blk *b, struct disk *disk, int queues,
                      const struct virtio_memory *memory, struct worker *worker);
 
-/* Wait for what is under way, and close the disk. The worker has ended. */
+/* Wait for what is under way, and close the disk. The worker has ended, or never ran. */
 void virtio_blk_free(struct virtio_blk *b);
 
 #endif

@@ -183,7 +183,14 @@ static struct virtio_pci_bell bell_of(const struct virtio_pci *p, int q)
         at + (s->legacy ? LEGACY_QUEUE_NOTIFY : NOTIFY + NOTIFY_STEP * q), s->legacy};
 }
 
-/* Tell the board which queues are kicked at another address than before. */
+static void ring(struct virtio_pci *p, int q)
+{
+    if (p->out.ring)
+        p->out.ring(p->out.to, q);
+}
+
+/* Tell the board which queues are kicked at another address than before. There may be something in
+ * a queue before it has one, so such a queue is looked at. */
 static void update_bells(struct virtio_pci *p)
 {
     for (int q = 0; p->out.bell && q < p->d->queues; q++) {
@@ -193,6 +200,8 @@ static void update_bells(struct virtio_pci *p)
             continue;
         p->bell[q] = now;
         p->out.bell(p->out.to, q, now.port, now.addr);
+        if (now.addr != PCI_NOWHERE)
+            ring(p, q);
     }
 }
 
@@ -200,10 +209,10 @@ static void kick(struct virtio_pci *p, uint64_t q)
 {
     if (q >= (uint64_t)p->d->queues)
         return;
-    if (p->bell[q].addr != PCI_NOWHERE) {
-        p->out.ring(p->out.to, q);
+    if (p->out.bell)
+        ring(p, q);
+    if (p->bell[q].addr != PCI_NOWHERE)
         return;
-    }
     worker_lock(p->d->worker);
     virtio_kick(p->d, q);
     worker_unlock(p->d->worker);
@@ -516,6 +525,8 @@ static void legacy_write(struct device *dev, uint64_t off, int size, uint64_t va
         worker_unlock(p->d->worker);
     }
     settle(p);
+    if (p->out.wait && virtio_is_resetting(p->d))
+        p->out.wait(p->out.to);
 }
 
 /* ---- the function ---- */
@@ -572,12 +583,15 @@ static void reset(struct pci_function *f)
     update_calls(p);
 }
 
+/* The driver does not kick again for what it had before the state was saved. */
 static void restored(struct device *dev)
 {
     struct virtio_pci *p = container_of(dev, struct virtio_pci, dev);
 
     update_bells(p);
     update_calls(p);
+    for (int q = 0; q < p->d->queues; q++)
+        ring(p, q);
 }
 
 static const struct pci_hooks hooks = {

@@ -21,14 +21,19 @@ struct virtio_pci_out {
     /* Send an interrupt message. Machine locked. */
     void (*message)(void *to, uint64_t addr, uint32_t data);
 
+    /* Have queue q served by the worker, later: it was kicked, and the write came to the register,
+     * or there may be something in it for another reason. NULL in tests. Machine locked. */
+    void (*ring)(void *to, int q);
+
     /* For a device that has a worker with a thread; all NULL otherwise. Machine locked. */
 
     /* From now on the driver kicks queue q by a write of two bytes to addr, which is a port or
      * memory; if it is a port, q is the value. PCI_NOWHERE: not at all. */
     void (*bell)(void *to, int q, bool port, uint64_t addr);
 
-    /* It was kicked, and the write came to the register. */
-    void (*ring)(void *to, int q);
+    /* By the legacy interface, in which a driver cannot ask whether its reset is finished, it asked
+     * for one that is not: its CPU is to wait. */
+    void (*wait)(void *to);
 
     /* From now on queue q interrupts by this message, which may be sent at once; addr 0: by none
      * such. */

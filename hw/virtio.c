@@ -11,6 +11,7 @@
  * has code there.
  */
 #include "hw/virtio.h"
+#include "hw/worker.h"
 
 #include <assert.h>
 #include <string.h>
@@ -314,7 +315,7 @@ size_t chain_write(const struct virtq_chain *c, size_t off, const void *buf, siz
 
 void virtio_broken(struct virtio *d)
 {
-    if (virtio_is_broken(d))
+    if (virtio_is_broken(d) || d->resetting)
         return;
     d->s.status |= VIRTIO_NEEDS_RESET;
     if (d->s.status & VIRTIO_DRIVER_OK)
@@ -364,6 +365,18 @@ void virtq_enable(struct virtio *d, int q)
     }
 }
 
+/* Is it served where the guest makes its requests? */
+static bool is_in_line(const struct virtio *d)
+{
+    return !d->worker || d->worker->in_line;
+}
+
+void virtio_serve(struct virtio *d, int q)
+{
+    if (is_up(d, q))
+        d->kind->kicked(d, q);
+}
+
 /* The driver may use the queues from now on, and may have done so already. */
 static void begin(struct virtio *d)
 {
@@ -372,8 +385,8 @@ static void begin(struct virtio *d)
     d->s.features &= d->offered | VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT);
     if (d->kind->started)
         d->kind->started(d);
-    for (int i = 0; i < d->queues; i++)
-        virtio_kick(d, i);
+    for (int i = 0; i < d->queues && is_in_line(d); i++)
+        virtio_serve(d, i);
 }
 
 void virtio_set_status(struct virtio *d, uint8_t status, bool legacy)
@@ -381,10 +394,10 @@ void virtio_set_status(struct virtio *d, uint8_t status, bool legacy)
     uint64_t features = d->s.features;
     bool acceptable = !(features & ~d->offered) && features & VIRTIO_BIT(VIRTIO_F_VERSION_1);
 
-    if (!status) {
+    if (!status)
         virtio_reset(d);
+    if (!status || d->resetting)
         return;
-    }
     if (!d->s.status)
         d->s.legacy = legacy;
     status &= ~VIRTIO_NEEDS_RESET;
@@ -410,15 +423,15 @@ void virtio_set_features(struct virtio *d, uint64_t features, bool legacy)
 /* Legacy drivers kick before they say that they are ready, and mean it. */
 void virtio_kick(struct virtio *d, int q)
 {
-    if (q >= d->queues || !d->q[q].desc || virtio_is_broken(d))
+    if (q >= d->queues || !d->q[q].desc || virtio_is_broken(d) || d->resetting)
         return;
-    if (d->s.begun)
-        d->kind->kicked(d, q);
-    else if (d->s.legacy)
+    if (!d->s.begun && d->s.legacy)
         begin(d);
+    else if (is_in_line(d))
+        virtio_serve(d, q);
 }
 
-bool virtio_try_kick(struct virtio *d, int q)
+bool virtio_try_serve(struct virtio *d, int q)
 {
     return d->kind->quick && q < d->queues && is_up(d, q) && d->kind->quick(d, q);
 }
@@ -442,15 +455,47 @@ void virtio_config_write(struct virtio *d, uint64_t off, int size, uint64_t val)
         d->kind->config_write(d, off, size, val);
 }
 
-void virtio_reset(struct virtio *d)
+/* Nothing is under way any more. */
+static void finish_reset(struct virtio *d)
 {
     if (d->kind->reset)
         d->kind->reset(d);
+    if (d->under_way)
+        return;
     d->s = (struct virtio_state){.generation = d->s.generation};
     for (int i = 0; i < d->queues; i++) {
         d->s.q[i].size = d->size[i];
         d->q[i] = (struct virtq){0};
     }
+    __atomic_store_n(&d->resetting, false, __ATOMIC_RELEASE);
+}
+
+void virtio_begin(struct virtio *d)
+{
+    if (d->under_way++ == 0)
+        worker_keep(d->worker);
+}
+
+void virtio_end(struct virtio *d)
+{
+    assert(d->under_way > 0);
+    if (--d->under_way)
+        return;
+    worker_let_go(d->worker);
+    if (d->resetting)
+        finish_reset(d);
+}
+
+void virtio_reset(struct virtio *d)
+{
+    if (d->resetting)
+        return;
+    __atomic_store_n(&d->resetting, true, __ATOMIC_RELEASE);
+    d->s.begun = false;
+    virtio_begin(d); /* so that what is forgotten does not finish it before the end of this */
+    if (d->kind->cancel)
+        d->kind->cancel(d);
+    virtio_end(d);
 }
 
 static void reset(struct device *dev)

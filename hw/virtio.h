@@ -6,7 +6,8 @@
  *
  * A device is a struct X with a struct virtio in it, and is served by a worker (hw/worker.h).
  * Everything here is called with the worker's lock held; where the worker is in line, that is the
- * machine's.
+ * machine's. What a device serves without the lock, as it may have to wait for the host, it counts
+ * by virtio_begin() and virtio_end(): a reset is finished when nothing of it is left.
  *
  * Everything that the guest wrote is hostile. It is read once, checked, and what was checked is
  * used. Where a driver breaks the rules of the ring, the device stops, says so in its status
@@ -60,15 +61,20 @@ struct virtio_kind {
     const char *name; /* "virtio-blk" */
     uint16_t id;      /* of the device, in the specification's list */
 
-    /* There may be new buffers in queue q. */
+    /* There may be new buffers in queue q. In the worker's thread. */
     void (*kicked)(struct virtio *d, int q);
 
     /* The driver is ready: features are agreed on. kicked() follows for each queue that is enabled.
      * May be NULL. */
     void (*started)(struct virtio *d);
 
-    /* The driver resets the device, or the machine is reset: finish or forget what is under way,
-     * before it returns; nothing of it may be published later. May be NULL. */
+    /* The driver resets the device, or the machine is reset. Of what virtio_begin() counted, forget
+     * what has not really begun; the rest ends by itself, and nothing of it is published. May be
+     * NULL. */
+    void (*cancel)(struct virtio *d);
+
+    /* Nothing is under way any more: be as after power-on. What takes long may be begun here as
+     * something that is under way, after whose end this is called again. May be NULL. */
     void (*reset)(struct virtio *d);
 
     /* The driver writes size bytes (1, 2 or 4) at off of the configuration, within config_len. NULL
@@ -121,6 +127,8 @@ struct virtio {
     uint16_t size[VIRTIO_QUEUES]; /* of each, at most */
     const void *config;           /* what the driver reads as the device's configuration, */
     uint32_t config_len;          /* and its length in bytes */
+    int under_way;                /* between virtio_begin() and virtio_end() */
+    bool resetting;               /* atomic: the driver's reset is not finished */
 
     /* The transport: interrupt the driver for a queue, or VIRTIO_CONFIG_IRQ. */
     void (*interrupt)(void *to, int q);
@@ -206,6 +214,11 @@ void virtq_want(struct virtio *d, int q, bool want);
 size_t chain_read(const struct virtq_chain *c, size_t off, void *buf, size_t n);
 size_t chain_write(const struct virtq_chain *c, size_t off, const void *buf, size_t n);
 
+/* Something is under way, and has ended, that uses the guest's memory, or the device, while the
+ * lock is not held. The worker does not stand still between the two. */
+void virtio_begin(struct virtio *d);
+void virtio_end(struct virtio *d);
+
 /* What d->config shows has changed: tell the driver. */
 void virtio_config_changed(struct virtio *d);
 
@@ -217,6 +230,12 @@ static inline bool virtio_is_broken(const struct virtio *d)
     return d->s.status & VIRTIO_NEEDS_RESET;
 }
 
+/* Is a reset not finished? Any lock. */
+static inline bool virtio_is_resetting(const struct virtio *d)
+{
+    return __atomic_load_n(&d->resetting, __ATOMIC_ACQUIRE);
+}
+
 /* May it take requests? */
 static inline bool virtio_is_live(const struct virtio *d)
 {
@@ -225,10 +244,12 @@ static inline bool virtio_is_live(const struct virtio *d)
 
 /* ---- for transports ---- */
 
-/* As after power-on. */
+/* Make it as after power-on: at once, or when what is under way has ended. Until then nothing that
+ * the driver does has any effect. */
 void virtio_reset(struct virtio *d);
 
-/* The driver writes the device status; by the legacy interface, which knows no FEATURES_OK. */
+/* The driver writes the device status; by the legacy interface, which knows no FEATURES_OK. 0
+ * resets it: the status reads 0 when that is finished. */
 void virtio_set_status(struct virtio *d, uint8_t status, bool legacy);
 
 /* The driver takes features: those that were not offered are ignored by the legacy interface, and
@@ -238,11 +259,15 @@ void virtio_set_features(struct virtio *d, uint64_t features, bool legacy);
 /* The driver enables a queue that d->s.q[q] describes. */
 void virtq_enable(struct virtio *d, int q);
 
-/* The driver kicks queue q, which need not exist. */
+/* The driver kicks queue q, which need not exist. Where the worker has a thread, the transport lets
+ * it serve the queue, then and also when the driver has begun. */
 void virtio_kick(struct virtio *d, int q);
 
-/* The same, where the device is quick; false: virtio_kick() is to follow. */
-bool virtio_try_kick(struct virtio *d, int q);
+/* Serve a queue, in the worker's thread. */
+void virtio_serve(struct virtio *d, int q);
+
+/* The same in a CPU's, where the device is quick; false: virtio_serve() is to follow. */
+bool virtio_try_serve(struct virtio *d, int q);
 
 /* The device's configuration; size is 1, 2, 4 or 8. Beyond its end it is 0. */
 uint64_t virtio_config_read(const struct virtio *d, uint64_t off, int size);

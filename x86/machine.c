@@ -339,6 +339,14 @@ uint64_t machine_read(struct vcpu *v, struct bus *b, uint64_t addr, int size)
     return val;
 }
 
+/* Wait, as modern drivers do themselves, until the device is as after power-on; its storage may
+ * hang. The CPU does not stand still until then, and nor does the device's worker. */
+static void await_reset(struct machine *m, const struct virtio *d)
+{
+    while (virtio_is_resetting(d) && !machine_stopping(m))
+        usleep(1000);
+}
+
 void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint64_t val)
 {
     struct machine *m = v->machine;
@@ -347,7 +355,12 @@ void machine_write(struct vcpu *v, struct bus *b, uint64_t addr, int size, uint6
         return;
     pthread_mutex_lock(&m->lock);
     bus_write(b, addr, size, val);
+    const struct virtio *resetting = m->resetting;
+
+    m->resetting = NULL;
     pthread_mutex_unlock(&m->lock);
+    if (resetting)
+        await_reset(m, resetting);
 }
 
 int machine_ack(struct vcpu *v)

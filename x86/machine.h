@@ -105,6 +105,7 @@ struct machine {
     bool ended;           /* no CPU goes in any more; machine lock */
     int stuck;            /* CPUs and workers that did not come in time when it stopped */
     struct worker *workers;
+    struct virtio *resetting; /* by the access that is being made, whose CPU is to wait for that */
     struct doorbells doorbells;
     struct calls calls;
     struct doze doze;

@@ -70,8 +70,7 @@ static void ring(void *to, int q)
     (void)!write(((struct virtio_slot *)to)->bell[q].bell.fd, &one, sizeof(one));
 }
 
-/* There is a bell only after the driver has begun. When it has reset the device since, this is for
- * nobody. */
+/* When the driver has reset the device since, this is for nobody. */
 static void rung(struct watch *w)
 {
     struct virtio_slot_bell *b = container_of(w, struct virtio_slot_bell, watch);
@@ -79,8 +78,7 @@ static void rung(struct watch *w)
     uint64_t count;
 
     (void)!read(w->fd, &count, sizeof(count));
-    if (virtio_is_live(d))
-        virtio_kick(d, b->q);
+    virtio_serve(d, b->q);
 }
 
 /* Its own thread may have left the worker with more to do, which then comes first. */
@@ -91,7 +89,7 @@ static bool answer(const struct doorbell *bell)
 
     if (!d->kind->quick || !worker_try(d->worker))
         return false;
-    bool done = virtio_try_kick(d, b->q);
+    bool done = virtio_try_serve(d, b->q);
 
     worker_unlock(d->worker);
     worker_end(d->worker);
@@ -144,6 +142,13 @@ static void take_back(void *to, int q)
     event_enable(s->pci.d->worker->loop, &s->bell[q].watch, true);
 }
 
+static void wait(void *to)
+{
+    struct virtio_slot *s = to;
+
+    s->machine->resetting = s->pci.d;
+}
+
 static void make_bells(struct virtio_slot *s, struct virtio *d)
 {
     for (int q = 0; q < d->queues; q++) {
@@ -157,21 +162,22 @@ static void make_bells(struct virtio_slot *s, struct virtio *d)
                                        .watch = {.fd = fd, .ready = rung},
                                        .bell = {.fd = fd, .answer = answer}};
         worker_watch(d->worker, &b->watch);
-        call_init(&b->call, s->machine, d->worker, answer_call);
+        if (!d->worker->in_line)
+            call_init(&b->call, s->machine, d->worker, answer_call);
     }
 }
 
 void virtio_slot_init(struct virtio_slot *s, struct machine *m, struct pci *pci, struct virtio *d)
 {
-    struct virtio_pci_out out = {.message = message, .to = s};
+    struct virtio_pci_out out = {.message = message, .ring = ring, .to = s};
 
     *s = (struct virtio_slot){.machine = m, .after = {.call = deliver}};
+    make_bells(s, d);
     if (!d->worker->in_line) {
         out.bell = move_bell;
-        out.ring = ring;
+        out.wait = wait;
         out.call = set_call;
         out.interrupt = interrupt;
-        make_bells(s, d);
         d->lender = (struct virtio_lender){lend, take_back, s};
         worker_add_after(d->worker, &s->after);
     }
@@ -192,7 +198,7 @@ void virtio_slot_show(struct virtio_slot *s, const char *name, int n, struct dev
 
 void virtio_slot_free(struct virtio_slot *s)
 {
-    if (s->pci.d && !s->pci.d->worker->in_line)
+    if (s->pci.d)
         for (int q = 0; q < s->pci.d->queues; q++) {
             close(s->bell[q].bell.fd);
             call_free(&s->bell[q].call);

@@ -20,14 +20,14 @@ struct virtio_slot {
     struct machine *machine;
     struct worker_after after;
 
-    /* One for each queue, for a worker with a thread. */
+    /* One for each queue. */
     struct virtio_slot_bell {
         struct virtio_slot *slot;
         int q;
         struct watch watch;
         struct doorbell bell;
-        bool there;
-        struct call call;
+        bool there;       /* it is hung up, which only a worker with a thread has */
+        struct call call; /* likewise */
     } bell[VIRTIO_QUEUES];
 };
 

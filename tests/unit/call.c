@@ -120,7 +120,7 @@ static void kicked(struct virtio *d, int q)
     }
 }
 
-static const struct virtio_kind kind = {"virtio-test", 2, kicked, NULL, NULL, NULL, NULL};
+static const struct virtio_kind kind = {.name = "virtio-test", .id = 2, .kicked = kicked};
 
 static uint64_t table(void)
 {

@@ -34,7 +34,8 @@ enum {
 
 static char dir[] = "/var/tmp/minivm-disk.XXXXXX", path[64];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct event_loop loop;
+static struct worker worker;
+static struct event_loop main_loop;
 
 /* A request, with its data in two or more pieces. */
 static struct slot {
@@ -55,14 +56,27 @@ static void done(struct disk_request *r, int error)
     s->done = true;
     s->error = error;
     under_way--;
-    event_stop(&loop);
+    event_stop(worker.loop);
+}
+
+static bool at_once; /* what ends at once is done so */
+static bool keep;    /* the room of what is zeroed */
+
+static bool try(struct disk *d, struct disk_request *r)
+{
+    worker_lock(&worker);
+    bool done = disk_try(d, r);
+
+    worker_unlock(&worker);
+    return done;
 }
 
 static void hand_in(struct disk *d, struct slot *s, enum disk_op op, uint64_t offset, uint64_t len)
 {
     uint64_t data = len < sizeof(s->data) ? len : 0, one = data / 3, two = data / 2;
 
-    s->r = (struct disk_request){.op = op, .offset = offset, .len = len, .done = done};
+    s->r =
+        (struct disk_request){.op = op, .keep = keep, .offset = offset, .len = len, .done = done};
     s->v[0] = (struct iovec){s->data, one};
     s->v[1] = (struct iovec){s->data + one, two};
     s->v[2] = (struct iovec){s->data + one + two, data - one - two};
@@ -72,20 +86,36 @@ static void hand_in(struct disk *d, struct slot *s, enum disk_op op, uint64_t of
     }
     s->done = false;
     under_way++;
-    disk_submit(d, &s->r);
+    if (!at_once || !try(d, &s->r))
+        disk_submit(d, &s->r);
 }
 
 static void wait_for_all(void)
 {
     while (under_way)
-        event_run(&loop);
+        event_run(worker.loop);
+}
+
+/* The disk is asked with its worker's lock. */
+static void go(struct disk *d)
+{
+    worker_lock(&worker);
+    disk_go(d);
+    worker_unlock(&worker);
+}
+
+static void drain(struct disk *d)
+{
+    worker_lock(&worker);
+    disk_drain(d);
+    worker_unlock(&worker);
 }
 
 /* One request from its beginning to its end. */
 static int ask(struct disk *d, enum disk_op op, uint64_t offset, uint64_t len)
 {
     hand_in(d, &slot[0], op, offset, len);
-    disk_go(d);
+    go(d);
     wait_for_all();
     return slot[0].error;
 }
@@ -115,18 +145,39 @@ static void make_zeroes(const char *name, size_t len)
     CHECK_EQ(truncate(path, len), 0);
 }
 
+static void still(void *to)
+{
+    (void)to;
+}
+
+/* One whose thread is this one. */
+static void make_worker(bool in_line)
+{
+    event_init(&main_loop, &lock);
+    if (in_line)
+        worker_init_in_line(&worker, &main_loop);
+    else
+        worker_init(&worker, 0, still, NULL);
+}
+
+static void free_worker(void)
+{
+    worker_free(&worker);
+    event_free(&main_loop);
+}
+
 static void start(struct disk *d, bool read_only, bool snapshot, bool in_line)
 {
     disk_open(d, path, read_only, snapshot);
-    event_init(&loop, &lock);
-    disk_attach(d, &loop, in_line);
+    make_worker(in_line);
+    disk_attach(d, &worker);
 }
 
 static void stop(struct disk *d)
 {
-    disk_drain(d);
+    drain(d);
     disk_close(d);
-    event_free(&loop);
+    free_worker();
 }
 
 /* Random requests, several at once that do not touch each other, against a model. */
@@ -141,6 +192,7 @@ static void compare(struct disk *d, uint8_t *model, int rounds)
     for (int round = 0; round < rounds; round++) {
         int n = 1 + below(DEPTH);
 
+        at_once = below(2);
         for (int i = 0; i < n; i++) {
             uint64_t from = below(piece / DISK_SECTOR);
             uint64_t len = 1 + below(piece / DISK_SECTOR - from);
@@ -158,14 +210,14 @@ static void compare(struct disk *d, uint8_t *model, int rounds)
             random_bytes(s->data, did[i].len);
             if (did[i].op == DISK_WRITE)
                 memcpy(model + did[i].offset, s->data, did[i].len);
+            keep = below(2);
             hand_in(d, s, did[i].op, did[i].offset, did[i].len);
-            s->r.keep = below(2);
         }
-        if (below(2) || !disk_try(d))
-            disk_go(d);
+        at_once = keep = false;
+        go(d);
         if (below(2))
-            disk_drain(d);
-        CHECK(!d->in_line || !under_way);
+            drain(d);
+        CHECK(!worker.in_line || !under_way);
         wait_for_all();
         for (int i = 0; i < n; i++) {
             CHECK_EQ(slot[i].error, 0);
@@ -264,7 +316,7 @@ static void read_deep(struct disk *d)
 {
     for (int i = 0; i < DEPTH; i++)
         hand_in(d, &slot[i], DISK_READ, i * 8192, 8192);
-    disk_go(d);
+    go(d);
     wait_for_all();
     for (int i = 0; i < DEPTH; i++)
         CHECK(!slot[i].error && !memcmp(slot[i].data, model + i * 8192, 8192));
@@ -282,7 +334,7 @@ static void on_poor_host(void)
     memset(model + 1024, 0, 80 * KIB);
     hand_in(&d, &slot[0], DISK_ZERO, 96 * KIB, 96 * KIB);
     slot[0].r.keep = true;
-    disk_go(&d);
+    go(&d);
     wait_for_all();
     memset(model + 96 * KIB, 0, 96 * KIB);
     /* To discard does nothing here. */
@@ -366,9 +418,9 @@ static void deep(void)
         for (int i = 0; i < DEPTH; i++)
             hand_in(&d, &slot[i], DISK_READ, i * 8192, 8192);
         CHECK_EQ(under_way, DEPTH);
-        disk_go(&d);
+        go(&d);
         if (round == 1)
-            disk_drain(&d);
+            drain(&d);
         wait_for_all();
         for (int i = 0; i < DEPTH; i++) {
             CHECK_EQ(slot[i].error, 0);
@@ -463,7 +515,7 @@ static void room(void)
     CHECK_EQ(before.st_blocks - after.st_blocks, MIB / 512);
     hand_in(&d, &slot[0], DISK_ZERO, MIB, MIB);
     slot[0].r.keep = true;
-    disk_go(&d);
+    go(&d);
     wait_for_all();
     CHECK_EQ(slot[0].error, 0);
     stat(path, &after);
@@ -750,7 +802,7 @@ static void child_dies(void)
     kill(d.nbd.child.pid, SIGSTOP);
     for (int i = 0; i < DEPTH; i++)
         hand_in(&d, &slot[i], i % 2 ? DISK_WRITE : DISK_READ, 0, 64 * KIB);
-    disk_go(&d);
+    go(&d);
     CHECK_EQ(under_way, DEPTH);
     kill(d.nbd.child.pid, SIGKILL);
     wait_for_all();
@@ -806,11 +858,11 @@ static void mad_server(void)
 
         CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv), 0);
         nbd_talk(&d.nbd, sv[0], forward, NULL);
-        event_init(&loop, &lock);
-        disk_attach(&d, &loop, false);
+        make_worker(false);
+        disk_attach(&d, &worker);
         hand_in(&d, &slot[0], DISK_READ, 0, 512);
         hand_in(&d, &slot[1], DISK_READ, 0, 512);
-        disk_go(&d);
+        go(&d);
         CHECK_EQ(read(sv[1], request, 28), 28);
         CHECK_EQ(write(sv[1], mad[i].answer, mad[i].len), mad[i].len);
         if (mad[i].own_handle)
@@ -819,8 +871,7 @@ static void mad_server(void)
         wait_for_all();
         CHECK_EQ(slot[0].error, EIO);
         CHECK_EQ(slot[1].error, EIO);
-        event_remove(&loop, &d.nbd.watch);
-        event_free(&loop);
+        free_worker();
         close(sv[1]);
     }
 }

@@ -13,8 +13,10 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -43,7 +45,7 @@ static struct rig {
     struct event_loop loop;
     struct ram ram;
     struct ring ring[2];
-    int interrupts; /* atomic */
+    int interrupts, stills; /* atomic */
     uint8_t model[SECTORS * DISK_SECTOR];
 } rig;
 
@@ -58,6 +60,20 @@ static void interrupt(void *to, int q)
 static void still(void *to)
 {
     (void)to;
+    __atomic_add_fetch(&rig.stills, 1, __ATOMIC_SEQ_CST);
+}
+
+/* The host's storage, in the place of the C library's function: it hangs when it is told to. */
+static bool hangs; /* atomic */
+static sem_t hung, answers;
+
+ssize_t pwritev(int fd, const struct iovec *v, int n, off_t offset)
+{
+    if (__atomic_exchange_n(&hangs, false, __ATOMIC_SEQ_CST)) {
+        sem_post(&hung);
+        sem_wait(&answers);
+    }
+    return syscall(SYS_pwritev, fd, v, n, offset, 0);
 }
 
 /* A disk of random bytes, in a machine's main thread or with one of its own. */
@@ -74,7 +90,7 @@ static void start(bool read_only, bool in_line, uint64_t features)
     close(fd);
 
     memset(&rig.blk, 0, sizeof(rig.blk));
-    rig.interrupts = 0;
+    rig.interrupts = rig.stills = 0;
     ram_init(&rig.ram, RAM);
     event_init(&rig.loop, &lock);
     if (in_line)
@@ -92,11 +108,9 @@ static void start(bool read_only, bool in_line, uint64_t features)
 
 static void stop(void)
 {
-    if (!rig.worker.in_line) {
-        worker_lock(&rig.worker);
-        virtio_reset(&rig.blk.virtio);
-        worker_unlock(&rig.worker);
-    }
+    worker_lock(&rig.worker);
+    virtio_reset(&rig.blk.virtio);
+    worker_unlock(&rig.worker);
     worker_free(&rig.worker);
     virtio_blk_free(&rig.blk);
     event_free(&rig.loop);
@@ -131,11 +145,13 @@ static void add(int q, int n, uint32_t type, uint64_t sector, uint32_t len)
     ring_add(&rig.ring[q], 3 * n);
 }
 
+/* All that is served by a thread is looked at then. */
 static void kick(int q)
 {
-    worker_lock(&rig.worker);
-    virtio_kick(&rig.blk.virtio, q);
-    worker_unlock(&rig.worker);
+    if (rig.worker.in_line)
+        virtio_kick(&rig.blk.virtio, q);
+    else
+        event_ring(&rig.blk.again);
 }
 
 /* One request; its status. */
@@ -313,39 +329,185 @@ static void many(void)
     }
 }
 
-/* A reset while requests are under way: nothing comes back, and nothing is written later. */
+static void make_cold(void)
+{
+    int fd = open(path, O_RDONLY);
+
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
+static uint16_t used(void)
+{
+    return ring_get16(&rig.ring[0], rig.ring[0].used + 2);
+}
+
+/* The driver writes 0 to the status. */
+static void ask_for_reset(void)
+{
+    worker_lock(&rig.worker);
+    virtio_set_status(&rig.blk.virtio, 0, false);
+    worker_unlock(&rig.worker);
+}
+
+/* It is reset; the driver begins anew. */
+static void drive(void)
+{
+    worker_lock(&rig.worker);
+    CHECK_EQ(rig.blk.virtio.s.status, 0);
+    CHECK_EQ(rig.blk.virtio.under_way, 0);
+    for (int q = 0; q < 2; q++)
+        ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x8000, SIZE);
+    driver_start(&rig.blk.virtio, rig.blk.virtio.offered, rig.ring, 2);
+    worker_unlock(&rig.worker);
+}
+
+/* Requests of which some wait for the disk. */
+static void add_many(void)
+{
+    make_cold();
+    for (int n = 0; n < 60; n++)
+        add(0, n, n % 8 ? IN : FLUSH, n * 8, n % 8 ? DATA_LEN : 0);
+}
+
+/* A reset while requests are under way: when it is finished nothing comes back, and nothing is
+ * written. */
 static void reset(void)
 {
     start(false, false, UINT64_MAX);
     for (int round = 0; round < 50; round++) {
-        uint16_t used;
+        uint16_t index;
 
-        for (int n = 0; n < 60; n++)
-            add(0, n, n % 8 ? IN : FLUSH, n * 8, n % 8 ? DATA_LEN : 0);
-        worker_lock(&rig.worker);
-        virtio_kick(&rig.blk.virtio, 0);
-        virtio_set_status(&rig.blk.virtio, 0, false);
-        used = ring_get16(&rig.ring[0], rig.ring[0].used + 2);
+        add_many();
+        kick(0);
+        for (int n = below(200); n; n--)
+            sched_yield();
+        ask_for_reset();
+        index = used();
+        while (virtio_is_resetting(&rig.blk.virtio))
+            sched_yield();
         memset(data(0), 0, 60 * DATA_LEN);
-        worker_unlock(&rig.worker);
-
-        int fd = open(path, O_RDONLY);
-
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        close(fd);
-        worker_lock(&rig.worker);
-        CHECK_EQ(rig.disk.under_way, 0);
-        CHECK_EQ(ring_get16(&rig.ring[0], rig.ring[0].used + 2), used);
+        for (int n = 0; n < 60; n++)
+            header(n)[16] = 0xff;
+        make_cold();
+        CHECK_EQ(used(), index);
+        for (int n = 0; n < 60; n++)
+            CHECK_EQ(header(n)[16], 0xff);
         for (int n = 0; n < 60 * DATA_LEN; n++)
             if (data(0)[n]) {
                 CHECK(!"written after the reset");
                 break;
             }
-        for (int q = 0; q < 2; q++)
-            ring_lay(&rig.ring[q], &rig.ram, QUEUE + q * 0x8000, SIZE);
-        driver_start(&rig.blk.virtio, rig.blk.virtio.offered, rig.ring, 2);
-        worker_unlock(&rig.worker);
+        drive();
         CHECK_EQ(ask(IN, 0, 512), 0);
+    }
+    stop();
+}
+
+/* Wait until the worker's thread hangs in a write, behind which there are 20 reads. */
+static void hang(void)
+{
+    sem_init(&hung, 0, 0);
+    sem_init(&answers, 0, 0);
+    __atomic_store_n(&hangs, true, __ATOMIC_SEQ_CST);
+    memset(data(0), 0x11, 512);
+    add(0, 0, OUT, 8, 512);
+    for (int n = 1; n <= 20; n++)
+        add(0, n, IN, 0, 512);
+    kick(0);
+    sem_wait(&hung);
+}
+
+/* While the host's storage hangs, all but its requests goes on. */
+static void hung_storage(void)
+{
+    struct virtio *d = &rig.blk.virtio;
+    uint8_t before[512];
+
+    start(false, false, UINT64_MAX);
+    hang();
+    /* The registers are there, also for a CPU that does itself what is done at once. */
+    CHECK(worker_try(&rig.worker));
+    CHECK_EQ(virtio_config_read(d, 0, 8), SECTORS);
+    add(0, 21, IN, 0, 512);
+    CHECK(!virtio_try_serve(d, 0));
+    CHECK_EQ(d->under_way, 21);
+    worker_unlock(&rig.worker);
+    worker_end(&rig.worker);
+
+    /* Who wants it to stand still can tell that it does not. */
+    worker_hold(&rig.worker);
+    CHECK(!worker_is_still(&rig.worker));
+    worker_release(&rig.worker);
+    CHECK_EQ(used(), 0);
+
+    /* And it goes on where it was. */
+    kick(0);
+    sem_post(&answers);
+    while (used() < 22)
+        sched_yield();
+    CHECK_EQ(header(0)[16], 0);
+    CHECK_EQ(header(21)[16], 0);
+
+    /* A reset begins, and is finished when the write has ended. What came after it is forgotten. */
+    ask_for_reset();
+    drive();
+    hang();
+    for (int i = 0; i < 2; i++) {
+        ask_for_reset();
+        CHECK(d->s.status != 0);
+        CHECK(virtio_is_resetting(d));
+    }
+    add(0, 30, IN, 0, 512);
+    kick(0);
+    worker_hold(&rig.worker);
+    memcpy(before, header(1), 512);
+    sem_post(&answers);
+    while (virtio_is_resetting(d))
+        sched_yield();
+    while (!worker_is_still(&rig.worker))
+        sched_yield();
+    CHECK_EQ(d->s.status, 0);
+    CHECK_EQ(used(), 0);
+    CHECK(!memcmp(before, header(1), 512));
+    while (!__atomic_load_n(&rig.stills, __ATOMIC_SEQ_CST)) /* it says so */
+        sched_yield();
+    worker_release(&rig.worker);
+    drive();
+    CHECK_EQ(ask(IN, 8, 512), 0);
+    CHECK_EQ(data(0)[0], 0x11);
+    stop();
+}
+
+/* A disk that stands still has nothing under way, and begins nothing. What came meanwhile is served
+ * after, once the queue is looked at. */
+static void stands_still(void)
+{
+    static uint8_t before[RAM];
+
+    start(false, false, UINT64_MAX);
+    for (int round = 0; round < 50; round++) {
+        add_many();
+        kick(0);
+        for (int n = below(100); n; n--)
+            sched_yield();
+        worker_hold(&rig.worker);
+        while (!worker_is_still(&rig.worker))
+            sched_yield();
+        CHECK_EQ(rig.blk.virtio.under_way, 0);
+        CHECK_EQ(rig.disk.under_way, 0);
+        add(0, 60, GET_ID, 0, 20);
+        kick(0);
+        memcpy(before, ram_at(&rig.ram, 0, RAM), RAM);
+        usleep(500);
+        CHECK(worker_is_still(&rig.worker));
+        CHECK(!memcmp(before, ram_at(&rig.ram, 0, RAM), RAM));
+        worker_release(&rig.worker);
+        while ((uint16_t)(used() - rig.ring[0].seen) < 61)
+            sched_yield();
+        rig.ring[0].seen += 61;
+        for (int n = 0; n <= 60; n++)
+            CHECK_EQ(header(n)[16], 0);
     }
     stop();
 }
@@ -425,6 +587,8 @@ int main(void)
         {write_through, "a driver without FLUSH has its writes flushed"},
         {many, "more requests than can be under way all come back, from two queues"},
         {reset, "nothing comes back after a reset"},
+        {hung_storage, "storage that hangs holds up nobody, and a reset until it answers"},
+        {stands_still, "one that stands still has nothing under way, and goes on after"},
         {hostile, "hostile requests"},
         {feeds_itself, "requests that make requests leave the machine to others now and then"},
         {0},

@@ -383,7 +383,7 @@ static void test_turns(void)
     ring_desc(&ring[1], 0, BUFFER, 1, 0, 0);
     for (int i = 0; i < 64; i++)
         ring_add(&ring[1], 0);
-    virtio_kick(&v.virtio, 1);
+    virtio_serve(&v.virtio, 1);
     CHECK_EQ(ends[0].t.nout, 64);
     CHECK(read(v.again.fd, &count, sizeof(count)) == sizeof(count));
     for (uint32_t head, n; ring_take(&ring[1], &head, &n); puts++)

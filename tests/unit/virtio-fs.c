@@ -52,8 +52,8 @@ static void rung(struct watch *w)
     uint64_t count;
 
     CHECK_EQ(read(w->fd, &count, sizeof(count)), sizeof(count));
-    virtio_kick(&rig.fs.virtio, 0);
-    virtio_kick(&rig.fs.virtio, 1);
+    virtio_serve(&rig.fs.virtio, 0);
+    virtio_serve(&rig.fs.virtio, 1);
 }
 
 static void drive(void)

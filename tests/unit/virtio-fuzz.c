@@ -2,7 +2,8 @@
 /*
  * Drivers that write all kinds of nonsense to rings and registers. The device touches nothing but
  * RAM and the buffers it was given; what it is given is in order; it never has more requests than
- * fit the queue; and whatever happened, it works again after a reset.
+ * fit the queue; a reset is finished when none is under way, and nothing of them is published after
+ * it; and whatever happened, it works again then.
  *
  *     virtio-fuzz [rounds [seed]]
  */
@@ -55,9 +56,17 @@ static void check(const struct virtq_chain *c)
     CHECK_EQ(ins, c->in_len);
 }
 
+/* Is the ring of queue q untouched by a request that is given back? */
+static bool may_publish(int q)
+{
+    return virtio_is_live(&device) && device.q[q].desc;
+}
+
 static void give_back(struct held *h)
 {
     uint8_t buf[64];
+    uint16_t filled = device.q[h->q].filled, published = device.s.q[h->q].published;
+    bool may = may_publish(h->q);
     size_t n = chain_read(&h->c, below(100), buf, sizeof(buf));
 
     CHECK(n <= sizeof(buf) && n <= h->c.out_len);
@@ -66,6 +75,18 @@ static void give_back(struct held *h)
         virtq_push(&device, h->q, &h->c, n);
     else
         virtq_put(&device, h->q, &h->c, n);
+    CHECK(may || (device.q[h->q].filled == filled && device.s.q[h->q].published == published));
+    virtio_end(&device);
+}
+
+/* Any of those that the device has. */
+static void give_some_back(void)
+{
+    int n = below(nheld);
+    struct held h = held[n];
+
+    held[n] = held[--nheld];
+    give_back(&h);
 }
 
 static void kicked(struct virtio *d, int q)
@@ -73,6 +94,7 @@ static void kicked(struct virtio *d, int q)
     while (nheld < HELD && virtq_pop(d, q, &held[nheld].c)) {
         held[nheld].q = q;
         check(&held[nheld].c);
+        virtio_begin(d);
         taken++;
         if (at_once) {
             give_back(&held[nheld]);
@@ -86,10 +108,19 @@ static void kicked(struct virtio *d, int q)
         virtq_want(d, q, below(2));
 }
 
-static void forget(struct virtio *d)
+static void cancel(struct virtio *d)
 {
-    (void)d;
-    nheld = 0;
+    CHECK(virtio_is_resetting(d));
+    for (int n = nheld ? below(nheld + 1) : 0; n; n--) {
+        nheld--;
+        virtio_end(d);
+    }
+}
+
+static void was_reset(struct virtio *d)
+{
+    CHECK(virtio_is_resetting(d));
+    CHECK_EQ(nheld, 0);
 }
 
 static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
@@ -99,7 +130,12 @@ static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
     memcpy(config + off, &val, size);
 }
 
-static const struct virtio_kind kind = {"virtio-blk", 2, kicked, NULL, forget, config_write, NULL};
+static const struct virtio_kind kind = {.name = "virtio-blk",
+                                        .id = 2,
+                                        .kicked = kicked,
+                                        .cancel = cancel,
+                                        .reset = was_reset,
+                                        .config_write = config_write};
 
 static void message(void *to, uint64_t addr, uint32_t data)
 {
@@ -180,10 +216,20 @@ static void set(int off, int size, uint64_t val)
     slot.dev.write(&slot.dev, off, size, val);
 }
 
+/* Reset it, and wait for that, as most drivers do. */
+static void reset_device(bool wait)
+{
+    set(20, 1, 0);
+    CHECK_EQ(virtio_is_resetting(&device), nheld > 0);
+    CHECK_EQ(slot.dev.read(&slot.dev, 20, 1) != 0, nheld > 0);
+    while (wait && nheld)
+        give_some_back();
+}
+
 /* Set the device up as it should be, but for its queues, which may be odd. */
 static void start(bool odd)
 {
-    set(20, 1, 0);
+    reset_device(!odd || below(8));
     set(20, 1, 3);
     set(8, 4, 0);
     set(12, 4, below(2) << 29 | below(2) << 28);
@@ -284,12 +330,8 @@ static void step(void)
             devices[which]->read(devices[which], off, size);
         break;
     case 4:
-        if (nheld) {
-            int n = below(nheld);
-
-            give_back(&held[n]);
-            held[n] = held[--nheld];
-        }
+        if (nheld)
+            give_some_back();
         break;
     case 5:
         virtq_publish(&device, below(QUEUES));
@@ -309,7 +351,6 @@ static void check_works(void)
 {
     uint32_t head = 0, len = 0;
 
-    nheld = 0;
     at_once = true;
     start(false);
     CHECK_EQ(device.s.status, 15);

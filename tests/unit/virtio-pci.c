@@ -35,7 +35,7 @@ static struct rig {
     struct worker worker;
     struct ring ring;
     uint8_t config[40];
-    int kicks, resets, echoes, sent, rung;
+    int kicks, resets, echoes, sent, rung, waits;
     uint64_t sent_addr;
     uint32_t sent_data;
     struct virtio_pci_bell bell[VIRTIO_QUEUES];
@@ -66,9 +66,13 @@ static void config_write(struct virtio *d, uint32_t off, int size, uint32_t val)
     memcpy(rig.config + off, &val, size);
 }
 
-static const struct virtio_kind blk = {"virtio-blk", 2,   kicked, NULL, was_reset,
-                                       config_write, NULL};
-static const struct virtio_kind rng = {"virtio-rng", 4, kicked, NULL, was_reset, NULL, NULL};
+static const struct virtio_kind blk = {.name = "virtio-blk",
+                                       .id = 2,
+                                       .kicked = kicked,
+                                       .reset = was_reset,
+                                       .config_write = config_write};
+static const struct virtio_kind rng = {
+    .name = "virtio-rng", .id = 4, .kicked = kicked, .reset = was_reset};
 
 static void message(void *to, uint64_t addr, uint32_t data)
 {
@@ -87,8 +91,14 @@ static void move_bell(void *to, int q, bool port, uint64_t addr)
 
 static void ring_bell(void *to, int q)
 {
-    CHECK(to == &rig && q == 0);
-    rig.rung++;
+    CHECK(to == &rig);
+    rig.rung += q == 0;
+}
+
+static void wait(void *to)
+{
+    CHECK(to == &rig);
+    rig.waits++;
 }
 
 static void still(void *to)
@@ -113,6 +123,7 @@ static void make(const struct virtio_kind *kind, bool thread)
         worker_init(&rig.worker, 1, still, NULL);
         out.bell = move_bell;
         out.ring = ring_bell;
+        out.wait = wait;
     }
 
     struct virtio_memory memory = {.ram = &rig.ram};
@@ -412,13 +423,14 @@ static void bells(void)
     CHECK_EQ(rig.bells, 1);
     CHECK(!rig.bell[0].port);
     CHECK_EQ(rig.bell[0].addr, notify());
+    CHECK_EQ(rig.rung, 1); /* there may have been something before */
     add();
     set(notify(), 4, 0); /* of another size: it comes to the register */
-    CHECK_EQ(rig.rung, 1);
+    CHECK_EQ(rig.rung, 2);
     CHECK_EQ(rig.echoes, 0);
 
     worker_lock(&rig.worker);
-    virtio_kick(&rig.d, 0);
+    virtio_serve(&rig.d, 0);
     worker_unlock(&rig.worker);
     CHECK_EQ(rig.echoes, 1);
     CHECK(!rig.wires[ODD].level);
@@ -437,8 +449,15 @@ static void bells(void)
     CHECK(rig.bell[0].addr != old);
     set_conf(4, 2, 0);
     CHECK_EQ(rig.bell[0].addr, PCI_NOWHERE);
+    CHECK_EQ(rig.rung, 3);
+    set_conf(0x3c, 1, 9); /* another register: nothing moves */
+    CHECK_EQ(rig.rung, 3);
     set_conf(4, 2, 7);
     CHECK_EQ(rig.bell[0].addr, notify());
+    CHECK_EQ(rig.rung, 4);
+    rig.p.dev.restored(&rig.p.dev); /* and before the state was saved */
+    CHECK_EQ(rig.rung, 5);
+    CHECK_EQ(rig.kicks, 1);
     set(place(1) + 20, 1, 0);
     CHECK_EQ(rig.bell[0].addr, PCI_NOWHERE);
     unmake();
@@ -447,6 +466,11 @@ static void bells(void)
     out(18, 1, 3);
     out(8, 4, QUEUE >> 12);
     CHECK_EQ(rig.bells, 0);
+    CHECK_EQ(rig.rung, 0);
+    out(16, 2, 0); /* before it is ready, as it says */
+    CHECK(rig.d.s.begun);
+    CHECK(rig.rung > 0);
+    CHECK_EQ(rig.kicks, 0);
     out(18, 1, 7);
     CHECK_EQ(rig.bells, 1);
     CHECK(rig.bell[0].port);
@@ -454,6 +478,70 @@ static void bells(void)
     rig.pci.dev.reset(&rig.pci.dev);
     CHECK_EQ(rig.bell[0].addr, PCI_NOWHERE);
     CHECK_EQ(rig.d.s.status, 0);
+    unmake();
+}
+
+/* With something under way, the status reads 0 when that has ended, and until then nothing that the
+ * driver does has any effect. */
+static void resets(void)
+{
+    for (int thread = 0; thread < 2; thread++) {
+        make(&blk, thread);
+        drive();
+        worker_lock(rig.d.worker);
+        virtio_begin(&rig.d);
+        worker_unlock(rig.d.worker);
+        CHECK(!thread || !worker_is_still(&rig.worker));
+        int was = rig.resets, kicks = rig.kicks;
+        uint64_t status = place(1) + 20;
+
+        set(status, 1, 0);
+        CHECK(get(status, 1) != 0);
+        CHECK_EQ(rig.bell[0].addr, thread ? PCI_NOWHERE : 0);
+        set(status, 1, 0);
+        set(status, 1, 0xf);
+        add();
+        set(notify(), 2, 0);
+        virtio_serve(&rig.d, 0);
+        CHECK_EQ(rig.kicks, kicks);
+        CHECK_EQ(rig.echoes, 0);
+        CHECK(get(status, 1) != 0);
+        CHECK_EQ(rig.resets, was);
+        worker_lock(rig.d.worker);
+        virtio_end(&rig.d);
+        worker_unlock(rig.d.worker);
+        CHECK_EQ(rig.resets, was + 1);
+        CHECK_EQ(get(status, 1), 0);
+        CHECK_EQ(get(place(1) + 28, 2), 0);
+        CHECK(!thread || worker_is_still(&rig.worker));
+        CHECK_EQ(rig.waits, 0);
+        ring_lay(&rig.ring, &rig.ram, QUEUE, SIZE);
+        drive();
+        add();
+        set(notify(), 2, 0);
+        virtio_serve(&rig.d, 0);
+        CHECK_EQ(rig.echoes, 1);
+        if (thread)
+            unmake();
+    }
+
+    /* A legacy driver does not ask, so its CPU waits. */
+    make(&blk, true);
+    for (int by_address = 0; by_address < 2; by_address++) {
+        int off = by_address ? 8 : 18, size = by_address ? 4 : 1;
+
+        out(18, 1, 3);
+        out(8, 4, QUEUE >> 12);
+        out(18, 1, 7);
+        virtio_begin(&rig.d);
+        out(off, size, 0);
+        CHECK_EQ(rig.waits, by_address + 1);
+        CHECK(in(18, 1) != 0);
+        virtio_end(&rig.d);
+        CHECK_EQ(in(18, 1), 0);
+        out(off, size, 0);
+        CHECK_EQ(rig.waits, by_address + 1);
+    }
     unmake();
 }
 
@@ -485,6 +573,7 @@ int main(void)
         {windowed, "the registers are reached by configuration space"},
         {legacy, "a legacy driver does the same by ports"},
         {bells, "kicks ring and interrupts wait, where a worker has a thread"},
+        {resets, "a reset is finished when nothing is under way any more"},
         {odd, "odd accesses do nothing"},
         {0},
     });

@@ -17,6 +17,7 @@
 enum {
     BASE = 0x10000, /* where the guest is */
     BUFFER = 0x30000,
+    TAKEN = 0x23000,
     REQUESTS = 200,
 };
 
@@ -27,24 +28,34 @@ enum {
 
 /*
  * The function has its ports at 0xc000, as it is the first. The queue is at 0x20000: descriptors,
- * at 0x1000 in it the available ring, whose entries are all 0, and at 0x2000 the used ring. Makes
- * REQUESTS requests one after the other, waits for the interrupt, and ends with the cause in AH.
+ * at 0x1000 in it the available ring, whose entries are all 0, and at 0x2000 the used ring.
  */
-GUEST(driver, "mov dx, 0xc012\nmov al, 3\nout dx, al\n"
-              "mov dx, 0xc00e\nxor ax, ax\nout dx, ax\n"
-              "mov dx, 0xc008\nmov eax, 0x20\nout dx, eax\n"
-              "mov dx, 0xc012\nmov al, 7\nout dx, al\n"
-              "mov ax, 0x2000\nmov es, ax\n"
-              "mov dword ptr es:[0], 0x30000\nmov dword ptr es:[8], 1\n"
-              "mov word ptr es:[12], 2\n"
-              "mov cx, 200\nmov dx, 0xc010\n"
-              "1: inc word ptr es:[0x1002]\n"
-              "xor ax, ax\nout dx, ax\n"
-              "2: mov ax, es:[0x1002]\ncmp ax, es:[0x2002]\njne 2b\n"
-              "loop 1b\n"
-              "mov dx, 0xc013\n"
-              "3: in al, dx\ntest al, al\njz 3b\n"
-              "mov ah, al\nmov al, 0\nmov dx, 0x500\nout dx, ax\nhlt\n");
+#define SET_UP                                                                                     \
+    "mov dx, 0xc012\nmov al, 3\nout dx, al\n"                                                      \
+    "mov dx, 0xc00e\nxor ax, ax\nout dx, ax\n"                                                     \
+    "mov dx, 0xc008\nmov eax, 0x20\nout dx, eax\n"                                                 \
+    "mov dx, 0xc012\nmov al, 7\nout dx, al\n"                                                      \
+    "mov ax, 0x2000\nmov es, ax\n"                                                                 \
+    "mov dword ptr es:[0], 0x30000\nmov dword ptr es:[8], 1\n"                                     \
+    "mov word ptr es:[12], 2\n"
+
+/* Makes REQUESTS requests one after the other, waits for the interrupt, and ends with the cause in
+ * AH. */
+GUEST(driver, SET_UP "mov cx, 200\nmov dx, 0xc010\n"
+                     "1: inc word ptr es:[0x1002]\n"
+                     "xor ax, ax\nout dx, ax\n"
+                     "2: mov ax, es:[0x1002]\ncmp ax, es:[0x2002]\njne 2b\n"
+                     "loop 1b\n"
+                     "mov dx, 0xc013\n"
+                     "3: in al, dx\ntest al, al\njz 3b\n"
+                     "mov ah, al\nmov al, 0\nmov dx, 0x500\nout dx, ax\nhlt\n");
+
+/* Makes one, waits for a byte at 0x23000, resets the device, and ends with status 1. */
+GUEST(resetter, SET_UP "inc word ptr es:[0x1002]\n"
+                       "mov dx, 0xc010\nxor ax, ax\nout dx, ax\n"
+                       "1: cmp byte ptr es:[0x3000], 0\nje 1b\n"
+                       "mov dx, 0xc012\nmov al, 0\nout dx, al\n"
+                       "mov ax, 0x100\nmov dx, 0x500\nout dx, ax\nhlt\n");
 
 static const struct engine *engine = &soft_engine;
 static struct machine *m;
@@ -83,8 +94,9 @@ static bool quick(struct virtio *d, int q)
     return true;
 }
 
-static const struct virtio_kind slow_kind = {"virtio-test", 2, kicked, NULL, NULL, NULL, NULL};
-static const struct virtio_kind quick_kind = {"virtio-test", 2, kicked, NULL, NULL, NULL, quick};
+static const struct virtio_kind slow_kind = {.name = "virtio-test", .id = 2, .kicked = kicked};
+static const struct virtio_kind quick_kind = {
+    .name = "virtio-test", .id = 2, .kicked = kicked, .quick = quick};
 
 static void build_with(bool instruction_clock, const struct virtio_kind *kind)
 {
@@ -109,6 +121,55 @@ static void build_with(bool instruction_clock, const struct virtio_kind *kind)
     memcpy(ram_at(&m->ram, BASE, driver_end - driver), driver, driver_end - driver);
     cpu_real_mode(&s, BASE);
     m->engine->set(&m->vcpu[0], &s);
+}
+
+/* It keeps what it takes, and says so. */
+static void keep(struct virtio *d, int q)
+{
+    static struct virtq_chain c;
+
+    while (virtq_pop(d, q, &c)) {
+        virtio_begin(d);
+        *(volatile uint8_t *)ram_at(&m->ram, TAKEN, 1) = 1;
+    }
+}
+
+static const struct virtio_kind keeping_kind = {.name = "virtio-test", .id = 2, .kicked = keep};
+
+/* Give it back, but only when the driver has waited for a while. */
+static void *give_back(void *arg)
+{
+    while (!virtio_is_resetting(&device))
+        usleep(1000);
+    for (int i = 0; i < 20; i++) {
+        pthread_mutex_lock(&m->lock);
+        CHECK(!machine_stopping(m));
+        CHECK_EQ(bus_read(&m->vcpu[0].pio, 0xc012, 1), 7);
+        pthread_mutex_unlock(&m->lock);
+        usleep(1000);
+    }
+    worker_enter(&worker);
+    virtio_end(&device);
+    worker_leave(&worker);
+    return arg;
+}
+
+/* By the legacy interface the CPU that resets a device waits until that is finished, and nobody
+ * else does. */
+static void test_reset(void)
+{
+    pthread_t thread;
+
+    build_with(false, &keeping_kind);
+    memcpy(ram_at(&m->ram, BASE, resetter_end - resetter), resetter, resetter_end - resetter);
+    CHECK(!event_thread(&thread, give_back, NULL));
+    CHECK_EQ(machine_run(m), STOP_EXIT);
+    CHECK_EQ(m->status, 1);
+    CHECK_EQ(device.s.status, 0);
+    pthread_join(thread, NULL);
+    machine_free(m);
+    virtio_slot_free(&slot);
+    free(m);
 }
 
 static void build(bool instruction_clock)
@@ -226,6 +287,7 @@ int main(void)
         {test_thread, "a legacy driver's requests are served by a worker, also after a reset"},
         {test_quick, "what is done at once is done in the CPU's thread, on engine soft"},
         {test_late_kick, "a kick from before a reset does not begin the device"},
+        {test_reset, "a legacy driver's CPU waits for the end of a reset, and nobody else does"},
         {test_devices, "the machine's reset reaches devices whole"},
         {test_in_line, "with the instruction clock they are served in line, the same each time"},
         {0},
