@@ -827,7 +827,7 @@ static int serve(struct call *c)
     if (c->h.len > c->in_len || c->h.len < sizeof(c->h) || c->h.len > REQUEST)
         return -EINVAL;
     c->in_len = c->h.len;
-    if (!__atomic_load_n(&c->f->begun, __ATOMIC_ACQUIRE) && c->h.opcode != FUSE_INIT)
+    if (!fuse_has_begun(c->f) && c->h.opcode != FUSE_INIT)
         return -EIO;
     if (!parse(c, op) || c->room < op->room)
         return -EINVAL;
@@ -890,6 +890,11 @@ ssize_t fuse_serve(struct fuse *f, const struct iovec *in, int ins, const struct
 void fuse_init(struct fuse *f, struct share *share)
 {
     *f = (struct fuse){.share = share};
+}
+
+bool fuse_has_begun(const struct fuse *f)
+{
+    return __atomic_load_n(&f->begun, __ATOMIC_ACQUIRE);
 }
 
 void fuse_reset(struct fuse *f)

@@ -27,7 +27,11 @@ struct fuse {
 
 void fuse_init(struct fuse *f, struct share *share);
 
-/* The guest is gone, or begins anew: what it held is given back. Calls under way end first. */
+/* Is there a guest that may hold something? */
+bool fuse_has_begun(const struct fuse *f);
+
+/* The guest is gone, or begins anew: what it held is given back, which waits for the host's file
+ * system. No call is under way. */
 void fuse_reset(struct fuse *f);
 
 /*

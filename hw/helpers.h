@@ -13,8 +13,8 @@ enum {
     HELPERS = 4 /* threads, at most */
 };
 
-/* Something to do, embedded in what it is about, which malloc() has made and run() frees. run() is
- * called in some helper's thread, with no lock held. */
+/* Something to do, embedded in what it is about; who made that for it alone frees it in run(),
+ * which is called in some helper's thread, with no lock held. */
 struct helper_job {
     void (*run)(struct helper_job *j);
     void (*drop)(struct helper_job *j); /* in its place, at the end */

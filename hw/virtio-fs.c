@@ -49,16 +49,11 @@ static ssize_t serve_unlocked(struct virtio_fs *f, const struct virtq_chain *c)
     uint32_t generation = f->generation;
     ssize_t len;
 
-    pthread_mutex_lock(&f->lock);
-    f->serving++;
-    pthread_mutex_unlock(&f->lock);
+    virtio_begin(&f->virtio);
     worker_unlock(f->virtio.worker);
     len = serve(f, c);
-    pthread_mutex_lock(&f->lock);
-    if (--f->serving == 0)
-        pthread_cond_broadcast(&f->nobody);
-    pthread_mutex_unlock(&f->lock);
     worker_lock(f->virtio.worker);
+    virtio_end(&f->virtio);
     return f->generation == generation ? len : FUSE_LATER;
 }
 
@@ -214,25 +209,49 @@ static void kicked(struct virtio *d, int q)
         serve_parked(f);
 }
 
-/* What is being served has the guest's memory: it ends first, which takes no lock of the worker's.
- * What waits is forgotten. */
-static void reset(struct virtio *d)
+/* What waits is forgotten. */
+static void cancel(struct virtio *d)
 {
     struct virtio_fs *f = container_of(d, struct virtio_fs, virtio);
 
     f->generation++;
-    pthread_mutex_lock(&f->lock);
-    while (f->serving)
-        pthread_cond_wait(&f->nobody, &f->lock);
-    pthread_mutex_unlock(&f->lock);
     forget_parked(f);
+}
+
+static void end(struct helper_job *job)
+{
+    struct virtio_fs *f = container_of(job, struct virtio_fs, end);
+
     fuse_reset(f->fuse);
+    worker_enter(f->virtio.worker);
+    virtio_end(&f->virtio);
+    worker_leave(f->virtio.worker);
+}
+
+/* virtio_fs_free() does it. */
+static void drop_end(struct helper_job *job)
+{
+    (void)job;
+}
+
+/* To close a file may take the host a while, too. */
+static void reset(struct virtio *d)
+{
+    struct virtio_fs *f = container_of(d, struct virtio_fs, virtio);
+
+    if (!fuse_has_begun(f->fuse))
+        return;
+    if (f->helpers && helpers_give(f->helpers, &f->end, 0))
+        virtio_begin(d);
+    else
+        fuse_reset(f->fuse);
 }
 
 static const struct virtio_kind virtio_fs = {
     .name = "virtio-fs",
     .id = 26,
     .kicked = kicked,
+    .cancel = cancel,
     .reset = reset,
 };
 
@@ -245,8 +264,7 @@ void virtio_fs_init(struct virtio_fs *f, const char *tag, struct fuse *fuse,
     f->helpers = helpers;
     f->config.num_request_queues = QUEUES - 1;
     memcpy(f->config.tag, tag, strnlen(tag, VIRTIO_FS_TAG));
-    pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->nobody, NULL);
+    f->end = (struct helper_job){.run = end, .drop = drop_end};
     virtio_init(&f->virtio, &virtio_fs, 0, QUEUES, memory, worker);
     f->virtio.config = &f->config;
     f->virtio.config_len = sizeof(f->config);
@@ -256,6 +274,4 @@ void virtio_fs_free(struct virtio_fs *f)
 {
     forget_parked(f);
     fuse_reset(f->fuse);
-    pthread_cond_destroy(&f->nobody);
-    pthread_mutex_destroy(&f->lock);
 }

@@ -32,9 +32,7 @@ struct virtio_fs {
     uint32_t generation;          /* of requests: a reset forgets those that are older */
     struct virtio_fs_job *parked; /* that wait, where no helper does */
 
-    pthread_mutex_t lock;  /* of what follows; after the worker's */
-    pthread_cond_t nobody; /* is being served */
-    int serving;
+    struct helper_job end; /* of what the guest holds, as a part of a reset */
 };
 
 /* Make one. A worker with a thread needs helpers. */

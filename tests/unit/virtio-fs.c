@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A shared directory from the virtio driver's side: one request, many at once, those that wait, and
- * resets in the middle.
+ * resets in the middle, also where the host's file system hangs.
  *
  * After: Virtual I/O Device (VIRTIO) Version 1.2, "File System Device".
  */
@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 enum {
     SIZE = 64,      /* of a queue */
@@ -36,6 +38,19 @@ static struct rig {
     struct ring ring[2];
     struct watch bell;
 } rig;
+
+/* The host's file system, in the place of the C library's function: it hangs when it is told to. */
+static bool hangs; /* atomic */
+static sem_t hung, answers;
+
+ssize_t preadv(int fd, const struct iovec *v, int n, off_t offset)
+{
+    if (__atomic_exchange_n(&hangs, false, __ATOMIC_SEQ_CST)) {
+        sem_post(&hung);
+        sem_wait(&answers);
+    }
+    return syscall(SYS_preadv, fd, v, n, offset, 0);
+}
 
 static void interrupt(void *to, int q)
 {
@@ -162,6 +177,8 @@ static void reset(void)
     worker_lock(&rig.worker);
     virtio_reset(&rig.fs.virtio);
     worker_unlock(&rig.worker);
+    while (virtio_is_resetting(&rig.fs.virtio))
+        sched_yield();
 }
 
 static void requests(void)
@@ -332,12 +349,66 @@ static void resets(void)
     stop();
 }
 
+/* While a read of the host's hangs, another request is served, and the registers are there. A reset
+ * is finished when the read has ended, of which nothing comes back. */
+static void hung_host(void)
+{
+    const struct fuse_out_header *h;
+    struct virtio *d = &rig.fs.virtio;
+    struct fuse_read_in in = {.size = 4};
+    uint64_t node;
+
+    start(false);
+    sem_init(&hung, 0, 0);
+    sem_init(&answers, 0, 0);
+    host_file("file", "text");
+    node = look("file");
+    add(1, 0, FUSE_OPEN, node, &(struct fuse_open_in){0}, sizeof(struct fuse_open_in));
+    kick();
+    CHECK_EQ(take(1), 0);
+    h = slot(0, REPLY_AT);
+    CHECK_EQ(h->error, 0);
+    in.fh = ((const struct fuse_open_out *)(h + 1))->fh;
+
+    hangs = true;
+    add(1, 1, FUSE_READ, node, &in, sizeof(in));
+    add(1, 2, FUSE_GETATTR, node, NULL, 0);
+    kick();
+    sem_wait(&hung);
+    CHECK_EQ(take(1), 2);
+    worker_lock(&rig.worker);
+    CHECK_EQ(virtio_config_read(d, 0, 4), 0x676174);
+    virtio_reset(d);
+    CHECK(d->s.status != 0);
+    worker_unlock(&rig.worker);
+    CHECK(virtio_is_resetting(d));
+    worker_hold(&rig.worker);
+    CHECK(!worker_is_still(&rig.worker));
+    sem_post(&answers);
+    while (virtio_is_resetting(d) || !worker_is_still(&rig.worker))
+        sched_yield();
+    CHECK_EQ(d->s.status, 0);
+    CHECK_EQ(ring_get16(&rig.ring[1], rig.ring[1].used + 2), rig.ring[1].seen);
+    worker_release(&rig.worker);
+
+    /* What the guest had is closed. */
+    drive();
+    look("file");
+    add(1, 1, FUSE_READ, node, &in, sizeof(in));
+    kick();
+    CHECK_EQ(take(1), 1);
+    h = slot(1, REPLY_AT);
+    CHECK(h->error < 0);
+    stop();
+}
+
 int main(void)
 {
     return test_main((struct test[]){
         {requests, "requests are served, many at once, in line and by threads"},
         {locks_wait, "who waits for a lock holds nobody up, and is forgotten by a reset"},
         {locks_in_line, "without helpers who waits for a lock gets it when another gives it back"},
+        {hung_host, "a host that hangs holds up nobody, and a reset until it answers"},
         {resets, "after a reset nothing is written to the guest's memory"},
         {0},
     });
