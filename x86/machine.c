@@ -288,7 +288,7 @@ enum machine_stop machine_run(struct machine *m)
 static bool gives_way(enum machine_stop old, enum machine_stop why)
 {
     if (stop_is_reset(old))
-        return why == STOP_TIMEOUT || why == STOP_QUIT || why == STOP_SIGNAL;
+        return stop_is_users(why);
     return old == STOP_NONE;
 }
 

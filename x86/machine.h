@@ -84,6 +84,11 @@ static inline bool stop_is_reset(enum machine_stop why)
     return why == STOP_RESET || why == STOP_SHUTDOWN;
 }
 
+static inline bool stop_is_users(enum machine_stop why)
+{
+    return why == STOP_TIMEOUT || why == STOP_QUIT || why == STOP_SIGNAL;
+}
+
 struct machine {
     struct config config;
     const struct engine *engine;

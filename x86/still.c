@@ -11,6 +11,7 @@
 
 /* How long a guest's reset waits for requests that the host's storage has. */
 #define STORAGE_PATIENCE_S 30
+#define QUIT_PATIENCE_S    1 /* and the user's wish to end */
 
 /* How many CPUs and workers do not stand still. */
 static int count_moving(const struct machine *m)
@@ -167,8 +168,9 @@ static uint64_t patience(struct machine *m)
 
     for (int i = 0; i < m->config.cpus; i++)
         cpus = cpus && vcpu_is_still(&m->vcpu[i]);
-    return NS_PER_SECOND *
-           (cpus && stop_is_reset(m->stop) ? STORAGE_PATIENCE_S : MACHINE_PATIENCE_S);
+    return NS_PER_SECOND * (cpus && stop_is_reset(m->stop)   ? STORAGE_PATIENCE_S
+                            : cpus && stop_is_users(m->stop) ? QUIT_PATIENCE_S
+                                                             : MACHINE_PATIENCE_S);
 }
 
 /* Lock the machine, or return false when it stays locked. */
