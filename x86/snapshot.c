@@ -127,7 +127,7 @@ static void restored(struct parts *p, const char *name, struct device *d)
 static bool visit(struct snapshot *s, struct machine *m,
                   void (*see)(struct parts *p, const char *name, struct device *d))
 {
-    char prefix[16];
+    char prefix[24];
     struct visit v = {.parts = {see}, .snapshot = s, .prefix = prefix};
 
     for (int i = 0; i < m->config.guests; i++) {
