@@ -71,10 +71,25 @@ start "$TMP/os" --name os --pmode os-1k/kernel.bin
 says "$TMP/os" 'Select:'
 save "the 1K OS is saved" os os --stop
 ends
-check_equal "and goes on" "$(printf '3\nhello\nquit\n0\n' | ./minivm run --from "$TMP/s/os" --timeout $limit | grep -a '^Echo')" \
-    "Echo: hello"
+if [ $engine = kvm ] && [ -n "${KVMHOST-}" ]; then
+    skip "and goes on" "QEMU's emulated SVM aborts where a 32-bit TSS is busy, as it has to be"
+else
+    check_equal "and goes on" "$(printf '3\nhello\nquit\n0\n' | ./minivm run --from "$TMP/s/os" --timeout $limit | grep -a '^Echo')" \
+        "Echo: hello"
+fi
 
-# Linux: a shell and what it knows.
+# Linux: a shell and what it knows. Under KVM it is refused.
+if [ $engine = kvm ]; then
+    start "$TMP/linux" --name linux $linux
+    says "$TMP/linux" '# $\|# .\[6n'
+    check_status "a kernel under KVM is not saved" 125 ./minivm snapshot linux "$TMP/s/linux"
+    check_equal "and why" "$check_output" \
+        "minivm: $TMP/s/linux: a kernel's machine cannot be saved under KVM, only with --engine soft"
+    printf 'exit 3\n' >&8
+    ends
+    check_equal "it goes on" $status 3
+    exit
+fi
 start "$TMP/linux" --name linux $linux
 says "$TMP/linux" '# $\|# .\[6n'
 printf 'x=42; echo hi$x\n' >&8
@@ -106,14 +121,8 @@ printf 'x=42; for i in 1 2 3 4; do while :; do :; done & done; echo hi$x\n' >&8
 says "$TMP/portable" hi42
 save "4 busy CPUs are saved" portable portable --stop
 ends
-for other in kvm soft; do
-    if [ $engine = soft ] && [ $other = kvm ]; then
-        skip "it goes on with engine $other" "only where KVM runs Linux: see there"
-        continue
-    fi
-    from portable --engine $other
-    check_equal "it goes on with engine $other" "$shell" "7 again42 "
-done
+from portable
+check_equal "and go on" "$shell" "7 again42 "
 
 # What cannot be.
 refused() {
@@ -122,9 +131,8 @@ refused() {
     check_status "$wanted: status" 125 ./minivm "$@"
     check_equal "$wanted" "$check_output" "minivm: $wanted"
 }
-other=$([ $engine = soft ] && echo kvm || echo soft)
-refused "--engine $other: the machine in $TMP/s/linux ran on engine $engine, and was not made with --cpu portable" \
-    run --from "$TMP/s/linux" --engine $other
+refused "--engine kvm: the machine in $TMP/s/linux can go on with engine soft only" \
+    run --from "$TMP/s/linux" --engine kvm
 refused "$TMP/none: No such file or directory" run --from "$TMP/none"
 refused "$TMP/many: no snapshot: state: No such file or directory" run --from "$TMP/many"
 refused "$TMP/first: Not a directory" run --from "$TMP/first"

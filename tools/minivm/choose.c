@@ -34,8 +34,8 @@ static void choose_saved(struct choice *c, const struct options *o, const struct
     const char *problem = saved == &kvm_engine ? kvm_problem() : NULL;
 
     if (strcmp(o->engine, "auto") && strcmp(o->engine, saved->name))
-        die("--engine %s: the machine in %s ran on engine %s, and was not made with --cpu portable",
-            o->engine, o->from, saved->name);
+        die("--engine %s: the machine in %s can go on with engine %s only", o->engine, o->from,
+            saved->name);
     if (problem)
         die("%s: it ran on engine kvm, and was not made with --cpu portable: %s", o->from, problem);
     c->engine = saved;

@@ -6,7 +6,8 @@
  * backslashes are quoted by a backslash.
  *
  * Left out: machines with disks, networks, shared directories, sockets or a command's ports, as
- * what is outside of them is not saved.
+ * what is outside of them is not saved. Kernels under KVM: the clock that KVM gives them is not
+ * carried over, and Linux does not survive that.
  */
 #include "tools/minivm/resume.h"
 #include "hw/die.h"
@@ -107,6 +108,8 @@ struct resume *resume_open(const char *dir)
 
 const struct engine *resume_engine(const struct resume *r)
 {
+    if (r->config.apic)
+        return &soft_engine;
     return r->config.portable ? NULL : r->config.engine;
 }
 
@@ -174,6 +177,11 @@ const char *resume_save(const struct load *l, struct machine *m, const char *dir
     const char *what = outside(&m->config);
 
     s = (struct snapshot){0};
+    if (m->config.apic && m->engine != &soft_engine) {
+        snprintf(s.problem, sizeof(s.problem),
+                 "a kernel's machine cannot be saved under KVM, only with --engine soft");
+        return s.problem;
+    }
     if (what) {
         snprintf(s.problem, sizeof(s.problem), "a machine with %s cannot be saved", what);
         return s.problem;
