@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* When the instruction clock reads 0: 2000-01-01, 0:00. */
@@ -139,12 +138,8 @@ static void make_boards(struct machine *m, struct console *const *consoles)
 {
     int guests = m->config.guests;
 
-    /* Mapped, as most of a board is devices that small guests have not: what is not touched costs
-     * nothing then. */
-    m->board = mmap(NULL, guests * sizeof(*m->board), PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (m->board == MAP_FAILED)
-        die("no memory for the machine: %m");
+    m->board = calloc(guests, sizeof(*m->board));
+    assert(m->board);
     for (int i = 0; i < guests; i++)
         board_build(&m->board[i], m, &m->vcpu[i], consoles[i]);
     for (int i = 0; i < m->config.cpus; i++) {
@@ -244,7 +239,7 @@ void machine_free(struct machine *m)
     event_free(&m->loop);
     close(m->alarm.fd);
     close(m->calm.fd);
-    munmap(m->board, m->config.guests * sizeof(*m->board));
+    free(m->board);
     free(m->vcpu);
 }
 
