@@ -149,6 +149,8 @@ refused "nobody: no machine of that name runs; 'minivm run --name nobody' names 
     snapshot nobody "$TMP/x"
 refused "--name ../x: a name has letters, digits, '.', '_' and '-', and does not begin with a dot" \
     run --name ../x guest/hello
+refused "snapshot ../x: a name has letters, digits, '.', '_' and '-', and does not begin with a dot" \
+    snapshot ../x "$TMP/x"
 
 start "$TMP/taken" --name taken guest/echo
 printf 'one\n' >&8

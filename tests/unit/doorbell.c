@@ -310,7 +310,6 @@ static void test_stuck(void)
 
 int main(void)
 {
-    const char *name = getenv("MINIVM_ENGINE");
     const struct test tests[] = {
         {test_doorbells, "doorbells ring for writes of two bytes, and of their value"},
         {test_traced, "and are told of in a trace"},
@@ -323,9 +322,5 @@ int main(void)
         {0},
     };
 
-    alarm(TEST_LIMIT_S);
-    if (!name || strcmp(name, "kvm"))
-        return test_main(tests);
-    engine = &kvm_engine;
-    return test_main_kvm(tests);
+    return test_main_engine(tests, &engine);
 }

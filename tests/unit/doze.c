@@ -153,7 +153,6 @@ static void test_told(void)
 
 int main(void)
 {
-    const char *name = getenv("MINIVM_ENGINE");
     const struct test tests[] = {
         {test_sleeps, "a guest that nothing can wake is at its end"},
         {test_waits, "one to which a device may send an NMI is not"},
@@ -162,9 +161,5 @@ int main(void)
         {0},
     };
 
-    alarm(TEST_LIMIT_S);
-    if (!name || strcmp(name, "kvm"))
-        return test_main(tests);
-    engine = &kvm_engine;
-    return test_main_kvm(tests);
+    return test_main_engine(tests, &engine);
 }

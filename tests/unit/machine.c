@@ -584,7 +584,6 @@ static void test_reasons(void)
 
 int main(void)
 {
-    const char *name = getenv("MINIVM_ENGINE");
     const struct test tests[] = {
         {test_halt, "HLT with interrupts off ends a CPU"},
         {test_exit, "EXIT ends it with a status"},
@@ -608,8 +607,5 @@ int main(void)
         {0},
     };
 
-    if (!name || strcmp(name, "kvm"))
-        return test_main(tests);
-    engine = &kvm_engine;
-    return test_main_kvm(tests);
+    return test_main_engine(tests, &engine);
 }

@@ -282,7 +282,6 @@ static void test_in_line(void)
 
 int main(void)
 {
-    const char *name = getenv("MINIVM_ENGINE");
     const struct test tests[] = {
         {test_thread, "a legacy driver's requests are served by a worker, also after a reset"},
         {test_quick, "what is done at once is done in the CPU's thread, on engine soft"},
@@ -293,9 +292,5 @@ int main(void)
         {0},
     };
 
-    alarm(TEST_LIMIT_S);
-    if (!name || strcmp(name, "kvm"))
-        return test_main(tests);
-    engine = &kvm_engine;
-    return test_main_kvm(tests);
+    return test_main_engine(tests, &engine);
 }

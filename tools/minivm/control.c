@@ -29,38 +29,38 @@
 static char *directory(void)
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char *user, *dir;
+    char user[32], *dir;
     struct stat st;
 
-    assert(asprintf(&user, "/run/user/%u", getuid()) > 0);
-    if (runtime && *runtime == '/')
-        assert(asprintf(&dir, "%s/minivm", runtime) > 0);
-    else if (!access(user, W_OK))
-        assert(asprintf(&dir, "%s/minivm", user) > 0);
-    else
-        assert(asprintf(&dir, "/tmp/minivm-%u", getuid()) > 0);
-    free(user);
+    snprintf(user, sizeof(user), "/run/user/%u", getuid());
+    if (!runtime || *runtime != '/')
+        runtime = access(user, W_OK) ? NULL : user;
+    int n =
+        runtime ? asprintf(&dir, "%s/minivm", runtime) : asprintf(&dir, "/tmp/minivm-%u", getuid());
+
+    if (n < 0)
+        die("out of memory");
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        die("--name: %s: %m", dir);
+        die("%s: %m", dir);
     /* In /tmp somebody else may have made it. */
     if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077)
-        die("--name: %s: not a directory that is yours alone (chmod 700)", dir);
+        die("%s: not a directory that is yours alone (chmod 700)", dir);
     return dir;
 }
 
-static struct sockaddr_un address(const char *name)
+/* said is what the name was given by, for messages. */
+static struct sockaddr_un address(const char *said, const char *name)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     char *dir;
 
     if (!*name || name[strspn(name, plain)] || *name == '.')
-        die("--name %s: a name has letters, digits, '.', '_' and '-', and does not begin with a "
-            "dot",
-            name);
+        die("%s %s: a name has letters, digits, '.', '_' and '-', and does not begin with a dot",
+            said, name);
     dir = directory();
     if ((size_t)snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", dir, name) >= sizeof(a.sun_path))
-        die("--name %s: too long: %s/%s has more than %zu bytes", name, dir, name,
+        die("%s %s: too long: %s/%s has more than %zu bytes", said, name, dir, name,
             sizeof(a.sun_path) - 1);
     free(dir);
     return a;
@@ -71,7 +71,7 @@ static int socket_to(const struct sockaddr_un *a, bool *connected)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
-        die("--name: cannot make a socket: %m");
+        die("cannot make a socket: %m");
     *connected = !connect(fd, (const struct sockaddr *)a, sizeof(*a));
     return fd;
 }
@@ -91,7 +91,7 @@ static int lock_names(const struct sockaddr_un *a)
 
 void control_open(struct control *c, const char *name)
 {
-    struct sockaddr_un a = address(name);
+    struct sockaddr_un a = address("--name", name);
     bool taken;
     int lock = lock_names(&a), other = socket_to(&a, &taken);
 
@@ -104,7 +104,6 @@ void control_open(struct control *c, const char *name)
         chmod(a.sun_path, 0600) < 0 || listen(c->listener.fd, CONTROL_CLIENTS) < 0)
         die("--name %s: %s: %m", name, a.sun_path);
     close(lock);
-    c->name = name;
     c->path = strdup(a.sun_path);
 }
 
@@ -116,7 +115,7 @@ void control_close(struct control *c)
 
 int control_connect(const char *name)
 {
-    struct sockaddr_un a = address(name);
+    struct sockaddr_un a = address("snapshot", name);
     bool connected;
     int fd = socket_to(&a, &connected);
 

@@ -25,9 +25,8 @@ enum {
 struct load;
 
 struct control {
-    const char *name;
-    char *path;
-    struct watch listener; /* fd 0: there is none */
+    char *path; /* of the socket; NULL: there is none */
+    struct watch listener;
     struct steer *steer;
     const struct load *load;
     struct control_client {

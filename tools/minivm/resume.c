@@ -113,19 +113,13 @@ const struct engine *resume_engine(const struct resume *r)
     return r->config.portable ? NULL : r->config.engine;
 }
 
-void resume_config(const struct resume *r, struct config *c)
+void resume_config(struct resume *r, struct config *c)
 {
-    const struct config *saved = &r->config;
+    const struct engine *engine = c->engine;
 
-    c->ram = saved->ram;
-    c->cpus = saved->cpus;
-    c->guests = saved->guests;
-    c->apic = saved->apic;
-    c->exit_port = saved->exit_port;
-    c->portable = saved->portable;
-    c->nested = saved->nested;
-    c->instruction_clock = saved->instruction_clock;
-    c->tsc_khz = saved->tsc_khz;
+    if (!snapshot_config(&r->snapshot, c))
+        die("%s: %s", r->snapshot.dir, r->snapshot.problem);
+    c->engine = engine;
 }
 
 void resume_load(struct resume *r, struct machine *m)

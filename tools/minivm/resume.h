@@ -25,8 +25,8 @@ struct resume *resume_open(const char *dir);
 /* The engine that it needs, or NULL: any will do. */
 const struct engine *resume_engine(const struct resume *r);
 
-/* What it was made of. */
-void resume_config(const struct resume *r, struct config *c);
+/* What it was made of, but for the engine. */
+void resume_config(struct resume *r, struct config *c);
 
 /* The machine goes on; with the engine that it has. Dies when it cannot. */
 void resume_load(struct resume *r, struct machine *m);
