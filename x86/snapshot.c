@@ -44,9 +44,9 @@ struct saved_machine {
 struct saved_cpu {
     struct cpu_state state;
     int32_t status;
-    bool exited, asleep;
+    bool exited;
     uint8_t crash; /* enum vcpu_stop */
-    uint8_t spare[57];
+    uint8_t spare[58];
 };
 PLAIN_END
 
@@ -153,11 +153,8 @@ static void add_states(struct snapshot *s, struct machine *m)
     state_file_add(&s->state, "machine", MACHINE_VERSION, &machine, sizeof(machine));
     for (int i = 0; i < m->config.cpus; i++) {
         const struct vcpu *v = &m->vcpu[i];
-        struct saved_cpu cpu = {.state = v->state,
-                                .status = v->status,
-                                .exited = v->exited,
-                                .asleep = v->asleep,
-                                .crash = v->crash};
+        struct saved_cpu cpu = {
+            .state = v->state, .status = v->status, .exited = v->exited, .crash = v->crash};
         char name[STATE_NAME + 1];
 
         snprintf(name, sizeof(name), "cpu %d", i);
@@ -373,7 +370,6 @@ bool snapshot_restore(struct snapshot *s, struct machine *m)
         m->running += !cpu.exited;
         if (!v->exited)
             machine_set(v, &cpu.state);
-        v->asleep = cpu.asleep;
     }
     return true;
 }

@@ -125,6 +125,7 @@ static bool pass(struct vcpu *v)
     stand(v);
     v->stepping = v->step;
     v->step = false;
+    v->asleep = false; /* a state that was set may have said so; the engine finds that by itself */
     return !v->exited && !v->machine->ended;
 }
 

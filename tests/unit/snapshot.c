@@ -10,6 +10,7 @@
 #include "x86/snapshot.h"
 #include "tests/unit/random.h"
 #include "tests/unit/test.h"
+#include "tests/unit/thread.h"
 #include "x86/soft/soft.h"
 
 #include <fcntl.h>
@@ -23,8 +24,8 @@ enum {
     STEP = 5000, /* instructions */
 };
 
-/* Status 42 when 10 rounds of 3000 always gave the right sum. Each says how many ticks there were.
- */
+/* Status 42 when 10 rounds of 3000 always gave the right sum. Meanwhile interrupts wait. Each says
+ * how many ticks were served, and a random number. */
 extern const uint8_t guest[], guest_end[];
 __asm__(".pushsection .rodata\n.code16\n.intel_syntax noprefix\n"
         "guest:\n"
@@ -33,12 +34,13 @@ __asm__(".pushsection .rodata\n.code16\n.intel_syntax noprefix\n"
         "mov al, 0x11\nout 0x20, al\nmov al, 0x20\nout 0x21, al\nmov al, 4\nout 0x21, al\n"
         "mov al, 1\nout 0x21, al\nmov al, 0xfe\nout 0x21, al\n"
         "mov al, 0x34\nout 0x43, al\nmov al, 0xff\nout 0x40, al\nmov al, 0\nout 0x40, al\n"
-        "mov bp, 10\nsti\n"
-        "1: xor edi, edi\nmov ecx, 3000\n"
+        "mov bp, 10\n"
+        "1: cli\nxor edi, edi\nmov ecx, 3000\n"
         "2: add edi, ecx\nfild word ptr cs:[0x200]\nfstp st(0)\ndec ecx\njnz 2b\n"
         "cmp edi, 4501500\njne 4f\n"
-        "hlt\n"
+        "sti\nhlt\n"
         "mov bl, cs:[0x200]\nmov bh, 0\nmov dx, 0x500\nmov al, 3\nout dx, al\n"
+        "mov al, 4\nout dx, al\nrdrand bx\nmov al, 3\nout dx, al\n"
         "mov al, 4\nout dx, al\n"
         "dec bp\njnz 1b\n"
         "mov bl, 42\njmp 5f\n"
@@ -412,6 +414,7 @@ int main(void)
     if (!mkdtemp(dir))
         return 1;
     snprintf(saved, sizeof(saved), "%s/saved", dir);
+    alarm(TEST_LIMIT_S);
     int status = test_main(
         (struct test[]){{test_unnoticed, "a guest that is saved and made again does the same"},
                         {test_same_bytes, "what was put back is saved as it was"},
