@@ -12,7 +12,8 @@
 
 enum {
     HEADER = 10, /* before each frame */
-    FRAME = 1526
+    FRAME = 1526,
+    AGAIN = 1 << 20 /* looks for an answer */
 };
 
 /* ---- the disk ---- */
@@ -82,11 +83,19 @@ static void net(void)
     describe(&rx, 0, in, sizeof(in), WRITE);
     give(&rx, 0);
     describe(&tx, 0, out, sizeof(out), 0);
-    give(&tx, 0);
-    await(&tx);
-    /* The answer may not be the first frame that comes. */
-    for (await(&rx); frame[12] != 8 || frame[13] != 6 || frame[21] != 2; await(&rx))
-        give(&rx, 0);
+    /* The answer may not be the first frame that comes; and while the host's end of the line is
+     * just coming up it drops what it sends, so the question is repeated. */
+    for (uint32_t i = 0, answered = 0; !answered; i++) {
+        if (i % AGAIN == 0) {
+            give(&tx, 0);
+            await(&tx);
+        }
+        if (!has_come(&rx))
+            continue;
+        answered = frame[12] == 8 && frame[13] == 6 && frame[21] == 2;
+        if (!answered)
+            give(&rx, 0);
+    }
     text("net: ", 0);
     for (int i = 0; i < 4; i++) {
         number(frame[28 + i], 10);

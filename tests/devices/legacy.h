@@ -145,12 +145,21 @@ static inline void give(struct queue *q, int n)
     out16(q->port + QUEUE_NOTIFY, q->number);
 }
 
+/* Has one come back? Then the next one is looked for. */
+static inline int has_come(struct queue *q)
+{
+    int came = q->used[1] != q->seen;
+
+    __asm__ volatile("pause" : : : "memory");
+    q->seen += came;
+    return came;
+}
+
 /* Wait until one comes back. */
 static inline void await(struct queue *q)
 {
-    while (q->used[1] == q->seen)
-        __asm__ volatile("pause" : : : "memory");
-    q->seen++;
+    while (!has_come(q))
+        ;
 }
 
 #endif
