@@ -10,6 +10,7 @@
  * What differs is shown with the least state that still shows it, as a line for that file. All
  * happens in a child process: the samples can do to it what they like.
  */
+#include "hw/units.h"
 #include "tests/soft/sample.h"
 #include "x86/soft/disasm.h"
 
@@ -24,6 +25,7 @@
 
 enum {
     ROWS = 4096, /* at most */
+    TRIES = 4,   /* of what differed, until it counts */
 };
 
 static struct memory real, made;
@@ -180,6 +182,16 @@ static bool host_only(const struct state *s)
     return s->rip - VSYSCALL < 4096 || cr2 << 16 >> 16 != cr2;
 }
 
+/* Did it come to where this process has memory of its own, such as its stack? The real one may not
+ * go there. */
+static bool is_host_memory(const struct state *s)
+{
+    unsigned char there;
+
+    return s->vector == EXCEPTION_PF && s->cr2 >> 32 &&
+           !mincore((void *)(s->cr2 & -PAGE_SIZE), PAGE_SIZE, &there);
+}
+
 /* Run a sample on both. True when all is the same. */
 static bool same(const struct sample *s, bool silent)
 {
@@ -188,10 +200,15 @@ static bool same(const struct sample *s, bool silent)
     load(&real, s, false);
     load(&made, s, false);
     memcpy(data_before, made.data, DATA_SIZE);
-    real_run(s, &want);
-    made_run(s, &got);
     quiet = silent;
     differences = 0;
+    made_run(s, &got);
+    if (is_host_memory(&got)) {
+        load(&real, s, true);
+        load(&made, s, true);
+        return true;
+    }
+    real_run(s, &want);
     follow(s, &want, &got, &real, &made, data_before);
     if (!host_only(&want) && !host_only(&got))
         compare(s, &want, &got);
@@ -294,11 +311,13 @@ static void try_random(uint64_t i)
 
     snprintf(name, sizeof(name), "seed %#llx, iteration %llu", (unsigned long long)progress->seed,
              (unsigned long long)i);
-    /* What the host's kernel does in between, such as to end what hangs, is no difference. */
-    if (same(&s, true)) {
-        printf("# %s: differed once, and not again\n", name);
-        return;
-    }
+    /* What the host's kernel does in between, such as to end what hangs, is no difference. Where
+     * much else runs it may do so more than once. */
+    for (int again = 0; again < TRIES; again++)
+        if (same(&s, true)) {
+            printf("# %s: differed, but not in try %d\n", name, again + 2);
+            return;
+        }
     progress->differs[n] = true;
     progress->failed++;
     reduce(&s);
